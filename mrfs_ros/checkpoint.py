@@ -1,0 +1,224 @@
+"""Weights files in and out: released checkpoints unchanged, own files as safetensors with their story inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mrfs_ros.config import NetworkConfig, from_mapping
+from mrfs_ros.errors import CheckpointError
+from mrfs_ros.network import MRFS, VARIANTS
+from mrfs_ros.types import ClassSet, class_set_for_count, class_set_named
+
+FORMAT = "mrfs_ros/1"
+WRAPPERS = ("model", "state_dict", "module")  # keys under which training scripts nest the weights
+SHOWN = 3  # differing names that an error lists before it only counts
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A weights file, read and checked.
+
+    ``weights``: name to float32 tensor (int64 counters). ``config``, ``classes``: the network they belong to.
+    ``provenance``: what an own file says of its making, empty for released files. ``sha256``: of the file.
+    """
+
+    path: Path
+    weights: dict[str, Tensor]
+    config: NetworkConfig
+    classes: ClassSet
+    provenance: dict[str, Any]
+    sha256: str
+
+    def network(self) -> MRFS:
+        """The network with these weights, float32, on the CPU, in eval mode."""
+        with torch.device("meta"):
+            network = MRFS(self.config)
+        network.load_state_dict(self.weights, assign=True)
+        return network.eval()
+
+
+def load_network(path: str | Path) -> MRFS:
+    """Return the network of a weights file (.pth, .pt or .safetensors) in eval mode; CheckpointError if it is none."""
+    return read_checkpoint(path).network()
+
+
+def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
+    """Read and check a weights file.
+
+    ``classes``: name of the class set (MFNet, FMB, PST900, MSRS); empty = as the file says or its class count
+    tells. Raises CheckpointError when the file is missing, damaged, unsafe to load, or holds another network.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise CheckpointError(
+            f"no weights file at {path.absolute()}: give the path of a .pth or .safetensors file "
+            "(README, section Weights, says where to get one)"
+        )
+    metadata: dict[str, str] = {}
+    if path.suffix == ".safetensors":
+        weights, metadata = _read_safetensors(path)
+    else:
+        weights = _read_pickle(path)
+    config, own_classes, provenance = _read_metadata(path, metadata)
+    config = _config_from_shapes(path, weights, config)
+    weights = _matching(path, weights, config)
+    named = class_set_named(classes) if classes else own_classes or class_set_for_count(config.num_classes)
+    if len(named) != config.num_classes:
+        raise CheckpointError(
+            f"{path}: has {config.num_classes} classes, but class set {named.name} has {len(named)}: "
+            "leave the class set empty or name the one that the file was trained with"
+        )
+    return Checkpoint(path, weights, config, named, provenance, _sha256(path))
+
+
+def save_checkpoint(path: str | Path, network: MRFS, classes: ClassSet, provenance: Mapping[str, Any],
+                    dtype: torch.dtype = torch.float32) -> None:
+    """Write ``network`` as safetensors, floats as ``dtype``, with config, classes and provenance as metadata.
+
+    ``provenance``: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
+    """
+    weights = {
+        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(network.config)),
+        "classes": json.dumps(asdict(classes)),
+        "provenance": json.dumps(dict(provenance)),
+    }
+    save_file(weights, str(path), metadata)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a whole safetensors file ({error}): copy it again") from error
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on pickle protocols; the error below says what counts
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load answers damage with many types; all of them mean: not these weights
+        raise CheckpointError(
+            f"{path}: {_why_unreadable(path, error)}. Only plain tensors are loaded, never code: "
+            "copy the file again, or save its state dict alone with torch.save"
+        ) from error
+    for key in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path}: expected a state dict of tensors, got {type(content).__name__}")
+    weights = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not weights or len(weights) < len(content):
+        raise CheckpointError(
+            f"{path}: expected a state dict of tensors, bare or under {', '.join(WRAPPERS)}; "
+            f"got a dict with keys {_some(content)}"
+        )
+    if all(name.startswith("module.") for name in weights):  # saved from DistributedDataParallel
+        weights = {name.removeprefix("module."): value for name, value in weights.items()}
+    return weights
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        start = file.read(12)
+    if not start.startswith((b"PK", b"\x80")):
+        return f"is no PyTorch file (it begins with {start!r})"
+    if isinstance(error, pickle.UnpicklingError):
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        return f"asks to run code ({code.group(1)})" if code else "holds a pickle of more than tensors"
+    return f"is truncated or damaged ({type(error).__name__}: {str(error).partition('.')[0]})"
+
+
+def _read_metadata(path: Path, metadata: Mapping[str, str]) -> tuple[NetworkConfig | None, ClassSet | None, dict]:
+    if "config" not in metadata:
+        return None, None, {}
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: expected metadata format {FORMAT}, got {metadata.get('format')!r}: update mrfs_ros"
+        )
+    try:
+        config = from_mapping(NetworkConfig, json.loads(metadata["config"]))
+        table = json.loads(metadata["classes"])
+        classes = ClassSet(table["name"], tuple(table["names"]), tuple(tuple(c) for c in table["colors"]))
+        return config, classes, dict(json.loads(metadata["provenance"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: its metadata cannot be read ({error}): copy or export it again") from error
+
+
+def _config_from_shapes(path: Path, weights: Mapping[str, Tensor], stated: NetworkConfig | None) -> NetworkConfig:
+    try:
+        channels = tuple(weights[f"backbone.patch_embed{i}.proj.weight"].shape[0] for i in range(1, 5))
+        num_classes = weights["decode_head.linear_pred.weight"].shape[0]
+        head_width = weights["decode_head.linear_c1.proj.weight"].shape[0]
+    except (KeyError, IndexError) as error:
+        raise CheckpointError(
+            f"{path}: holds no MRFS network: {error} is missing; its names begin {_some(weights)}"
+        ) from error
+    depths = tuple(
+        len({name.split(".")[2] for name in weights if name.startswith(f"backbone.block{i}.")}) for i in range(1, 5)
+    )
+    variant = next((n for n, v in VARIANTS.items() if (v.channels, v.depths) == (channels, depths)), None)
+    if variant is None:
+        raise CheckpointError(
+            f"{path}: channels {channels} and depths {depths} are no known encoder ({', '.join(VARIANTS)}): "
+            "the file is incomplete or of another network"
+        )
+    found = replace(stated or NetworkConfig(), variant=variant, num_classes=num_classes, head_width=head_width)
+    if stated is not None and stated != found:
+        raise CheckpointError(f"{path}: its metadata says {stated}, its tensors say {found}: export it again")
+    return found
+
+
+def _matching(path: Path, weights: dict[str, Tensor], config: NetworkConfig) -> dict[str, Tensor]:
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in MRFS(config).state_dict().items()}
+    missing = [name for name in expected if name not in weights]
+    unexpected = [name for name in weights if name not in expected]
+    reshaped = [
+        f"{name} {tuple(weights[name].shape)} instead of {shape}"
+        for name, shape in expected.items() if name in weights and tuple(weights[name].shape) != shape
+    ]
+    differences = [
+        f"{len(names)} {what}: {_some(names)}"
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of other shape", reshaped)) if names
+    ]
+    if differences:
+        raise CheckpointError(f"{path}: is no {config.variant} MRFS with {config.num_classes} classes: "
+                              f"{'; '.join(differences)}")
+    broken = [name for name, t in weights.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    if broken:
+        raise CheckpointError(f"{path}: {len(broken)} tensors hold NaN or infinity: {_some(broken)}: get it again")
+    return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
+
+
+def _some(names) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

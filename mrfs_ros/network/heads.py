@@ -1,0 +1,88 @@
+"""The two heads: a segmentation mask from semantic features, a fused image from visual features (MRFS, figure 2)."""
+# Paper: Zhang, Zuo, Jiang, Guo, Ma, "MRFS: Mutually Reinforcing Image Fusion and Segmentation", CVPR 2024.
+# Code: written for this project, Apache-2.0. Released weights: by the paper's authors, under their terms.
+# Attribute names that hold parameters are those of the released checkpoints, so that these load unchanged.
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mrfs_ros.network.attention import Size, map_to_tokens, tokens_to_map
+
+FUSION_WIDTH = 16
+
+
+def _upsample(x: Tensor, size: Size) -> Tensor:
+    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+class ChannelProjection(nn.Module):
+    """Linear over channels of a map: (B, C, H, W) to (B, width, H, W)."""
+
+    def __init__(self, channels: int, width: int):
+        super().__init__()
+        self.proj = nn.Linear(channels, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return tokens_to_map(self.proj(map_to_tokens(x)), (x.shape[2], x.shape[3]))
+
+
+class SegmentationHead(nn.Module):
+    """SegFormer's MLP decoder: four semantic maps to logits (B, classes, H, W) of the input's size."""
+
+    def __init__(self, channels: tuple[int, ...], num_classes: int, width: int, dropout: float, eps: float):
+        super().__init__()
+        for number, c in enumerate(channels, start=1):
+            self.add_module(f"linear_c{number}", ChannelProjection(c, width))
+        self.linear_fuse = nn.Sequential(
+            nn.Conv2d(4 * width, width, 1), nn.BatchNorm2d(width, eps=eps), nn.ReLU()
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self.linear_pred = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, semantic: list[Tensor], size: Size) -> Tensor:
+        finest = (semantic[0].shape[2], semantic[0].shape[3])
+        projections = (self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1)
+        scales = [_upsample(linear(x), finest) for linear, x in zip(projections, reversed(semantic))]
+        return _upsample(self.linear_pred(self.dropout(self.linear_fuse(torch.cat(scales, dim=1)))), size)
+
+
+class PointConvolution(nn.Module):
+    """1x1 convolution to 16 channels, BatchNorm, ReLU."""
+
+    def __init__(self, channels: int, eps: float):
+        super().__init__()
+        self.pconv = nn.Sequential(
+            nn.Conv2d(channels, FUSION_WIDTH, 1), nn.BatchNorm2d(FUSION_WIDTH, eps=eps), nn.ReLU()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pconv(x)
+
+
+class FusionHead(nn.Module):
+    """Eight visual maps and both inputs to the fused image (B, 3, H, W) in (0, 1), RGB."""
+
+    def __init__(self, channels: tuple[int, ...], eps: float):
+        super().__init__()
+        for number, c in enumerate(channels, start=1):
+            self.add_module(f"PointConv_{number}_rgb", PointConvolution(c, eps))
+            self.add_module(f"PointConv_{number}_ir", PointConvolution(c, eps))
+        stacked = 2 * len(channels) * FUSION_WIDTH + 6
+        self.CNN_fuse = nn.Sequential(
+            nn.Conv2d(stacked, FUSION_WIDTH, 3, padding=1),
+            nn.BatchNorm2d(FUSION_WIDTH, eps=eps),
+            nn.ReLU(),
+            nn.Conv2d(FUSION_WIDTH, 3, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, visual_rgb: list[Tensor], visual_thermal: list[Tensor], rgb: Tensor, thermal: Tensor) -> Tensor:
+        size = (rgb.shape[2], rgb.shape[3])
+        maps = []
+        for number, (r, t) in enumerate(zip(visual_rgb, visual_thermal), start=1):
+            maps.append(_upsample(getattr(self, f"PointConv_{number}_rgb")(r), size))
+            maps.append(_upsample(getattr(self, f"PointConv_{number}_ir")(t), size))
+        return self.CNN_fuse(torch.cat((*maps, rgb, thermal), dim=1))

@@ -1,0 +1,93 @@
+"""MRFS: dual encoder, segmentation head and fusion head as one module (the paper's figure 2)."""
+# Paper: Zhang, Zuo, Jiang, Guo, Ma, "MRFS: Mutually Reinforcing Image Fusion and Segmentation", CVPR 2024.
+# Code: written for this project, Apache-2.0. Released weights: by the paper's authors, under their terms.
+# Attribute names that hold parameters are those of the released checkpoints, so that these load unchanged.
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mrfs_ros.config import NetworkConfig
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.network.backbone import DualEncoder, Features
+from mrfs_ros.network.heads import FusionHead, SegmentationHead
+from mrfs_ros.network.variants import VARIANTS
+
+MIN_SIDE = 32
+"""Smallest height and width in pixels: below it the spatial reductions of the attention have nothing to reduce."""
+
+
+class MRFSOutput(NamedTuple):
+    """``logits``: (B, classes, H, W) float. ``fused``: (B, 3, H, W) float in (0, 1), RGB."""
+
+    logits: Tensor
+    fused: Tensor
+
+
+class MRFS(nn.Module):
+    """Fused image and class logits of an RGB-thermal pair.
+
+    ``rgb``: (B, 3, H, W) float in [0, 1], RGB, no mean or std taken off. ``thermal``: (B, 3, H, W), one
+    grey channel repeated, or (B, 1, H, W), in [0, 1]. Any H, W from 32 up. ImageError on other shapes.
+    """
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        if config.variant not in VARIANTS:
+            raise ConfigError(f"unknown variant {config.variant!r}: expected one of {', '.join(VARIANTS)}")
+        self.config = config
+        variant = VARIANTS[config.variant]
+        eps = config.batch_norm_eps
+        self.backbone = DualEncoder(variant, config.drop_path)
+        self.decode_head = SegmentationHead(
+            variant.channels, config.num_classes, config.head_width, config.dropout, eps
+        )
+        self.aux_head = FusionHead(variant.channels, eps)
+        _initialise(self)
+
+    def features(self, rgb: Tensor, thermal: Tensor) -> Features:
+        """The visual and semantic maps of all four stages; inputs as for the module itself."""
+        return self.backbone(rgb, _three_channels(rgb, thermal))
+
+    def forward(self, rgb: Tensor, thermal: Tensor) -> MRFSOutput:
+        thermal = _three_channels(rgb, thermal)
+        visual_rgb, visual_thermal, semantic = self.backbone(rgb, thermal)
+        logits = self.decode_head(semantic, (rgb.shape[2], rgb.shape[3]))
+        return MRFSOutput(logits, self.aux_head(visual_rgb, visual_thermal, rgb, thermal))
+
+
+def build_network(config: NetworkConfig, seed: int = 0) -> MRFS:
+    """Return a freshly initialised, UNTRAINED network; equal seeds give equal weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MRFS(config)
+
+
+def _three_channels(rgb: Tensor, thermal: Tensor) -> Tensor:
+    if rgb.ndim != 4 or rgb.shape[1] != 3 or min(rgb.shape[2:]) < MIN_SIDE:
+        raise ImageError(f"rgb: expected (B, 3, H, W) with H, W >= {MIN_SIDE}, got {tuple(rgb.shape)}")
+    expected = (rgb.shape[0], 3, *rgb.shape[2:])
+    if tuple(thermal.shape) == (rgb.shape[0], 1, *rgb.shape[2:]):
+        return thermal.expand(expected)
+    if tuple(thermal.shape) != expected:
+        raise ImageError(f"thermal: expected {expected} or one channel of it, got {tuple(thermal.shape)}")
+    return thermal
+
+
+def _initialise(network: MRFS) -> None:
+    """Fresh weights: encoders and attention as SegFormer does it, the heads' convolutions by Kaiming."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        elif isinstance(module, nn.Conv2d):
+            if name.startswith("backbone."):
+                fan_out = math.prod(module.kernel_size) * module.out_channels // module.groups
+                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+            else:
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        if isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,101 @@
+"""Data that every room shares: class sets with their palettes, and the result of one pair."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+
+from mrfs_ros.errors import ConfigError, ImageError
+
+UNLABELLED = 255
+"""Label id of pixels without a class: ignored in training and scoring, never coloured."""
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """Names and colours of a segmentation's classes; index = label id, 0 = background.
+
+    ``names``: one text per class. ``colors``: one (R, G, B), each 0-255, per class.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.colors) or not 1 <= len(self.names) < UNLABELLED:
+            raise ConfigError(
+                f"class set {self.name!r}: expected 1 to {UNLABELLED - 1} names and as many colours, "
+                f"got {len(self.names)} names and {len(self.colors)} colours"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def palette(self) -> np.ndarray:
+        """(256, 3) uint8 RGB look-up table: ``palette()[labels]`` colours a mask; unused ids are black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: len(self.colors)] = self.colors
+        return table
+
+
+def _table(name: str, rows: dict[str, tuple[int, int, int]]) -> ClassSet:
+    return ClassSet(name, tuple(rows), tuple(rows.values()))
+
+
+# Names and palettes as the datasets' authors publish them: MFNet (Ha et al., IROS 2017),
+# FMB (Liu et al., ICCV 2023), PST900 (Shivakumar et al., ICRA 2020).
+MFNET = _table("MFNet", {
+    "unlabeled": (0, 0, 0), "car": (64, 0, 128), "person": (64, 64, 0), "bike": (0, 128, 192),
+    "curve": (0, 0, 192), "car_stop": (128, 128, 0), "guardrail": (64, 64, 128),
+    "color_cone": (192, 128, 128), "bump": (192, 64, 0),
+})
+FMB = _table("FMB", {
+    "background": (0, 0, 0), "road": (179, 228, 228), "sidewalk": (181, 57, 133),
+    "building": (67, 162, 177), "lamp": (200, 178, 50), "sign": (132, 45, 199),
+    "vegetation": (66, 172, 84), "sky": (179, 73, 79), "person": (76, 99, 166),
+    "car": (66, 121, 253), "truck": (137, 165, 91), "bus": (155, 97, 152),
+    "motorcycle": (105, 153, 140), "bicycle": (222, 215, 158), "pole": (135, 113, 90),
+})
+PST900 = _table("PST900", {
+    "background": (0, 0, 0), "fire_extinguisher": (255, 0, 0), "backpack": (0, 255, 0),
+    "hand_drill": (0, 0, 255), "survivor": (255, 255, 255),
+})
+CLASS_SETS = {"MFNet": MFNET, "MSRS": MFNET, "FMB": FMB, "PST900": PST900}
+
+
+def class_set_named(name: str) -> ClassSet:
+    """Return the class set called ``name`` (MFNet, MSRS, FMB, PST900); ConfigError otherwise."""
+    if name not in CLASS_SETS:
+        raise ConfigError(f"unknown class set {name!r}: expected one of {', '.join(CLASS_SETS)}")
+    return CLASS_SETS[name]
+
+
+def class_set_for_count(count: int) -> ClassSet:
+    """Return the public class set with ``count`` classes, or numbered classes in distinct hues."""
+    for known in (MFNET, FMB, PST900):
+        if len(known) == count:
+            return known
+    hues = (colorsys.hsv_to_rgb(i * 0.618034 % 1.0, 0.8, 0.9) for i in range(1, count))
+    colors = ((0, 0, 0), *(tuple(round(255 * c) for c in hue) for hue in hues))
+    return ClassSet(f"{count} classes", tuple(f"class_{i}" for i in range(count)), colors)
+
+
+@dataclass(frozen=True)
+class FusionResult:
+    """What the network makes of one RGB-thermal pair.
+
+    ``fused``: (H, W, 3) uint8, RGB. ``labels``: (H, W) uint8 class ids, ``UNLABELLED`` where none.
+    """
+
+    fused: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        fused, labels = self.fused, self.labels
+        if fused.dtype != np.uint8 or fused.ndim != 3 or fused.shape[2] != 3:
+            raise ImageError(f"fused: expected (H, W, 3) uint8, got {fused.shape} {fused.dtype}")
+        if labels.dtype != np.uint8 or labels.shape != fused.shape[:2]:
+            raise ImageError(f"labels: expected {fused.shape[:2]} uint8, got {labels.shape} {labels.dtype}")
