@@ -1,0 +1,1 @@
+"""The command line: one program, ``mrfs``, with a file for each of its commands."""

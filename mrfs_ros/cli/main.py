@@ -1,0 +1,47 @@
+"""The program ``mrfs``: finds the command, runs it, turns every error of ours into one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from mrfs_ros import __version__
+from mrfs_ros.cli import fuse, info
+from mrfs_ros.errors import MrfsError
+
+EXAMPLES = """examples:
+  mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
+  mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out
+  mrfs info models/weights.safetensors
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line's parser; every command's heavy imports wait until it runs."""
+    top = argparse.ArgumentParser(
+        prog="mrfs", description="Fuse RGB-thermal pairs and segment them with the MRFS network (CVPR 2024).",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (fuse, info):
+        command.add_parser(commands).set_defaults(run=command.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``mrfs`` with ``arguments`` (default: the process's); return its exit code."""
+    parsed = parser().parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except MrfsError as error:
+        print(f"mrfs: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mrfs: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

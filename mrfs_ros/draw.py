@@ -1,0 +1,51 @@
+"""Pictures for people: class colours over the fused image, and frames side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from mrfs_ros.types import UNLABELLED, ClassSet
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_BAR = 26  # height in pixels of a strip of text
+DEFAULT_OPACITY = 0.5
+
+
+def overlay(fused: np.ndarray, labels: np.ndarray, classes: ClassSet, *, opacity: float = DEFAULT_OPACITY,
+            notice: str = "") -> np.ndarray:
+    """Blend the class colours into the fused image; background (0) and ``UNLABELLED`` stay as they are.
+
+    ``fused``: (H, W, 3) uint8 RGB. ``labels``: (H, W) uint8. ``opacity``: 0 (fused only) to 1 (colours only).
+    ``notice``: a text to print on top. Returns a new (H, W, 3) uint8 RGB.
+    """
+    colours = classes.palette()[labels]
+    blended = cv2.addWeighted(fused, 1 - opacity, colours, opacity, 0)
+    coloured = (labels != 0) & (labels != UNLABELLED)
+    picture = np.where(coloured[:, :, None], blended, fused)
+    return with_notice(picture, notice) if notice else picture
+
+
+def with_notice(picture: np.ndarray, text: str) -> np.ndarray:
+    """Return ``picture`` ((H, W, 3) uint8 RGB) with ``text`` on a dark strip at its lower edge."""
+    picture = np.ascontiguousarray(picture)
+    height, width = picture.shape[:2]
+    scale, thickness = 0.6, 1
+    (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, thickness)
+    scale *= min(1.0, (width - 8) / text_width)
+    cv2.rectangle(picture, (0, height - _BAR), (width, height), (0, 0, 0), cv2.FILLED)
+    cv2.putText(picture, text, (4, height - 8), _FONT, scale, (255, 220, 0), thickness, cv2.LINE_AA)
+    return picture
+
+
+def side_by_side(panels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Titled panels in a row: (H, W, 3) uint8 RGB or (H, W) uint8 grey each, all of one height."""
+    columns = []
+    for title, panel in panels.items():
+        colour = np.repeat(panel[:, :, None], 3, axis=2) if panel.ndim == 2 else panel
+        bar = np.full((_BAR, colour.shape[1], 3), 255, np.uint8)
+        cv2.putText(bar, title, (4, _BAR - 8), _FONT, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
+        columns.append(np.vstack((bar, colour)))
+    return np.hstack(columns)

@@ -1,0 +1,67 @@
+"""What every engine promises: its call, its description, its refusal of pairs that it cannot take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mrfs_ros.errors import ImageError
+from mrfs_ros.network.mrfs import MIN_SIDE
+from mrfs_ros.types import ClassSet, FusionResult
+
+UNTRAINED_NOTICE = "UNTRAINED network: random weights"
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What runs: ``weights`` is the file's path, or empty for an UNTRAINED network."""
+
+    backend: str
+    device: str
+    variant: str
+    classes: ClassSet
+    weights: str
+
+    @property
+    def untrained(self) -> bool:
+        return not self.weights
+
+    def __str__(self) -> str:
+        what = self.weights or UNTRAINED_NOTICE
+        return f"{self.variant}, {len(self.classes)} classes ({self.classes.name}), {self.backend} on {self.device}, {what}"
+
+
+class Engine(Protocol):
+    """A loaded network behind one call."""
+
+    info: EngineInfo
+
+    def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> FusionResult:
+        """Fuse and segment one pair.
+
+        ``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8, bright = hot as in the training data, on the
+        rgb image's pixel grid. H, W from 32 up. Raises ImageError when a pair is anything else.
+        """
+
+
+def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
+    """Raise ImageError unless the arrays are a pair that an engine takes (see ``Engine.__call__``)."""
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ImageError(f"rgb: expected (H, W, 3) uint8, RGB order, got {_describe(rgb)}", "rgb_type")
+    if not isinstance(thermal, np.ndarray) or thermal.dtype != np.uint8 or thermal.ndim != 2:
+        raise ImageError(f"thermal: expected (H, W) uint8, one grey channel, got {_describe(thermal)}", "thermal_type")
+    if min(rgb.shape[:2]) < MIN_SIDE:
+        raise ImageError(
+            f"rgb: expected at least {MIN_SIDE}x{MIN_SIDE} pixels, got {rgb.shape[0]}x{rgb.shape[1]}", "too_small"
+        )
+    if thermal.shape != rgb.shape[:2]:
+        raise ImageError(
+            f"rgb is {rgb.shape[0]}x{rgb.shape[1]} (HxW) but thermal is {thermal.shape[0]}x{thermal.shape[1]}: "
+            "expected equal sizes; register thermal to the rgb image first", "size_mismatch",
+        )
+
+
+def _describe(value: object) -> str:
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -1,0 +1,1 @@
+"""What cameras and files send, turned into what the network expects; no ROS, no torch."""

@@ -1,0 +1,86 @@
+"""The fields of a camera's image message turned into the arrays that an engine takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.gray import to_gray
+
+# Encoding to channels and the order that makes them RGB. 8UC3 and 8UC4 are OpenCV's own types: BGR(A).
+_COLOUR = {
+    "rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "8UC3": (3, (2, 1, 0)),
+    "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)), "8UC4": (4, (2, 1, 0)),
+}
+_GRAY = ("mono8", "8UC1")
+_DEEP = ("mono16", "16UC1", "16SC1", "32FC1")
+
+
+@dataclass(frozen=True)
+class ImageFields:
+    """The fields of sensor_msgs/Image that say what its bytes mean; ``data`` is any uint8 buffer."""
+
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: Any
+
+
+def rgb_image(fields: ImageFields) -> np.ndarray:
+    """Return (H, W, 3) uint8, RGB, of a colour image; a view where no reordering is needed.
+
+    Takes rgb8, bgr8, rgba8, bgra8, 8UC3 and 8UC4 (BGR order), with row padding. ImageError otherwise.
+    """
+    if fields.encoding not in _COLOUR:
+        raise ImageError(
+            f"rgb image: expected encoding {', '.join(_COLOUR)}, got {fields.encoding!r}; "
+            + ("is a thermal camera on the rgb topic?" if fields.encoding in _GRAY + _DEEP
+               else "let the camera driver or image_proc publish rgb8"),
+            "rgb_encoding",
+        )
+    channels, order = _COLOUR[fields.encoding]
+    pixels = _pixels(fields, "rgb image", channels)
+    return pixels if order == (0, 1, 2) and channels == 3 else np.ascontiguousarray(pixels[:, :, order])
+
+
+def thermal_image(fields: ImageFields) -> np.ndarray:
+    """Return (H, W) uint8 grey of an 8-bit thermal image; a view where the message is grey.
+
+    Takes mono8 and 8UC1, and the colour encodings of ``rgb_image`` (palettes) by their luma. ImageError
+    otherwise, for 16-bit counts too: they need a window of counts, which a plain division is not.
+    """
+    if fields.encoding in _GRAY:
+        return _pixels(fields, "thermal image", 1)[:, :, 0]
+    if fields.encoding in _COLOUR:
+        return to_gray(rgb_image(fields))
+    if fields.encoding in _DEEP:
+        raise ImageError(
+            f"thermal image: encoding {fields.encoding!r} holds raw counts, which this version does not scale: "
+            "set the camera driver to 8-bit (AGC) output, mono8", "thermal_encoding",
+        )
+    raise ImageError(
+        f"thermal image: expected encoding {', '.join((*_GRAY, *_COLOUR))}, got {fields.encoding!r}", "thermal_encoding"
+    )
+
+
+def _pixels(fields: ImageFields, name: str, channels: int) -> np.ndarray:
+    """(H, W, channels) uint8 view of the message's bytes without the row padding."""
+    height, width, step = fields.height, fields.width, fields.step
+    if height <= 0 or width <= 0:
+        raise ImageError(f"{name}: expected a size of at least 1x1 pixels, got {height}x{width} (HxW)", "zero_size")
+    if step < width * channels:
+        raise ImageError(
+            f"{name}: {fields.encoding} of width {width} needs a step of at least {width * channels} bytes, got {step}",
+            "step",
+        )
+    data = np.frombuffer(fields.data, np.uint8)
+    if data.size != step * height:
+        raise ImageError(
+            f"{name}: {height} rows of {step} bytes make {step * height}, but its data has {data.size} bytes",
+            "data_size",
+        )
+    return data.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
