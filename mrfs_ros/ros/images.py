@@ -1,0 +1,75 @@
+"""Image messages to arrays and back; plain numpy wherever an encoding allows it."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.encoded import decode_rgb, decode_thermal
+from mrfs_ros.sensing.image_fields import ImageFields, rgb_image, thermal_image
+
+_BRIDGED = ("bayer_", "yuv", "uyvy", "yuyv", "nv12", "nv21", "nv24")
+
+
+def rgb_array(message: Image | CompressedImage) -> np.ndarray:
+    """(H, W, 3) uint8, RGB, of a colour image message; ImageError says why when there is none in it."""
+    if isinstance(message, CompressedImage):
+        return decode_rgb(message.data, f"compressed rgb image ({message.format})")
+    if message.encoding.startswith(_BRIDGED):
+        return _through_cv_bridge(message)
+    return _from_fields(message, rgb_image)
+
+
+def thermal_array(message: Image | CompressedImage) -> np.ndarray:
+    """(H, W) uint8 of an 8-bit thermal image message; ImageError says why when there is none in it."""
+    if isinstance(message, CompressedImage):
+        return decode_thermal(message.data, f"compressed thermal image ({message.format})")
+    return _from_fields(message, thermal_image)
+
+
+def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
+    """An Image of (H, W) or (H, W, C) uint8 ``pixels``; ``header`` is used as it is."""
+    message = Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+    message.step = pixels.shape[1] * (pixels.shape[2] if pixels.ndim == 3 else 1)
+    data = array.array("B")  # the one type that rclpy assigns fast under all its settings
+    data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast("B"))
+    message.data = data
+    return message
+
+
+def scaled_camera_info(info: CameraInfo, height: int, width: int, header: Header) -> CameraInfo:
+    """``info`` for an image of ``height`` x ``width`` pixels of the same view: K, P and roi scaled, D and R kept."""
+    scaled = CameraInfo(header=header, height=height, width=width, distortion_model=info.distortion_model)
+    sx = width / info.width if info.width else 1.0
+    sy = height / info.height if info.height else 1.0
+    scaled.d, scaled.r = info.d, info.r
+    scaled.k = [value * (sx if i < 3 else sy if i < 6 else 1.0) for i, value in enumerate(info.k)]
+    scaled.p = [value * (sx if i < 4 else sy if i < 8 else 1.0) for i, value in enumerate(info.p)]
+    scaled.binning_x, scaled.binning_y = info.binning_x, info.binning_y
+    scaled.roi.do_rectify = info.roi.do_rectify
+    scaled.roi.x_offset, scaled.roi.width = round(info.roi.x_offset * sx), round(info.roi.width * sx)
+    scaled.roi.y_offset, scaled.roi.height = round(info.roi.y_offset * sy), round(info.roi.height * sy)
+    return scaled
+
+
+def _from_fields(message: Image, convert: Callable[[ImageFields], np.ndarray]) -> np.ndarray:
+    return convert(ImageFields(message.height, message.width, message.encoding, message.step, message.data))
+
+
+def _through_cv_bridge(message: Image) -> np.ndarray:
+    try:
+        from cv_bridge import CvBridge, CvBridgeError
+    except ImportError as error:
+        raise ImageError(
+            f"rgb image: encoding {message.encoding!r} needs cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), which "
+            f"cannot be imported ({error}); or let the camera driver publish rgb8", "rgb_encoding",
+        ) from error
+    try:
+        return CvBridge().imgmsg_to_cv2(message, "rgb8")
+    except (CvBridgeError, TypeError, ValueError) as error:
+        raise ImageError(f"rgb image: cv_bridge cannot convert {message.encoding!r}: {error}", "rgb_encoding") from error

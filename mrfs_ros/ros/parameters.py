@@ -1,0 +1,67 @@
+"""``NodeConfig`` declared as ROS parameters with text, range and validation, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields, replace
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.errors import ConfigError
+
+_FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides.", "diagnostic_updater.")
+
+
+def declare_parameters(node: Node) -> NodeConfig:
+    """Declare every field of ``NodeConfig`` on ``node``; return the values it got from YAML, launch or command line.
+
+    ConfigError for a value of the wrong type, out of range or not among the choices.
+    """
+    values: dict[str, Any] = {}
+    for spec in fields(NodeConfig):
+        try:
+            values[spec.name] = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
+        except Exception as error:  # rclpy raises four unrelated types here; each text names the parameter
+            raise ConfigError(f"parameter {spec.name}: {error}; {spec.metadata['text']}") from error
+    _check_choices(values)
+    return NodeConfig(**values)
+
+
+def unknown_parameters(node: Node) -> list[str]:
+    """Names given to the node that it does not know: most likely slips of the pen in a YAML file."""
+    known = {spec.name for spec in fields(NodeConfig)}
+    given = getattr(node, "_parameter_overrides", {})  # rclpy offers no public way to see undeclared overrides
+    return sorted(name for name in given if name not in known and not name.startswith(_FOREIGN))
+
+
+def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig, SetParametersResult]:
+    """The config after ``parameters`` are set, and the answer to who sets them: all of the set or nothing."""
+    values = {p.name: p.value for p in parameters if p.name in {spec.name for spec in fields(NodeConfig)}}
+    try:
+        _check_choices(values)
+    except ConfigError as error:
+        return config, SetParametersResult(successful=False, reason=str(error))
+    return replace(config, **values), SetParametersResult(successful=True)
+
+
+def _check_choices(values: dict[str, Any]) -> None:
+    for spec in fields(NodeConfig):
+        choices = spec.metadata["choices"]
+        if choices and spec.name in values and values[spec.name] not in choices:
+            raise ConfigError(f"parameter {spec.name}: expected one of {', '.join(choices)}, got {values[spec.name]!r}")
+
+
+def _descriptor(spec: Field) -> ParameterDescriptor:
+    meta = spec.metadata
+    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["fixed"])
+    if meta["choices"]:
+        descriptor.additional_constraints = "one of: " + ", ".join(meta["choices"])
+    if meta["low"] is not None:
+        if isinstance(spec.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=meta["low"], to_value=meta["high"])]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=meta["low"], to_value=meta["high"], step=1)]
+    return descriptor

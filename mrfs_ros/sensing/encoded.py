@@ -1,0 +1,40 @@
+"""Encoded images (JPEG, PNG, ...) turned into the arrays that an engine takes, from files and messages alike."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.gray import to_gray
+
+
+def decode_rgb(content: bytes, name: str) -> np.ndarray:
+    """Return (H, W, 3) uint8, RGB, of an encoded colour image, without its alpha.
+
+    ``name`` begins the text of the ImageError that everything else raises.
+    """
+    image = _decode(content, name, "rgb")
+    if image.ndim == 2:
+        raise ImageError(f"{name}: expected a colour image, got a grey one; are rgb and thermal swapped?", "rgb_encoding")
+    return np.ascontiguousarray(image[:, :, 2::-1])
+
+
+def decode_thermal(content: bytes, name: str) -> np.ndarray:
+    """Return (H, W) uint8 of an encoded 8-bit grey image; a colour palette becomes its luma. ImageError otherwise."""
+    image = _decode(content, name, "thermal")
+    return image if image.ndim == 2 else to_gray(image[:, :, 2::-1])
+
+
+def _decode(content: bytes, name: str, camera: str) -> np.ndarray:
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if len(content) else None
+    except cv2.error:  # OpenCV raises for absurd sizes and returns None for other damage
+        image = None
+    if image is None:
+        raise ImageError(f"{name}: is no image that OpenCV reads (JPEG, PNG, BMP, TIFF), or is damaged", f"{camera}_damaged")
+    if image.dtype != np.uint8:
+        raise ImageError(
+            f"{name}: expected 8 bits per channel, got {image.dtype}: scale it to 8 bits first", f"{camera}_encoding"
+        )
+    return image
