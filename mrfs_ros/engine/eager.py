@@ -26,6 +26,15 @@ class EagerEngine:
             labels = logits[0].argmax(0).to(torch.uint8)
             return FusionResult(fused_u8.contiguous().cpu().numpy(), labels.cpu().numpy())
 
+    def device_report(self) -> dict[str, str]:
+        if self._device.type != "cuda":
+            return {"torch threads": str(torch.get_num_threads())}
+        free, total = torch.cuda.mem_get_info(self._device)
+        return {
+            "GPU": torch.cuda.get_device_name(self._device),
+            "GPU memory used [MiB]": str((total - free) >> 20), "GPU memory total [MiB]": str(total >> 20),
+        }
+
     def _upload(self, image: np.ndarray) -> torch.Tensor:
         # torch wants memory that it may write to; frames out of messages and bags can be read-only.
         tensor = torch.from_numpy(np.require(image, requirements=["C", "W"]))

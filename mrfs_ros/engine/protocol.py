@@ -45,6 +45,9 @@ class Engine(Protocol):
         rgb image's pixel grid. H, W from 32 up. Raises ImageError when a pair is anything else.
         """
 
+    def device_report(self) -> dict[str, str]:
+        """What is worth knowing of the device at this moment: name with unit, value."""
+
 
 def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
     """Raise ImageError unless the arrays are a pair that an engine takes (see ``Engine.__call__``)."""

@@ -1,0 +1,99 @@
+"""The node's state as diagnostic_msgs, for rqt_robot_monitor, aggregators and greenwave_monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builtin_interfaces.msg import Time as TimeMessage
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
+from mrfs_ros.ros.statistics import Statistics
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+FAILURE_SHOWN_S = 5.0  # an engine failure stays visible for this long
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The node at one moment; times of ``now_ns`` by the node's clock, ``now_s`` by a steady one."""
+
+    name: str
+    fused_topic: str
+    now_ns: int
+    now_s: float
+    enabled: bool
+    missing: tuple[str, ...]  # cameras that are silent
+    no_pairs: str  # the watchdog's text, empty while pairs come
+    best_gap_s: float | None
+    jumps: int
+    device: dict[str, str]  # what the engine says of its device
+
+
+def diagnostics(snapshot: Snapshot, config: NodeConfig, info: EngineInfo, statistics: Statistics) -> DiagnosticArray:
+    """The whole array: inputs, sync, inference, device, and the fused topic with the keys that greenwave reads."""
+    now = snapshot.now_ns
+    array = DiagnosticArray()
+    array.header.stamp = TimeMessage(sec=now // 10**9, nanosec=now % 10**9)
+    parts = {
+        "inputs": _inputs(snapshot, config, statistics),
+        "sync": _sync(snapshot, config, statistics),
+        "inference": _inference(snapshot, info, statistics),
+        "device": (OK, info.device, {"backend": info.backend, "variant": info.variant, **snapshot.device}),
+    }
+    array.status = [_status(f"{snapshot.name}: {part}", info.device, *content) for part, content in parts.items()]
+    array.status.append(_status(snapshot.fused_topic, info.device, *_output(snapshot, config, statistics)))
+    return array
+
+
+def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
+    rates = [meter.rate_hz(snapshot.now_ns) for meter in statistics.inputs]
+    values = {
+        "rgb received": statistics.inputs[0].count, "rgb rate [Hz]": f"{rates[0]:.2f}",
+        "thermal received": statistics.inputs[1].count, "thermal rate [Hz]": f"{rates[1]:.2f}",
+        "on_missing": config.on_missing,
+        **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},
+    }
+    if snapshot.missing:
+        return ERROR, f"no image from {' and '.join(snapshot.missing)} (on_missing: {config.on_missing})", values
+    return OK, f"rgb {rates[0]:.1f} Hz, thermal {rates[1]:.1f} Hz", values
+
+
+def _sync(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
+    rate = statistics.pairs.rate_hz(snapshot.now_ns)
+    gap = "" if snapshot.best_gap_s is None else f"{snapshot.best_gap_s:.4f}"
+    values = {"pairs": statistics.pairs.count, "rate [Hz]": f"{rate:.2f}", "slop [s]": config.slop_s,
+              "best gap without pair [s]": gap, "time jumps": snapshot.jumps}
+    return (WARN, snapshot.no_pairs, values) if snapshot.no_pairs else (OK, f"{rate:.1f} pairs/s", values)
+
+
+def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
+    p50, p95 = statistics.latency_ms(0.5), statistics.latency_ms(0.95)
+    values = {"published": statistics.outputs.count, "latency p50 [ms]": f"{p50:.1f}", "latency p95 [ms]": f"{p95:.1f}",
+              "age [s]": f"{statistics.age_s:.3f}", "weights": info.weights or UNTRAINED_NOTICE,
+              "classes": f"{info.classes.name}: {', '.join(info.classes.names)}"}
+    if snapshot.now_s - statistics.last_failure_s < FAILURE_SHOWN_S:
+        return ERROR, "the engine failed on a frame; see the log and the drop counts", values
+    if not snapshot.enabled:
+        return OK, "switched off by the enable service", values
+    if info.untrained:
+        return WARN, UNTRAINED_NOTICE, values
+    return OK, f"latency {p50:.0f} ms (p50), {p95:.0f} ms (p95)", values
+
+
+def _output(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
+    rate = statistics.outputs.rate_hz(snapshot.now_ns)
+    expected = config.expected_rate_hz
+    tolerance = 0.1 * expected
+    values = {"frame_rate_node": f"{rate:.3f}", "frame_rate_msg": f"{statistics.output_stamps.rate_hz():.3f}",
+              "current_delay_from_realtime_ms": f"{1000 * statistics.age_s:.3f}",
+              "expected_frequency": f"{expected:.3f}", "tolerance": f"{tolerance:.3f}"}
+    if expected and rate < expected - tolerance:
+        return WARN, f"{rate:.1f} Hz, expected {expected:.1f} Hz", values
+    return OK, f"{rate:.1f} Hz", values
+
+
+def _status(name: str, hardware: str, level: bytes, message: str, values: dict[str, object]) -> DiagnosticStatus:
+    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    return DiagnosticStatus(name=name, hardware_id=hardware, level=level, message=message, values=pairs)

@@ -1,0 +1,256 @@
+"""The ROS 2 node: subscriptions, pairs, mailbox, worker, publishers, and what it tells about itself."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_policy_name_from_kind
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.engine import Engine, load_engine
+from mrfs_ros.errors import ConfigError
+from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
+from mrfs_ros.ros.mailbox import Mailbox
+from mrfs_ros.ros.outputs import Outputs
+from mrfs_ros.ros.pairing import make_pairing
+from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_parameters
+from mrfs_ros.ros.processor import Processor, Work
+from mrfs_ros.ros.qos import profile
+from mrfs_ros.ros.statistics import Statistics
+from mrfs_ros.ros.watchdog import InputReport, explain_no_pairs
+from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
+from mrfs_ros.types import FusionResult
+
+IMAGE_TYPES = {"raw": ("sensor_msgs/msg/Image", Image), "compressed": ("sensor_msgs/msg/CompressedImage", CompressedImage)}
+TOPICS = ("rgb/image", "thermal/image")
+WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
+STOP_WAIT_S = 1.0  # how long a frame in the engine may hold up the end of the node
+
+
+class MrfsNode(Node):
+    """Pairs of ``rgb/image`` and ``thermal/image`` in, ``~/fused``, ``~/segmentation`` and ``~/overlay`` out.
+
+    ``engine``: for tests and for teams with an engine of their own; by default loaded as the parameters say.
+    Raises MrfsError for parameters or weights that cannot be used.
+    """
+
+    def __init__(self, engine: Engine | None = None, **node_arguments):
+        super().__init__("mrfs", **node_arguments)
+        begin = time.monotonic()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._config = declare_parameters(self)
+        self._report_parameters()
+        config = self._config
+        self._engine = engine or load_engine(config.weights, config.device, config.backend, classes=config.classes)
+        loaded = time.monotonic()
+        _warm_up(self._engine, config.warmup_height, config.warmup_width)
+        ready = time.monotonic()
+        self._enabled = True
+        self._camera_info: CameraInfo | None = None
+        self._told: dict[str, float] = {}
+        self._no_pairs = ""
+        self._last_pair_s = ready
+        self._levels: list = []
+        self._statistics = Statistics()
+        self._mailbox: Mailbox[Work] = Mailbox()
+        self._outputs = Outputs(self, config.output_qos, self._engine.info)
+        self._source = PairSource(self._new_pairing(config), start_s=ready, say=self.get_logger().warning)
+        self._apply(config)
+        self._processor = Processor(
+            engine=self._engine, mailbox=self._mailbox, statistics=self._statistics, config=lambda: self._config,
+            publish=self._publish, skip=self._skip, now_ns=self._now_ns,
+        )
+        self._processor.start()
+        self._open_services()
+        self._open_inputs()
+        log = self.get_logger()
+        if self._engine.info.untrained:
+            log.warning("UNTRAINED network: fused images and masks mean nothing; set the parameter weights")
+        log.info(
+            f"ready in {ready - begin:.1f} s (engine {loaded - begin:.1f} s, warm-up at {config.warmup_height}x"
+            f"{config.warmup_width} {ready - loaded:.1f} s): {self._engine.info}; pairs by "
+            f"{type(self._source.pairing).__name__}; listening on "
+            + " and ".join(subscription.topic_name for subscription in self._subscriptions_in)
+        )
+
+    def close(self) -> bool:
+        """Stop the worker; False if a frame is still in the engine after ``STOP_WAIT_S``."""
+        self._mailbox.close()
+        self._processor.join(STOP_WAIT_S)
+        return not self._processor.is_alive()
+
+    # Inputs -----------------------------------------------------------------------------------------------------
+
+    def _open_inputs(self) -> None:
+        config = self._config
+        qos = profile(config.input_qos, config.qos_depth)
+        self._subscriptions_in = []
+        for camera, (topic, transport) in enumerate(zip(TOPICS, (config.rgb_transport, config.thermal_transport))):
+            events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, camera))
+            self._subscriptions_in.append(self.create_subscription(
+                IMAGE_TYPES[transport][1], topic, partial(self._on_image, camera), qos, event_callbacks=events
+            ))
+        self.create_subscription(CameraInfo, "rgb/camera_info", self._on_camera_info, profile("sensor_data", 1))
+
+    def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
+        now_s = time.monotonic()
+        self._statistics.inputs[camera].note(self._now_ns())
+        if not self._enabled:
+            return
+        stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        pair = self._source.add(camera, stamp_ns, message, now_s)
+        if pair is None:
+            return
+        self._last_pair_s, self._no_pairs = now_s, ""
+        self._statistics.pairs.note(self._now_ns())
+        if self._mailbox.put(Work(*pair, now_s)):
+            self._statistics.drop("replaced_by_newer")
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._camera_info = message
+
+    def _on_incompatible_qos(self, camera: int, event) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self.get_logger().error(
+            f"{self._subscriptions_in[camera].topic_name}: a publisher offers another {policy} than input_qos: "
+            f"{self._config.input_qos} asks for, so none of its images arrive; set input_qos: sensor_data, or make "
+            "the camera driver's QoS reliable"
+        )
+
+    # Outputs ----------------------------------------------------------------------------------------------------
+
+    def _publish(self, result: FusionResult, header: Header, config: NodeConfig) -> None:
+        self._outputs.publish(result, header, self._camera_info, config.overlay_opacity)
+
+    def _skip(self, reason: str, text: str) -> None:
+        count = self._statistics.drop(reason)
+        now_s = time.monotonic()
+        if now_s - self._told.get(reason, float("-inf")) >= WARN_EVERY_S:
+            self._told[reason] = now_s
+            self.get_logger().warning(f"frame skipped ({reason}, {count} so far): {text}")
+
+    # Parameters, services, timers -------------------------------------------------------------------------------
+
+    def _report_parameters(self) -> None:
+        log = self.get_logger()
+        log.info("parameters: " + ", ".join(f"{name}={value!r}" for name, value in vars(self._config).items()))
+        for name in unknown_parameters(self):
+            log.warning(f"parameter {name} is unknown to this node and has no effect: a slip of the pen?")
+
+    def _open_services(self) -> None:
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._enable_service = self.create_service(SetBool, "~/enable", self._on_enable)
+        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", profile("reliable", 10))
+        self._jump_handle = self.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
+            post_callback=lambda _: self._source.clock_jumped_back(self._now_ns()),
+        )
+        self.create_timer(1.0, partial(self._report, True), clock=self._steady)
+        self.create_timer(0.1, self._watch, clock=self._steady)
+
+    def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        config, answer = changed(self._config, parameters)
+        if answer.successful:
+            self._apply(config)
+        return answer
+
+    def _apply(self, config: NodeConfig) -> None:
+        old, self._config = self._config, config
+        if (old.slop_s, old.sync_queue_size) != (config.slop_s, config.sync_queue_size):
+            self._source.pairing = self._new_pairing(config)
+        self._source.thermal_offset_ns = round(config.thermal_time_offset_s * 1e9)
+        self._source.on_missing = config.on_missing
+        self._source.missing_timeout_s = config.missing_timeout_s
+
+    @staticmethod
+    def _new_pairing(config: NodeConfig):
+        return make_pairing(slop_s=config.slop_s, queue_size=config.sync_queue_size)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._enabled = request.data
+        self._last_pair_s = time.monotonic()
+        response.success = True
+        response.message = "inference is on" if request.data else "inference is off; images are counted and dropped"
+        self.get_logger().info(response.message)
+        return response
+
+    def _watch(self) -> None:
+        now_s = time.monotonic()
+        self._source.watch(now_s)
+        silence_s = now_s - self._last_pair_s
+        if self._enabled and silence_s > self._config.sync_warning_s:
+            first = not self._no_pairs
+            self._no_pairs = self._explain(silence_s)
+            if first:
+                self.get_logger().warning(self._no_pairs)
+        self._report(False)
+
+    def _report(self, due: bool) -> None:
+        """Publish diagnostics when ``due``, and between times as soon as a status changes its level."""
+        snapshot = Snapshot(
+            name=self.get_fully_qualified_name().lstrip("/"), fused_topic=self._outputs.fused_topic,
+            now_ns=self._now_ns(), now_s=time.monotonic(), enabled=self._enabled,
+            missing=tuple(self._source.missing()), no_pairs=self._no_pairs, best_gap_s=self._source.best_gap_s,
+            jumps=self._source.jumps, device=self._engine.device_report(),
+        )
+        array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)
+        levels = [status.level for status in array.status]
+        if due or levels != self._levels:
+            self._levels = levels
+            self._diagnostics_out.publish(array)
+
+    def _explain(self, silence_s: float) -> str:
+        clock_stands = self.get_parameter("use_sim_time").value and not self.count_publishers("/clock")
+        return explain_no_pairs(
+            (self._input_report(0), self._input_report(1)), silence_s=silence_s, best_gap_s=self._source.best_gap_s,
+            slop_s=self._config.slop_s, clock_stands=clock_stands,
+        )
+
+    def _input_report(self, camera: int) -> InputReport:
+        topic = self._subscriptions_in[camera].topic_name
+        meter = self._statistics.inputs[camera]
+        silent = self._source.silence_s(camera, time.monotonic()) > self._config.sync_warning_s
+        transport = self._config.rgb_transport if camera == RGB else self._config.thermal_transport
+        known = {topic, *(subscription.topic_name for subscription in self._subscriptions_in)}
+        own = self.get_fully_qualified_name() + "/"
+        return InputReport(
+            name=CAMERAS[camera], topic=topic, received=meter.count, rate_hz=0.0 if silent else meter.rate_hz(),
+            publishers=tuple(
+                end.qos_profile.reliability.name for end in self.get_publishers_info_by_topic(topic)
+            ),
+            asks_reliable=self._config.input_qos == "reliable",
+            alternatives=tuple(
+                name for name, types in self.get_topic_names_and_types()
+                if IMAGE_TYPES[transport][0] in types and name not in known and not name.startswith(own)
+                and self.count_publishers(name)
+            ),
+        )
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+
+def _warm_up(engine: Engine, height: int, width: int) -> None:
+    try:
+        engine(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
+    except Exception as error:
+        raise ConfigError(
+            f"the engine ({engine.info}) cannot run at {height}x{width}: {type(error).__name__}: {error}; "
+            "set warmup_height, warmup_width and device to what the cameras and the machine have"
+        ) from error

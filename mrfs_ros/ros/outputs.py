@@ -1,0 +1,62 @@
+"""The node's publishers: fused image, mask, overlay, camera info and class names."""
+
+from __future__ import annotations
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from mrfs_ros.draw import overlay
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
+from mrfs_ros.ros.images import image_message, scaled_camera_info
+from mrfs_ros.ros.qos import latched, profile
+from mrfs_ros.types import ClassSet, FusionResult
+
+
+class Outputs:
+    """Publishes one ``FusionResult`` as all topics that go with it, under one header."""
+
+    def __init__(self, node: Node, qos: str, info: EngineInfo):
+        self._classes = info.classes
+        self._notice = UNTRAINED_NOTICE if info.untrained else ""
+        self._fused, self._segmentation, self._overlay = (
+            node.create_publisher(Image, f"~/{name}", profile(qos, 1)) for name in ("fused", "segmentation", "overlay")
+        )
+        # One topic serves all three images: by image_transport's convention it lies beside them.
+        self._camera_info = node.create_publisher(CameraInfo, "~/camera_info", profile(qos, 1))
+        self._label_info = _publish_label_info(node, info.classes)
+
+    @property
+    def fused_topic(self) -> str:
+        """The fused image's full topic name."""
+        return self._fused.topic_name
+
+    def publish(self, result: FusionResult, header: Header, camera_info: CameraInfo | None, opacity: float) -> None:
+        """Publish mask, camera info and, if somebody subscribes, overlay; the fused image last: all is there then."""
+        height, width = result.labels.shape
+        if camera_info is not None:
+            self._camera_info.publish(scaled_camera_info(camera_info, height, width, header))
+        self._segmentation.publish(image_message(result.labels, "mono8", header))
+        if self._overlay.get_subscription_count():
+            picture: np.ndarray = overlay(
+                result.fused, result.labels, self._classes, opacity=opacity, notice=self._notice
+            )
+            self._overlay.publish(image_message(picture, "rgb8", header))
+        self._fused.publish(image_message(result.fused, "rgb8", header))
+
+
+def _publish_label_info(node: Node, classes: ClassSet):
+    """Publish the class names once, latched, where vision_msgs is installed; the publisher must be kept."""
+    try:
+        from vision_msgs.msg import LabelInfo, VisionClass
+    except ImportError:
+        node.get_logger().info(
+            "class names are in /diagnostics only: ~/label_info needs vision_msgs (apt install ros-$ROS_DISTRO-vision-msgs)"
+        )
+        return None
+    message = LabelInfo(class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes.names)])
+    message.header.stamp = node.get_clock().now().to_msg()
+    publisher = node.create_publisher(LabelInfo, "~/label_info", latched())
+    publisher.publish(message)
+    return publisher

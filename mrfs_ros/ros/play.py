@@ -1,0 +1,173 @@
+"""Plays a rosbag2 over ROS 2 topics: ``python -m mrfs_ros.ros.play BAG``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import rclpy
+from builtin_interfaces.msg import Time as TimeMessage
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock as ClockMessage
+
+from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.ros.qos import profile
+
+CLOCK_STEP_S = 0.01
+MATCH_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 120.0
+
+
+def message_type(name: str):
+    """The class of a message type written as in a bag: ``sensor_msgs/msg/Image``."""
+    package, _, kind = name.split("/")
+    try:
+        return getattr(import_module(f"{package}.msg"), kind)
+    except (ImportError, AttributeError) as error:
+        raise MissingPackageError(
+            f"messages of type {name} need the package {package}: apt install ros-$ROS_DISTRO-{package.replace('_', '-')}"
+        ) from error
+
+
+class Player(Node):
+    """Publishes the messages of a bag in their order and pace.
+
+    ``answers``: a topic; if given, a message of the bag's first topic waits until there was an answer on it to every
+    earlier one, so that a node slower than the bag misses nothing.
+    """
+
+    def __init__(self, *, bag: Path, rate: float, clock: bool, answers: str):
+        super().__init__("mrfs_play")
+        self._bag = bag
+        self._rate = rate
+        self._clock = self.create_publisher(ClockMessage, "/clock", profile("reliable", 10)) if clock else None
+        self._types = {topic: message_type(kind) for topic, kind in _topics(bag).items()}
+        self._out = {
+            topic: self.create_publisher(kind, topic, profile("reliable", 10)) for topic, kind in self._types.items()
+        }
+        self._answered = 0
+        self._awaits_answers = bool(answers)
+        if answers:
+            from sensor_msgs.msg import Image
+
+            self.create_subscription(Image, answers, self._on_answer, profile("reliable", 10))
+
+    def wait_for_subscribers(self, count: int) -> None:
+        """Return when every topic of the bag has ``count`` subscribers; ConfigError when that takes too long."""
+        deadline = time.monotonic() + MATCH_TIMEOUT_S
+        while few := [topic for topic, out in self._out.items() if out.get_subscription_count() < count]:
+            if time.monotonic() > deadline:
+                raise ConfigError(f"fewer than {count} subscribers on {', '.join(few)} after {MATCH_TIMEOUT_S:.0f} s")
+            rclpy.spin_once(self, timeout_sec=0.05)
+
+    def play(self) -> int:
+        """Publish the whole bag once; return the number of messages."""
+        published = asked = 0
+        answered_before = self._answered
+        first_topic = next(iter(self._out))
+        begin_s = previous_ns = None
+        for topic, time_ns, raw in _messages(self._bag):
+            if begin_s is None:
+                begin_s, first_ns, previous_ns = time.monotonic(), time_ns, time_ns
+            if self._awaits_answers and topic == first_topic:
+                self._await(answered_before + asked)
+                asked += 1
+            self._pace(begin_s + (time_ns - first_ns) / 1e9 / self._rate, previous_ns, time_ns)
+            previous_ns = time_ns
+            self._out[topic].publish(raw)
+            published += 1
+        if self._awaits_answers:
+            self._await(answered_before + asked)
+        return published
+
+    def finish(self) -> None:
+        """Return when every subscriber has got everything."""
+        for out in self._out.values():
+            out.wait_for_all_acked()
+
+    def _pace(self, due_s: float, previous_ns: int, time_ns: int) -> None:
+        """Wait until ``due_s``, telling the time on /clock if asked to."""
+        while True:
+            left_s = due_s - time.monotonic()
+            if self._clock:
+                now_ns = max(previous_ns, time_ns - int(max(left_s, 0.0) * self._rate * 1e9))
+                self._clock.publish(ClockMessage(clock=TimeMessage(sec=now_ns // 10**9, nanosec=now_ns % 10**9)))
+            if left_s <= 0:
+                return
+            rclpy.spin_once(self, timeout_sec=0.0)
+            time.sleep(min(left_s, CLOCK_STEP_S))
+
+    def _await(self, answers: int) -> None:
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while self._answered < answers:
+            if time.monotonic() > deadline:
+                raise ConfigError(f"{self._answered} answers instead of {answers} after {ANSWER_TIMEOUT_S:.0f} s")
+            rclpy.spin_once(self, timeout_sec=0.05)
+
+    def _on_answer(self, _) -> None:
+        self._answered += 1
+
+
+def _reader(bag: Path):
+    try:
+        from rosbags.rosbag2 import Reader, ReaderError
+    except ImportError as error:
+        raise MissingPackageError("reading bags needs rosbags: pip install 'mrfs_ros[bags]'") from error
+    try:
+        return Reader(bag)
+    except ReaderError as error:
+        raise ConfigError(f"{bag}: is no rosbag2 that can be read: {error}") from error
+
+
+def _topics(bag: Path) -> dict[str, str]:
+    with _reader(bag) as reader:
+        types: dict[str, str] = {}
+        for connection, _, _ in reader.messages():  # in the order in which they first appear
+            types.setdefault(connection.topic, connection.msgtype)
+        if not types:
+            raise ConfigError(f"{bag}: holds no messages")
+        return types
+
+
+def _messages(bag: Path) -> Iterator[tuple[str, int, bytes]]:
+    with _reader(bag) as reader:
+        for connection, time_ns, raw in reader.messages():
+            yield connection.topic, time_ns, bytes(raw)
+
+
+def main() -> int:
+    """Run the player; exit code 2 with one line when the bag or the other side is not as expected."""
+    parser = argparse.ArgumentParser(prog="python -m mrfs_ros.ros.play", description="Play a rosbag2 over ROS 2 topics.")
+    parser.add_argument("bag", type=Path, help="rosbag2 folder (mcap or sqlite3)")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor of the recorded pace (default: 1)")
+    parser.add_argument("--loop", type=int, default=1, help="how often to play it (default: once)")
+    parser.add_argument("--clock", action="store_true", help="publish the bag's time on /clock")
+    parser.add_argument("--wait-for-subscribers", type=int, default=0, metavar="N", help="begin when every topic has N")
+    parser.add_argument("--answers", default="", metavar="TOPIC", help="one pair at a time: go on when TOPIC answered")
+    arguments = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        rclpy.init()
+        player = Player(bag=arguments.bag, rate=arguments.rate, clock=arguments.clock, answers=arguments.answers)
+        player.wait_for_subscribers(arguments.wait_for_subscribers)
+        published = sum(player.play() for _ in range(arguments.loop))
+        player.finish()
+        print(f"played {published} messages of {arguments.bag}")
+    except MrfsError as error:
+        print(f"play: error: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The worker between mailbox and publishers: one pair at a time through the engine, never dying of a bad one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.engine.protocol import Engine
+from mrfs_ros.errors import ImageError
+from mrfs_ros.ros.images import rgb_array, thermal_array
+from mrfs_ros.ros.mailbox import Mailbox
+from mrfs_ros.ros.statistics import Statistics
+from mrfs_ros.types import FusionResult
+
+
+@dataclass(frozen=True)
+class Work:
+    """A pair of messages (None for a camera that is missing) and when it was complete (steady seconds)."""
+
+    rgb: Any | None
+    thermal: Any | None
+    complete_s: float
+
+    def header(self, reference: str):
+        """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
+        first, second = (self.rgb, self.thermal) if reference == "rgb" else (self.thermal, self.rgb)
+        return (second if first is None else first).header
+
+
+class Processor(threading.Thread):
+    """Takes ``Work`` out of ``mailbox`` until it is closed.
+
+    ``publish(result, header, config)`` sends a result; ``now_ns()`` is the node's clock; ``skip(reason, text)`` counts
+    and reports what could not be used; ``config()`` gives the parameters of the moment.
+    """
+
+    def __init__(self, *, engine: Engine, mailbox: Mailbox[Work], statistics: Statistics,
+                 config: Callable[[], NodeConfig], publish: Callable, skip: Callable[[str, str], None],
+                 now_ns: Callable[[], int]):
+        super().__init__(name="mrfs processor", daemon=True)
+        self._engine = engine
+        self._mailbox = mailbox
+        self._statistics = statistics
+        self._config = config
+        self._publish = publish
+        self._skip = skip
+        self._now_ns = now_ns
+
+    def run(self) -> None:
+        while (work := self._mailbox.take()) is not None:
+            self._process(work)
+
+    def _process(self, work: Work) -> None:
+        config = self._config()
+        header = work.header(config.reference_camera)
+        stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
+        age_s = (self._now_ns() - stamp_ns) / 1e9
+        if config.max_age_s and age_s > config.max_age_s:
+            self._skip("too_old", f"the pair is {age_s:.2f} s old, max_age_s is {config.max_age_s:g}: the node is too "
+                       "slow for the cameras' rate, or clocks differ (a bag without --clock?)")
+            return
+        try:
+            result = self._fuse(work)
+        except ImageError as error:
+            self._skip(error.reason, str(error))
+            return
+        except Exception as error:  # whatever the engine raises, the next pair may be fine: count, tell, go on
+            self._statistics.last_failure_s = time.monotonic()
+            memory = isinstance(error, MemoryError) or "memory" in str(error).lower()
+            text = str(error).strip().splitlines()[0] if str(error).strip() else "no text"
+            self._skip("out_of_memory" if memory else "engine_error", f"the engine failed: {type(error).__name__}: {text}"
+                       + ("; use smaller images or another device" if memory else ""))
+            return
+        self._publish(result, header, config)
+        now_ns = self._now_ns()
+        self._statistics.age_s = (now_ns - stamp_ns) / 1e9
+        self._statistics.outputs.note(now_ns)
+        self._statistics.output_stamps.note(stamp_ns)
+        self._statistics.note_latency(1000 * (time.monotonic() - work.complete_s))
+
+    def _fuse(self, work: Work) -> FusionResult:
+        rgb = None if work.rgb is None else rgb_array(work.rgb)
+        thermal = None if work.thermal is None else thermal_array(work.thermal)
+        if rgb is None:
+            rgb = np.zeros((*thermal.shape, 3), np.uint8)
+        if thermal is None:
+            thermal = np.zeros(rgb.shape[:2], np.uint8)
+        return self._engine(rgb, thermal)

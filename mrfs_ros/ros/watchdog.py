@@ -1,0 +1,60 @@
+"""The text that tells a user why no pair comes and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InputReport:
+    """What is known of one input: ``publishers`` holds each one's reliability, BEST_EFFORT or RELIABLE."""
+
+    name: str
+    topic: str
+    received: int
+    rate_hz: float
+    publishers: tuple[str, ...]
+    asks_reliable: bool
+    alternatives: tuple[str, ...] = ()  # other topics of the same type that somebody publishes
+
+
+def explain_no_pairs(inputs: tuple[InputReport, InputReport], *, silence_s: float, best_gap_s: float | None,
+                     slop_s: float, clock_stands: bool = False) -> str:
+    """Return why no pair came for ``silence_s`` seconds: per input what is known, then what to change.
+
+    ``best_gap_s``: thermal minus rgb stamp of the nearest two, None if none could be compared.
+    ``clock_stands``: use_sim_time is on and nobody publishes /clock.
+    """
+    facts = "; ".join(
+        f"{i.topic}: {i.received} images, {i.rate_hz:.1f} Hz, publishers: {', '.join(i.publishers) or 'none'}"
+        for i in inputs
+    )
+    advice = [text for i in inputs if (text := _advice(i))]
+    if clock_stands:
+        advice.append("use_sim_time is on but /clock is silent: play the bag with --clock or set use_sim_time: false")
+    if not advice and best_gap_s is not None:
+        advice.append(_gap_advice(best_gap_s, slop_s))
+    return f"no pair for {silence_s:.0f} s. {facts}. " + ". ".join(advice or ["Both inputs come; waiting for a pair"])
+
+
+def _advice(i: InputReport) -> str:
+    if not i.publishers:
+        hint = f"; {', '.join(i.alternatives)} is published: remap with {i.name}_topic:=..." if i.alternatives else ""
+        return f"Nobody publishes {i.topic}: start the {i.name} camera{hint}"
+    if i.received and i.rate_hz == 0:
+        return f"{i.topic} fell silent: look at the {i.name} camera"
+    if i.received:
+        return ""
+    if i.asks_reliable and "BEST_EFFORT" in i.publishers:
+        return f"{i.topic} is offered BEST_EFFORT but input_qos asks for RELIABLE: set input_qos: sensor_data"
+    return (f"{i.topic} has a publisher but no image arrives: if it sends large images over Fast DDS, set "
+            "FASTDDS_DEFAULT_PROFILES_FILE to this package's config/fastdds.xml for publisher and node")
+
+
+def _gap_advice(gap_s: float, slop_s: float) -> str:
+    if abs(gap_s) < slop_s:
+        return "Both inputs come with matching stamps; waiting for the next pair"
+    text = f"The nearest stamps are {abs(gap_s):.3f} s apart, slop_s is {slop_s:g}: "
+    if abs(gap_s) > 10:
+        return text + "the cameras' clocks differ: synchronize them, or stamp both with the same clock"
+    return text + f"set slop_s above {abs(gap_s):.3f}, or thermal_time_offset_s: {-gap_s:.3f} if the gap is constant"

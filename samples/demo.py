@@ -1,0 +1,152 @@
+"""The whole way once, with real parts: bag -> player -> ROS 2 -> node -> ROS 2 -> recorder -> bag -> pictures.
+
+``python samples/demo.py`` starts a player, the node and a recorder as three processes that share nothing but the
+middleware, then reads the recorded bag back, checks that every pair was answered under its own stamp, and writes one
+picture a frame. Exit code 1 when a frame is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from make_bag import SAMPLES, make_bag
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from mrfs_ros.draw import side_by_side
+from mrfs_ros.sensing.image_files import write_png
+
+INPUTS = ("/rgb/image", "/thermal/image")
+OUTPUTS = ("/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay")
+PROFILE = SAMPLES.parent / "config" / "fastdds.xml"
+PARAMETERS = SAMPLES.parent / "config" / "mrfs.yaml"
+START_S = 120  # for a process to come up, on a slow disk too
+
+
+class DemoError(Exception):
+    """The demo did not show what it should; the text says what is missing."""
+
+
+def environment() -> dict[str, str]:
+    """This process's environment with discovery kept on this machine, in a domain of its own, and the DDS profile."""
+    domain = os.environ.get("ROS_DOMAIN_ID", str(random.randint(1, 100)))
+    return {**os.environ, "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE), "PYTHONUNBUFFERED": "1"}
+
+
+def run_processes(source: Path, recorded: Path, logs: Path, frames: int, node_parameters: dict[str, str]) -> None:
+    """Play ``source`` through the node and record inputs and outputs to ``recorded``; DemoError if a process fails."""
+    env = environment()
+    parameters = [word for name, value in node_parameters.items() for word in ("-p", f"{name}:={value}")]
+    commands = {
+        "node": ["mrfs_ros.ros.main", "--ros-args", "--params-file", str(PARAMETERS), *parameters],
+        "record": ["mrfs_ros.ros.record", str(recorded), *INPUTS, *OUTPUTS, "--count", str(frames)],
+        "play": ["mrfs_ros.ros.play", str(source), "--wait-for-subscribers", "2", "--answers", "/mrfs/fused"],
+    }
+    processes: dict[str, subprocess.Popen] = {}
+    try:
+        for name in ("node", "play", "record"):
+            with (logs / f"{name}.log").open("w") as log:
+                processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", *commands[name]], env=env, stdout=log, stderr=subprocess.STDOUT
+                )
+        for name in ("play", "record"):
+            if (code := _end_of(processes[name], processes["node"])) != 0:
+                raise DemoError(f"{name} ended with {code}; its log: {logs / f'{name}.log'}")
+        processes["node"].send_signal(signal.SIGINT)
+        if (code := processes["node"].wait(10)) != 0:
+            raise DemoError(f"the node ended with exit code {code} on SIGINT; its log: {logs / 'node.log'}")
+    finally:
+        for process in processes.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _end_of(process: subprocess.Popen, node: subprocess.Popen) -> int:
+    """Exit code of ``process``, which is at an end too when the node dies."""
+    while (code := process.poll()) is None:
+        if node.poll() is not None:
+            raise DemoError(f"the node ended early with exit code {node.returncode}; see node.log")
+        time.sleep(0.1)
+    return code
+
+
+def read_back(recorded: Path) -> dict[str, dict[int, tuple[int, np.ndarray]]]:
+    """Per topic: stamp [ns] to (time of receipt [ns], image (H, W, 3) or (H, W) uint8)."""
+    store = get_typestore(Stores.LATEST)
+    images: dict[str, dict[int, tuple[int, np.ndarray]]] = defaultdict(dict)
+    with Reader(recorded) as reader:
+        for connection, received_ns, raw in reader.messages():
+            message = store.deserialize_cdr(raw, connection.msgtype)
+            stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+            shape = (message.height, message.width, 3) if message.encoding == "rgb8" else (message.height, message.width)
+            images[connection.topic][stamp_ns] = received_ns, message.data.reshape(shape)
+    return images
+
+
+def check(images: dict, pairs: list[tuple[str, int, int]]) -> list[float]:
+    """Latency [ms] of each pair: receipt of the fused image after that of the pair's later input. DemoError if any
+    output is missing or carries another stamp than its pair's rgb image."""
+    stamps = {rgb_ns for _, rgb_ns, _ in pairs}
+    for topic in OUTPUTS:
+        got = set(images[topic])
+        if got != stamps:
+            raise DemoError(f"{topic}: {len(got & stamps)} of {len(stamps)} frames came, {len(got - stamps)} with foreign stamps")
+    rgb, thermal, fused = images[INPUTS[0]], images[INPUTS[1]], images[OUTPUTS[0]]
+    return [(fused[r][0] - max(rgb[r][0], thermal[t][0])) / 1e6 for _, r, t in pairs]
+
+
+def write_pictures(images: dict, pairs: list[tuple[str, int, int]], folder: Path) -> None:
+    """One PNG a pair: rgb | thermal | fused | overlay."""
+    for name, rgb_ns, thermal_ns in pairs:
+        stamps = dict(zip((INPUTS[0], INPUTS[1], OUTPUTS[0], OUTPUTS[2]), (rgb_ns, thermal_ns, rgb_ns, rgb_ns)))
+        panels = {topic: images[topic][stamp][1] for topic, stamp in stamps.items()}
+        write_png(folder / f"{name}.png", side_by_side(panels))
+
+
+def main() -> int:
+    """Run the demo; print its figures."""
+    parser = argparse.ArgumentParser(description="Play the sample bag through the node and look at the results.")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for bags, pictures, logs (default: out); "
+                        "what an earlier demo left in it is replaced")
+    parser.add_argument("--frames", type=int, default=None, help="pairs to play (default: all)")
+    parser.add_argument("--weights", default="", help="weights file; without it the network is UNTRAINED")
+    arguments = parser.parse_args()
+    out, weights = arguments.out, arguments.weights
+    for old in ("sample_bag", "recorded_bag", "pictures", "logs"):
+        shutil.rmtree(out / old, ignore_errors=True)
+    (out / "pictures").mkdir(parents=True)
+    (out / "logs").mkdir()
+    pairs = make_bag(out / "sample_bag", arguments.frames)
+    print(f"demo: {len(pairs)} RGB + thermal pairs go one by one from a player through the node to a recorder ...", flush=True)
+    node_parameters = {"warmup_height": "512", **({"weights": weights} if weights else {})}
+    try:
+        run_processes(out / "sample_bag", out / "recorded_bag", out / "logs", len(pairs), node_parameters)
+        images = read_back(out / "recorded_bag")
+        latencies = sorted(check(images, pairs))
+    except DemoError as error:
+        print(f"demo: error: {error}", file=sys.stderr)
+        return 1
+    write_pictures(images, pairs, out / "pictures")
+    p50, p95 = (np.quantile(latencies, q) for q in (0.5, 0.95))
+    print(f"demo: pairs in {len(pairs)}, fused {len(images[OUTPUTS[0]])}, masks {len(images[OUTPUTS[1]])}, overlays "
+          f"{len(images[OUTPUTS[2]])}; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+    if not weights:
+        print("demo: the network is UNTRAINED (no weights given): its images prove the way, not the network")
+    print(f"demo: look at {out / 'pictures'}; the bag with inputs and outputs is {out / 'recorded_bag'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
