@@ -84,8 +84,13 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
     return Checkpoint(path, weights, config, named, provenance, _sha256(path))
 
 
-def save_checkpoint(path: str | Path, network: MRFS, classes: ClassSet, provenance: Mapping[str, Any],
-                    dtype: torch.dtype = torch.float32) -> None:
+def save_checkpoint(
+    path: str | Path,
+    network: MRFS,
+    classes: ClassSet,
+    provenance: Mapping[str, Any],
+    dtype: torch.dtype = torch.float32,
+) -> None:
     """Write ``network`` as safetensors, floats as ``dtype``, with config, classes and provenance as metadata.
 
     ``provenance``: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
@@ -106,7 +111,7 @@ def save_checkpoint(path: str | Path, network: MRFS, classes: ClassSet, provenan
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict: it cannot be iterated), file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error}): copy it again") from error
 
@@ -196,15 +201,18 @@ def _matching(path: Path, weights: dict[str, Tensor], config: NetworkConfig) -> 
     unexpected = [name for name in weights if name not in expected]
     reshaped = [
         f"{name} {tuple(weights[name].shape)} instead of {shape}"
-        for name, shape in expected.items() if name in weights and tuple(weights[name].shape) != shape
+        for name, shape in expected.items()
+        if name in weights and tuple(weights[name].shape) != shape
     ]
     differences = [
         f"{len(names)} {what}: {_some(names)}"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("of other shape", reshaped)) if names
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of other shape", reshaped))
+        if names
     ]
     if differences:
-        raise CheckpointError(f"{path}: is no {config.variant} MRFS with {config.num_classes} classes: "
-                              f"{'; '.join(differences)}")
+        raise CheckpointError(
+            f"{path}: is no {config.variant} MRFS with {config.num_classes} classes: {'; '.join(differences)}"
+        )
     broken = [name for name, t in weights.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if broken:
         raise CheckpointError(f"{path}: {len(broken)} tensors hold NaN or infinity: {_some(broken)}: get it again")

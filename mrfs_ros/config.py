@@ -44,8 +44,15 @@ def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
     return kind(**checked)
 
 
-def setting(default: Any, text: str, *, low: float | None = None, high: float | None = None,
-            choices: tuple[str, ...] = (), fixed: bool = False) -> Any:
+def setting(
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    fixed: bool = False,
+) -> Any:
     """A dataclass field with what a user needs to know: text with unit, range or choices, restart or not."""
     return field(default=default, metadata={"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed})
 
@@ -54,34 +61,67 @@ def setting(default: Any, text: str, *, low: float | None = None, high: float | 
 class NodeConfig:
     """The ROS node's parameters; ``fixed`` ones need a restart."""
 
-    weights: str = setting("", "Weights file, .pth or .safetensors; empty = UNTRAINED network, and it says so.", fixed=True)
+    weights: str = setting(
+        "", "Weights file, .pth or .safetensors; empty = UNTRAINED network, and it says so.", fixed=True
+    )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)
     backend: str = setting("auto", "What runs the network.", choices=("auto", "eager"), fixed=True)
-    warmup_height: int = setting(480, "Height [pixels] of the warm-up image: the cameras' real one.",
-                                 low=32, high=8192, fixed=True)
-    warmup_width: int = setting(640, "Width [pixels] of the warm-up image: the cameras' real one.",
-                                low=32, high=8192, fixed=True)
-    rgb_transport: str = setting("raw", "raw = sensor_msgs/Image, compressed = sensor_msgs/CompressedImage (JPEG, PNG).",
-                                 choices=("raw", "compressed"), fixed=True)
-    thermal_transport: str = setting("raw", "As rgb_transport, for the thermal camera.",
-                                     choices=("raw", "compressed"), fixed=True)
-    input_qos: str = setting("sensor_data", "sensor_data = best effort (hears every publisher), reliable = asks for "
-                             "resends (hears reliable publishers only).", choices=("sensor_data", "reliable"), fixed=True)
-    qos_depth: int = setting(5, "Messages [count] that the middleware keeps for each input.", low=1, high=1000, fixed=True)
-    output_qos: str = setting("reliable", "QoS of the output images, depth 1.", choices=("reliable", "sensor_data"), fixed=True)
+    warmup_height: int = setting(
+        480, "Height [pixels] of the warm-up image: the cameras' real one.", low=32, high=8192, fixed=True
+    )
+    warmup_width: int = setting(
+        640, "Width [pixels] of the warm-up image: the cameras' real one.", low=32, high=8192, fixed=True
+    )
+    rgb_transport: str = setting(
+        "raw",
+        "raw = sensor_msgs/Image, compressed = sensor_msgs/CompressedImage (JPEG, PNG).",
+        choices=("raw", "compressed"),
+        fixed=True,
+    )
+    thermal_transport: str = setting(
+        "raw", "As rgb_transport, for the thermal camera.", choices=("raw", "compressed"), fixed=True
+    )
+    input_qos: str = setting(
+        "sensor_data",
+        "sensor_data = best effort (hears every publisher), reliable = asks for "
+        "resends (hears reliable publishers only).",
+        choices=("sensor_data", "reliable"),
+        fixed=True,
+    )
+    qos_depth: int = setting(
+        5, "Messages [count] that the middleware keeps for each input.", low=1, high=1000, fixed=True
+    )
+    output_qos: str = setting(
+        "reliable", "QoS of the output images, depth 1.", choices=("reliable", "sensor_data"), fixed=True
+    )
     slop_s: float = setting(0.05, "Stamps of a pair differ by less than this [s].", low=0.0001, high=10.0)
     sync_queue_size: int = setting(10, "Messages [count] of each input that wait for their partner.", low=1, high=1000)
-    thermal_time_offset_s: float = setting(0.0, "Added to thermal stamps before pairing [s]; negative if thermal stamps "
-                                           "are late.", low=-10.0, high=10.0)
-    max_age_s: float = setting(0.0, "Pairs older than this [s, node clock minus stamp] are dropped; 0 = no limit. Leave 0 "
-                               "for bags played without a clock.", low=0.0, high=3600.0)
+    thermal_time_offset_s: float = setting(
+        0.0, "Added to thermal stamps before pairing [s]; negative if thermal stamps are late.", low=-10.0, high=10.0
+    )
+    max_age_s: float = setting(
+        0.0,
+        "Pairs older than this [s, node clock minus stamp] are dropped; 0 = no limit. Leave 0 "
+        "for bags played without a clock.",
+        low=0.0,
+        high=3600.0,
+    )
     reference_camera: str = setting("rgb", "Camera whose header the outputs carry.", choices=("rgb", "thermal"))
-    on_missing: str = setting("drop", "When one camera is silent: drop = publish nothing, rgb_only or thermal_only = go on "
-                              "with that camera, the other image black.", choices=("drop", "rgb_only", "thermal_only"))
+    on_missing: str = setting(
+        "drop",
+        "When one camera is silent: drop = publish nothing, rgb_only or thermal_only = go on "
+        "with that camera, the other image black.",
+        choices=("drop", "rgb_only", "thermal_only"),
+    )
     missing_timeout_s: float = setting(1.0, "A camera is missing after this silence [s].", low=0.05, high=3600.0)
     sync_warning_s: float = setting(5.0, "Without a pair for this time [s] the node says why.", low=0.5, high=3600.0)
-    expected_rate_hz: float = setting(0.0, "Output rate [Hz] that monitors should expect; 0 = none.", low=0.0, high=1000.0)
+    expected_rate_hz: float = setting(
+        0.0, "Output rate [Hz] that monitors should expect; 0 = none.", low=0.0, high=1000.0
+    )
     overlay_opacity: float = setting(0.5, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0)
-    exit_with_parent: bool = setting(True, "End when the process that started the node ends (ros2 launch killed, "
-                                     "terminal closed); false for nohup.", fixed=True)
+    exit_with_parent: bool = setting(
+        True,
+        "End when the process that started the node ends (ros2 launch killed, terminal closed); false for nohup.",
+        fixed=True,
+    )

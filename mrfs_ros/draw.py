@@ -14,8 +14,9 @@ _BAR = 26  # height in pixels of a strip of text
 DEFAULT_OPACITY = 0.5
 
 
-def overlay(fused: np.ndarray, labels: np.ndarray, classes: ClassSet, *, opacity: float = DEFAULT_OPACITY,
-            notice: str = "") -> np.ndarray:
+def overlay(
+    fused: np.ndarray, labels: np.ndarray, classes: ClassSet, *, opacity: float = DEFAULT_OPACITY, notice: str = ""
+) -> np.ndarray:
     """Blend the class colours into the fused image; background (0) and ``UNLABELLED`` stay as they are.
 
     ``fused``: (H, W, 3) uint8 RGB. ``labels``: (H, W) uint8. ``opacity``: 0 (fused only) to 1 (colours only).

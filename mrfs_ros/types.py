@@ -45,6 +45,7 @@ def _table(name: str, rows: dict[str, tuple[int, int, int]]) -> ClassSet:
     return ClassSet(name, tuple(rows), tuple(rows.values()))
 
 
+# fmt: off
 # Names and palettes as the datasets' authors publish them: MFNet (Ha et al., IROS 2017),
 # FMB (Liu et al., ICCV 2023), PST900 (Shivakumar et al., ICRA 2020).
 MFNET = _table("MFNet", {
@@ -63,6 +64,7 @@ PST900 = _table("PST900", {
     "background": (0, 0, 0), "fire_extinguisher": (255, 0, 0), "backpack": (0, 255, 0),
     "hand_drill": (0, 0, 255), "survivor": (255, 255, 255),
 })
+# fmt: on
 CLASS_SETS = {"MFNet": MFNET, "MSRS": MFNET, "FMB": FMB, "PST900": PST900}
 
 

@@ -40,8 +40,13 @@ class DemoError(Exception):
 def environment() -> dict[str, str]:
     """This process's environment with discovery kept on this machine, in a domain of its own, and the DDS profile."""
     domain = os.environ.get("ROS_DOMAIN_ID", str(random.randint(1, 100)))
-    return {**os.environ, "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE), "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        "ROS_DOMAIN_ID": domain,
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def run_processes(source: Path, recorded: Path, logs: Path, frames: int, node_parameters: dict[str, str]) -> None:
@@ -90,7 +95,9 @@ def read_back(recorded: Path) -> dict[str, dict[int, tuple[int, np.ndarray]]]:
         for connection, received_ns, raw in reader.messages():
             message = store.deserialize_cdr(raw, connection.msgtype)
             stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            shape = (message.height, message.width, 3) if message.encoding == "rgb8" else (message.height, message.width)
+            shape = (
+                (message.height, message.width, 3) if message.encoding == "rgb8" else (message.height, message.width)
+            )
             images[connection.topic][stamp_ns] = received_ns, message.data.reshape(shape)
     return images
 
@@ -102,7 +109,9 @@ def check(images: dict, pairs: list[tuple[str, int, int]]) -> list[float]:
     for topic in OUTPUTS:
         got = set(images[topic])
         if got != stamps:
-            raise DemoError(f"{topic}: {len(got & stamps)} of {len(stamps)} frames came, {len(got - stamps)} with foreign stamps")
+            raise DemoError(
+                f"{topic}: {len(got & stamps)} of {len(stamps)} frames came, {len(got - stamps)} with foreign stamps"
+            )
     rgb, thermal, fused = images[INPUTS[0]], images[INPUTS[1]], images[OUTPUTS[0]]
     return [(fused[r][0] - max(rgb[r][0], thermal[t][0])) / 1e6 for _, r, t in pairs]
 
@@ -118,8 +127,12 @@ def write_pictures(images: dict, pairs: list[tuple[str, int, int]], folder: Path
 def main() -> int:
     """Run the demo; print its figures."""
     parser = argparse.ArgumentParser(description="Play the sample bag through the node and look at the results.")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for bags, pictures, logs (default: out); "
-                        "what an earlier demo left in it is replaced")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        help="folder for bags, pictures, logs (default: out); what an earlier demo left in it is replaced",
+    )
     parser.add_argument("--frames", type=int, default=None, help="pairs to play (default: all)")
     parser.add_argument("--weights", default="", help="weights file; without it the network is UNTRAINED")
     arguments = parser.parse_args()
@@ -129,8 +142,11 @@ def main() -> int:
     (out / "pictures").mkdir(parents=True)
     (out / "logs").mkdir()
     pairs = make_bag(out / "sample_bag", arguments.frames)
-    print(f"demo: {len(pairs)} RGB + thermal pairs go one by one from a player through the node to a recorder ...", flush=True)
-    node_parameters = {"warmup_height": "512", **({"weights": weights} if weights else {})}
+    print(
+        f"demo: {len(pairs)} RGB + thermal pairs go one by one from a player through the node to a recorder ...",
+        flush=True,
+    )
+    node_parameters = {"warmup_height": "512", "missing_timeout_s": "60.0", **({"weights": weights} if weights else {})}
     try:
         run_processes(out / "sample_bag", out / "recorded_bag", out / "logs", len(pairs), node_parameters)
         images = read_back(out / "recorded_bag")
@@ -140,8 +156,10 @@ def main() -> int:
         return 1
     write_pictures(images, pairs, out / "pictures")
     p50, p95 = (np.quantile(latencies, q) for q in (0.5, 0.95))
-    print(f"demo: pairs in {len(pairs)}, fused {len(images[OUTPUTS[0]])}, masks {len(images[OUTPUTS[1]])}, overlays "
-          f"{len(images[OUTPUTS[2]])}; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+    print(
+        f"demo: pairs in {len(pairs)}, fused {len(images[OUTPUTS[0]])}, masks {len(images[OUTPUTS[1]])}, overlays "
+        f"{len(images[OUTPUTS[2]])}; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms"
+    )
     if not weights:
         print("demo: the network is UNTRAINED (no weights given): its images prove the way, not the network")
     print(f"demo: look at {out / 'pictures'}; the bag with inputs and outputs is {out / 'recorded_bag'}")

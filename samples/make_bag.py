@@ -19,8 +19,17 @@ SAMPLES = Path(__file__).resolve().parent
 START_NS = 1_700_000_000 * 10**9  # any fixed time: the frames' own is not known
 PERIOD_NS = 100_000_000
 LAGS_MS = (3, 6, 4, 8, 5, 2)  # thermal after rgb, in turn
-QOS = Qos(QosHistory.KEEP_LAST, 10, QosReliability.RELIABLE, QosDurability.VOLATILE, QosTime(0, 0), QosTime(0, 0),
-          QosLiveliness.AUTOMATIC, QosTime(0, 0), False)
+QOS = Qos(
+    QosHistory.KEEP_LAST,
+    10,
+    QosReliability.RELIABLE,
+    QosDurability.VOLATILE,
+    QosTime(0, 0),
+    QosTime(0, 0),
+    QosLiveliness.AUTOMATIC,
+    QosTime(0, 0),
+    False,
+)
 
 
 def make_bag(bag: Path, frames: int | None = None) -> list[tuple[str, int, int]]:
@@ -30,8 +39,8 @@ def make_bag(bag: Path, frames: int | None = None) -> list[tuple[str, int, int]]
     written = []
     with Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         rgb, thermal = (
-            writer.add_connection(f"/{camera}/image", "sensor_msgs/msg/Image", typestore=store, offered_qos_profiles=[QOS])
-            for camera in ("rgb", "thermal")
+            writer.add_connection(topic, "sensor_msgs/msg/Image", typestore=store, offered_qos_profiles=[QOS])
+            for topic in ("/rgb/image", "/thermal/image")
         )
         for i, name in enumerate(names):
             rgb_ns = START_NS + i * PERIOD_NS
@@ -52,7 +61,12 @@ def _image(store, stamp_ns: int, frame: str, pixels: np.ndarray, encoding: str):
     header = types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame)
     step = pixels.shape[1] * (pixels.shape[2] if pixels.ndim == 3 else 1)
     return types["sensor_msgs/msg/Image"](
-        header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding, is_bigendian=0, step=step,
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=step,
         data=np.ascontiguousarray(pixels).reshape(-1),
     )
 

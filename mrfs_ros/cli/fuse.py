@@ -21,9 +21,11 @@ NAME_overlay.png (fused image with class colours). Exit code 2 if any pair could
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
     command = commands.add_parser(
-        "fuse", help="fuse and segment image files", description="Fuse and segment a pair of image files, or two "
-        "folders whose files pair by name (without suffix).",
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        "fuse",
+        help="fuse and segment image files",
+        description="Fuse and segment a pair of image files, or two folders whose files pair by name (without suffix).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
     command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
@@ -55,14 +57,19 @@ def run(arguments: argparse.Namespace) -> int:
     seconds, failures = [], 0
     for name, rgb, thermal in tqdm(pairs, unit="pair", disable=len(pairs) == 1):
         try:
-            seconds.append(_fuse_pair(engine, rgb, thermal, arguments.out / name,
-                                      UNTRAINED_NOTICE if engine.info.untrained else ""))
+            seconds.append(
+                _fuse_pair(
+                    engine, rgb, thermal, arguments.out / name, UNTRAINED_NOTICE if engine.info.untrained else ""
+                )
+            )
         except MrfsError as error:
             failures += 1
             tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
     if seconds:
         median = sorted(seconds)[len(seconds) // 2]
-        print(f"{len(seconds)} of {len(pairs)} pairs fused, {median:.3f} s a frame (median), results in {arguments.out}")
+        print(
+            f"{len(seconds)} of {len(pairs)} pairs fused, {median:.3f} s a frame (median), results in {arguments.out}"
+        )
     return 2 if failures else 0
 
 

@@ -13,13 +13,19 @@ EXAMPLES = """examples:
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
     command = commands.add_parser(
-        "info", help="check a weights file and say what it holds", description="Check a weights file: variant, "
+        "info",
+        help="check a weights file and say what it holds",
+        description="Check a weights file: variant, "
         "classes, checksum, provenance. Exit code 2 and the reason if it is no MRFS network.",
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("weights", help=".pth, .pt or .safetensors file")
-    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900); "
-                         "default: what the file says or its class count tells")
+    command.add_argument(
+        "--classes",
+        default="",
+        help="class set by name (MFNet, MSRS, FMB, PST900); default: what the file says or its class count tells",
+    )
     return command
 
 

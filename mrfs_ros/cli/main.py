@@ -20,8 +20,10 @@ EXAMPLES = """examples:
 def parser() -> argparse.ArgumentParser:
     """The whole command line's parser; every command's heavy imports wait until it runs."""
     top = argparse.ArgumentParser(
-        prog="mrfs", description="Fuse RGB-thermal pairs and segment them with the MRFS network (CVPR 2024).",
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="mrfs",
+        description="Fuse RGB-thermal pairs and segment them with the MRFS network (CVPR 2024).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -32,7 +32,8 @@ class EagerEngine:
         free, total = torch.cuda.mem_get_info(self._device)
         return {
             "GPU": torch.cuda.get_device_name(self._device),
-            "GPU memory used [MiB]": str((total - free) >> 20), "GPU memory total [MiB]": str(total >> 20),
+            "GPU memory used [MiB]": str((total - free) >> 20),
+            "GPU memory total [MiB]": str(total >> 20),
         }
 
     def _upload(self, image: np.ndarray) -> torch.Tensor:

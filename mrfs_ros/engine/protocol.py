@@ -29,8 +29,8 @@ class EngineInfo:
         return not self.weights
 
     def __str__(self) -> str:
-        what = self.weights or UNTRAINED_NOTICE
-        return f"{self.variant}, {len(self.classes)} classes ({self.classes.name}), {self.backend} on {self.device}, {what}"
+        classes = f"{len(self.classes)} classes ({self.classes.name})"
+        return f"{self.variant}, {classes}, {self.backend} on {self.device}, {self.weights or UNTRAINED_NOTICE}"
 
 
 class Engine(Protocol):
@@ -62,7 +62,8 @@ def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
     if thermal.shape != rgb.shape[:2]:
         raise ImageError(
             f"rgb is {rgb.shape[0]}x{rgb.shape[1]} (HxW) but thermal is {thermal.shape[0]}x{thermal.shape[1]}: "
-            "expected equal sizes; register thermal to the rgb image first", "size_mismatch",
+            "expected equal sizes; register thermal to the rgb image first",
+            "size_mismatch",
         )
 
 

@@ -36,9 +36,7 @@ class SegmentationHead(nn.Module):
         super().__init__()
         for number, c in enumerate(channels, start=1):
             self.add_module(f"linear_c{number}", ChannelProjection(c, width))
-        self.linear_fuse = nn.Sequential(
-            nn.Conv2d(4 * width, width, 1), nn.BatchNorm2d(width, eps=eps), nn.ReLU()
-        )
+        self.linear_fuse = nn.Sequential(nn.Conv2d(4 * width, width, 1), nn.BatchNorm2d(width, eps=eps), nn.ReLU())
         self.dropout = nn.Dropout2d(dropout)
         self.linear_pred = nn.Conv2d(width, num_classes, 1)
 

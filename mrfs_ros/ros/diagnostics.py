@@ -50,8 +50,10 @@ def diagnostics(snapshot: Snapshot, config: NodeConfig, info: EngineInfo, statis
 def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
     rates = [meter.rate_hz(snapshot.now_ns) for meter in statistics.inputs]
     values = {
-        "rgb received": statistics.inputs[0].count, "rgb rate [Hz]": f"{rates[0]:.2f}",
-        "thermal received": statistics.inputs[1].count, "thermal rate [Hz]": f"{rates[1]:.2f}",
+        "rgb received": statistics.inputs[0].count,
+        "rgb rate [Hz]": f"{rates[0]:.2f}",
+        "thermal received": statistics.inputs[1].count,
+        "thermal rate [Hz]": f"{rates[1]:.2f}",
         "on_missing": config.on_missing,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},
     }
@@ -63,16 +65,26 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
 def _sync(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
     rate = statistics.pairs.rate_hz(snapshot.now_ns)
     gap = "" if snapshot.best_gap_s is None else f"{snapshot.best_gap_s:.4f}"
-    values = {"pairs": statistics.pairs.count, "rate [Hz]": f"{rate:.2f}", "slop [s]": config.slop_s,
-              "best gap without pair [s]": gap, "time jumps": snapshot.jumps}
+    values = {
+        "pairs": statistics.pairs.count,
+        "rate [Hz]": f"{rate:.2f}",
+        "slop [s]": config.slop_s,
+        "best gap without pair [s]": gap,
+        "time jumps": snapshot.jumps,
+    }
     return (WARN, snapshot.no_pairs, values) if snapshot.no_pairs else (OK, f"{rate:.1f} pairs/s", values)
 
 
 def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
     p50, p95 = statistics.latency_ms(0.5), statistics.latency_ms(0.95)
-    values = {"published": statistics.outputs.count, "latency p50 [ms]": f"{p50:.1f}", "latency p95 [ms]": f"{p95:.1f}",
-              "age [s]": f"{statistics.age_s:.3f}", "weights": info.weights or UNTRAINED_NOTICE,
-              "classes": f"{info.classes.name}: {', '.join(info.classes.names)}"}
+    values = {
+        "published": statistics.outputs.count,
+        "latency p50 [ms]": f"{p50:.1f}",
+        "latency p95 [ms]": f"{p95:.1f}",
+        "age [s]": f"{statistics.age_s:.3f}",
+        "weights": info.weights or UNTRAINED_NOTICE,
+        "classes": f"{info.classes.name}: {', '.join(info.classes.names)}",
+    }
     if snapshot.now_s - statistics.last_failure_s < FAILURE_SHOWN_S:
         return ERROR, "the engine failed on a frame; see the log and the drop counts", values
     if not snapshot.enabled:
@@ -86,9 +98,13 @@ def _output(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
     rate = statistics.outputs.rate_hz(snapshot.now_ns)
     expected = config.expected_rate_hz
     tolerance = 0.1 * expected
-    values = {"frame_rate_node": f"{rate:.3f}", "frame_rate_msg": f"{statistics.output_stamps.rate_hz():.3f}",
-              "current_delay_from_realtime_ms": f"{1000 * statistics.age_s:.3f}",
-              "expected_frequency": f"{expected:.3f}", "tolerance": f"{tolerance:.3f}"}
+    values = {
+        "frame_rate_node": f"{rate:.3f}",
+        "frame_rate_msg": f"{statistics.output_stamps.rate_hz():.3f}",
+        "current_delay_from_realtime_ms": f"{1000 * statistics.age_s:.3f}",
+        "expected_frequency": f"{expected:.3f}",
+        "tolerance": f"{tolerance:.3f}",
+    }
     if expected and rate < expected - tolerance:
         return WARN, f"{rate:.1f} Hz, expected {expected:.1f} Hz", values
     return OK, f"{rate:.1f} Hz", values

@@ -67,9 +67,12 @@ def _through_cv_bridge(message: Image) -> np.ndarray:
     except ImportError as error:
         raise ImageError(
             f"rgb image: encoding {message.encoding!r} needs cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), which "
-            f"cannot be imported ({error}); or let the camera driver publish rgb8", "rgb_encoding",
+            f"cannot be imported ({error}); or let the camera driver publish rgb8",
+            "rgb_encoding",
         ) from error
     try:
         return CvBridge().imgmsg_to_cv2(message, "rgb8")
     except (CvBridgeError, TypeError, ValueError) as error:
-        raise ImageError(f"rgb image: cv_bridge cannot convert {message.encoding!r}: {error}", "rgb_encoding") from error
+        raise ImageError(
+            f"rgb image: cv_bridge cannot convert {message.encoding!r}: {error}", "rgb_encoding"
+        ) from error

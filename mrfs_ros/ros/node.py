@@ -37,7 +37,10 @@ from mrfs_ros.ros.watchdog import InputReport, explain_no_pairs
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
 from mrfs_ros.types import FusionResult
 
-IMAGE_TYPES = {"raw": ("sensor_msgs/msg/Image", Image), "compressed": ("sensor_msgs/msg/CompressedImage", CompressedImage)}
+IMAGE_TYPES = {
+    "raw": ("sensor_msgs/msg/Image", Image),
+    "compressed": ("sensor_msgs/msg/CompressedImage", CompressedImage),
+}
 TOPICS = ("rgb/image", "thermal/image")
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 STOP_WAIT_S = 1.0  # how long a frame in the engine may hold up the end of the node
@@ -73,8 +76,13 @@ class MrfsNode(Node):
         self._source = PairSource(self._new_pairing(config), start_s=ready, say=self.get_logger().warning)
         self._apply(config)
         self._processor = Processor(
-            engine=self._engine, mailbox=self._mailbox, statistics=self._statistics, config=lambda: self._config,
-            publish=self._publish, skip=self._skip, now_ns=self._now_ns,
+            engine=self._engine,
+            mailbox=self._mailbox,
+            statistics=self._statistics,
+            config=lambda: self._config,
+            publish=self._publish,
+            skip=self._skip,
+            now_ns=self._now_ns,
         )
         self._processor.start()
         self._open_services()
@@ -103,9 +111,11 @@ class MrfsNode(Node):
         self._subscriptions_in = []
         for camera, (topic, transport) in enumerate(zip(TOPICS, (config.rgb_transport, config.thermal_transport))):
             events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, camera))
-            self._subscriptions_in.append(self.create_subscription(
-                IMAGE_TYPES[transport][1], topic, partial(self._on_image, camera), qos, event_callbacks=events
-            ))
+            self._subscriptions_in.append(
+                self.create_subscription(
+                    IMAGE_TYPES[transport][1], topic, partial(self._on_image, camera), qos, event_callbacks=events
+                )
+            )
         self.create_subscription(CameraInfo, "rgb/camera_info", self._on_camera_info, profile("sensor_data", 1))
 
     def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
@@ -204,10 +214,16 @@ class MrfsNode(Node):
     def _report(self, due: bool) -> None:
         """Publish diagnostics when ``due``, and between times as soon as a status changes its level."""
         snapshot = Snapshot(
-            name=self.get_fully_qualified_name().lstrip("/"), fused_topic=self._outputs.fused_topic,
-            now_ns=self._now_ns(), now_s=time.monotonic(), enabled=self._enabled,
-            missing=tuple(self._source.missing()), no_pairs=self._no_pairs, best_gap_s=self._source.best_gap_s,
-            jumps=self._source.jumps, device=self._engine.device_report(),
+            name=self.get_fully_qualified_name().lstrip("/"),
+            fused_topic=self._outputs.fused_topic,
+            now_ns=self._now_ns(),
+            now_s=time.monotonic(),
+            enabled=self._enabled,
+            missing=tuple(self._source.missing()),
+            no_pairs=self._no_pairs,
+            best_gap_s=self._source.best_gap_s,
+            jumps=self._source.jumps,
+            device=self._engine.device_report(),
         )
         array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)
         levels = [status.level for status in array.status]
@@ -218,8 +234,11 @@ class MrfsNode(Node):
     def _explain(self, silence_s: float) -> str:
         clock_stands = self.get_parameter("use_sim_time").value and not self.count_publishers("/clock")
         return explain_no_pairs(
-            (self._input_report(0), self._input_report(1)), silence_s=silence_s, best_gap_s=self._source.best_gap_s,
-            slop_s=self._config.slop_s, clock_stands=clock_stands,
+            (self._input_report(0), self._input_report(1)),
+            silence_s=silence_s,
+            best_gap_s=self._source.best_gap_s,
+            slop_s=self._config.slop_s,
+            clock_stands=clock_stands,
         )
 
     def _input_report(self, camera: int) -> InputReport:
@@ -230,14 +249,18 @@ class MrfsNode(Node):
         known = {topic, *(subscription.topic_name for subscription in self._subscriptions_in)}
         own = self.get_fully_qualified_name() + "/"
         return InputReport(
-            name=CAMERAS[camera], topic=topic, received=meter.count, rate_hz=0.0 if silent else meter.rate_hz(),
-            publishers=tuple(
-                end.qos_profile.reliability.name for end in self.get_publishers_info_by_topic(topic)
-            ),
+            name=CAMERAS[camera],
+            topic=topic,
+            received=meter.count,
+            rate_hz=0.0 if silent else meter.rate_hz(),
+            publishers=tuple(end.qos_profile.reliability.name for end in self.get_publishers_info_by_topic(topic)),
             asks_reliable=self._config.input_qos == "reliable",
             alternatives=tuple(
-                name for name, types in self.get_topic_names_and_types()
-                if IMAGE_TYPES[transport][0] in types and name not in known and not name.startswith(own)
+                name
+                for name, types in self.get_topic_names_and_types()
+                if IMAGE_TYPES[transport][0] in types
+                and name not in known
+                and not name.startswith(own)
                 and self.count_publishers(name)
             ),
         )

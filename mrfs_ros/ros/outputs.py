@@ -52,7 +52,8 @@ def _publish_label_info(node: Node, classes: ClassSet):
         from vision_msgs.msg import LabelInfo, VisionClass
     except ImportError:
         node.get_logger().info(
-            "class names are in /diagnostics only: ~/label_info needs vision_msgs (apt install ros-$ROS_DISTRO-vision-msgs)"
+            "no ~/label_info (class names are in /diagnostics): it needs vision_msgs, "
+            "apt install ros-$ROS_DISTRO-vision-msgs"
         )
         return None
     message = LabelInfo(class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes.names)])

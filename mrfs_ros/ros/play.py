@@ -31,7 +31,8 @@ def message_type(name: str):
         return getattr(import_module(f"{package}.msg"), kind)
     except (ImportError, AttributeError) as error:
         raise MissingPackageError(
-            f"messages of type {name} need the package {package}: apt install ros-$ROS_DISTRO-{package.replace('_', '-')}"
+            f"messages of type {name} need the package {package}: "
+            f"apt install ros-$ROS_DISTRO-{package.replace('_', '-')}"
         ) from error
 
 
@@ -143,7 +144,9 @@ def _messages(bag: Path) -> Iterator[tuple[str, int, bytes]]:
 
 def main() -> int:
     """Run the player; exit code 2 with one line when the bag or the other side is not as expected."""
-    parser = argparse.ArgumentParser(prog="python -m mrfs_ros.ros.play", description="Play a rosbag2 over ROS 2 topics.")
+    parser = argparse.ArgumentParser(
+        prog="python -m mrfs_ros.ros.play", description="Play a rosbag2 over ROS 2 topics."
+    )
     parser.add_argument("bag", type=Path, help="rosbag2 folder (mcap or sqlite3)")
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the recorded pace (default: 1)")
     parser.add_argument("--loop", type=int, default=1, help="how often to play it (default: once)")

@@ -40,9 +40,17 @@ class Processor(threading.Thread):
     and reports what could not be used; ``config()`` gives the parameters of the moment.
     """
 
-    def __init__(self, *, engine: Engine, mailbox: Mailbox[Work], statistics: Statistics,
-                 config: Callable[[], NodeConfig], publish: Callable, skip: Callable[[str, str], None],
-                 now_ns: Callable[[], int]):
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        mailbox: Mailbox[Work],
+        statistics: Statistics,
+        config: Callable[[], NodeConfig],
+        publish: Callable,
+        skip: Callable[[str, str], None],
+        now_ns: Callable[[], int],
+    ):
         super().__init__(name="mrfs processor", daemon=True)
         self._engine = engine
         self._mailbox = mailbox
@@ -62,8 +70,11 @@ class Processor(threading.Thread):
         stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
         age_s = (self._now_ns() - stamp_ns) / 1e9
         if config.max_age_s and age_s > config.max_age_s:
-            self._skip("too_old", f"the pair is {age_s:.2f} s old, max_age_s is {config.max_age_s:g}: the node is too "
-                       "slow for the cameras' rate, or clocks differ (a bag without --clock?)")
+            self._skip(
+                "too_old",
+                f"the pair is {age_s:.2f} s old, max_age_s is {config.max_age_s:g}: the node is too "
+                "slow for the cameras' rate, or clocks differ (a bag without --clock?)",
+            )
             return
         try:
             result = self._fuse(work)
@@ -74,8 +85,11 @@ class Processor(threading.Thread):
             self._statistics.last_failure_s = time.monotonic()
             memory = isinstance(error, MemoryError) or "memory" in str(error).lower()
             text = str(error).strip().splitlines()[0] if str(error).strip() else "no text"
-            self._skip("out_of_memory" if memory else "engine_error", f"the engine failed: {type(error).__name__}: {text}"
-                       + ("; use smaller images or another device" if memory else ""))
+            self._skip(
+                "out_of_memory" if memory else "engine_error",
+                f"the engine failed: {type(error).__name__}: {text}"
+                + ("; use smaller images or another device" if memory else ""),
+            )
             return
         self._publish(result, header, config)
         now_ns = self._now_ns()

@@ -14,6 +14,8 @@ def profile(name: str, depth: int) -> QoSProfile:
 def latched() -> QoSProfile:
     """Reliable and transient local, depth 1: late subscribers get the last message."""
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL,
     )

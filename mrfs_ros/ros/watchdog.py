@@ -18,8 +18,14 @@ class InputReport:
     alternatives: tuple[str, ...] = ()  # other topics of the same type that somebody publishes
 
 
-def explain_no_pairs(inputs: tuple[InputReport, InputReport], *, silence_s: float, best_gap_s: float | None,
-                     slop_s: float, clock_stands: bool = False) -> str:
+def explain_no_pairs(
+    inputs: tuple[InputReport, InputReport],
+    *,
+    silence_s: float,
+    best_gap_s: float | None,
+    slop_s: float,
+    clock_stands: bool = False,
+) -> str:
     """Return why no pair came for ``silence_s`` seconds: per input what is known, then what to change.
 
     ``best_gap_s``: thermal minus rgb stamp of the nearest two, None if none could be compared.
@@ -47,8 +53,10 @@ def _advice(i: InputReport) -> str:
         return ""
     if i.asks_reliable and "BEST_EFFORT" in i.publishers:
         return f"{i.topic} is offered BEST_EFFORT but input_qos asks for RELIABLE: set input_qos: sensor_data"
-    return (f"{i.topic} has a publisher but no image arrives: if it sends large images over Fast DDS, set "
-            "FASTDDS_DEFAULT_PROFILES_FILE to this package's config/fastdds.xml for publisher and node")
+    return (
+        f"{i.topic} has a publisher but no image arrives: if it sends large images over Fast DDS, set "
+        "FASTDDS_DEFAULT_PROFILES_FILE to this package's config/fastdds.xml for publisher and node"
+    )
 
 
 def _gap_advice(gap_s: float, slop_s: float) -> str:

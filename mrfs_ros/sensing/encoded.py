@@ -16,7 +16,9 @@ def decode_rgb(content: bytes, name: str) -> np.ndarray:
     """
     image = _decode(content, name, "rgb")
     if image.ndim == 2:
-        raise ImageError(f"{name}: expected a colour image, got a grey one; are rgb and thermal swapped?", "rgb_encoding")
+        raise ImageError(
+            f"{name}: expected a colour image, got a grey one; are rgb and thermal swapped?", "rgb_encoding"
+        )
     return np.ascontiguousarray(image[:, :, 2::-1])
 
 
@@ -32,7 +34,9 @@ def _decode(content: bytes, name: str, camera: str) -> np.ndarray:
     except cv2.error:  # OpenCV raises for absurd sizes and returns None for other damage
         image = None
     if image is None:
-        raise ImageError(f"{name}: is no image that OpenCV reads (JPEG, PNG, BMP, TIFF), or is damaged", f"{camera}_damaged")
+        raise ImageError(
+            f"{name}: is no image that OpenCV reads (JPEG, PNG, BMP, TIFF), or is damaged", f"{camera}_damaged"
+        )
     if image.dtype != np.uint8:
         raise ImageError(
             f"{name}: expected 8 bits per channel, got {image.dtype}: scale it to 8 bits first", f"{camera}_encoding"

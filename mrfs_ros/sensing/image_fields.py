@@ -12,8 +12,12 @@ from mrfs_ros.sensing.gray import to_gray
 
 # Encoding to channels and the order that makes them RGB. 8UC3 and 8UC4 are OpenCV's own types: BGR(A).
 _COLOUR = {
-    "rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "8UC3": (3, (2, 1, 0)),
-    "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)), "8UC4": (4, (2, 1, 0)),
+    "rgb8": (3, (0, 1, 2)),
+    "bgr8": (3, (2, 1, 0)),
+    "8UC3": (3, (2, 1, 0)),
+    "rgba8": (4, (0, 1, 2)),
+    "bgra8": (4, (2, 1, 0)),
+    "8UC4": (4, (2, 1, 0)),
 }
 _GRAY = ("mono8", "8UC1")
 _DEEP = ("mono16", "16UC1", "16SC1", "32FC1")
@@ -38,8 +42,11 @@ def rgb_image(fields: ImageFields) -> np.ndarray:
     if fields.encoding not in _COLOUR:
         raise ImageError(
             f"rgb image: expected encoding {', '.join(_COLOUR)}, got {fields.encoding!r}; "
-            + ("is a thermal camera on the rgb topic?" if fields.encoding in _GRAY + _DEEP
-               else "let the camera driver or image_proc publish rgb8"),
+            + (
+                "is a thermal camera on the rgb topic?"
+                if fields.encoding in _GRAY + _DEEP
+                else "let the camera driver or image_proc publish rgb8"
+            ),
             "rgb_encoding",
         )
     channels, order = _COLOUR[fields.encoding]
@@ -60,7 +67,8 @@ def thermal_image(fields: ImageFields) -> np.ndarray:
     if fields.encoding in _DEEP:
         raise ImageError(
             f"thermal image: encoding {fields.encoding!r} holds raw counts, which this version does not scale: "
-            "set the camera driver to 8-bit (AGC) output, mono8", "thermal_encoding",
+            "set the camera driver to 8-bit (AGC) output, mono8",
+            "thermal_encoding",
         )
     raise ImageError(
         f"thermal image: expected encoding {', '.join((*_GRAY, *_COLOUR))}, got {fields.encoding!r}", "thermal_encoding"

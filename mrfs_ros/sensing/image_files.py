@@ -29,7 +29,9 @@ def write_png(path: Path, image: np.ndarray) -> None:
     try:
         path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
     except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror}): free space or choose another folder") from error
+        raise ImageError(
+            f"{path}: cannot be written ({error.strerror}): free space or choose another folder"
+        ) from error
 
 
 def _content(path: Path) -> bytes:

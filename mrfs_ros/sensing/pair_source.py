@@ -76,7 +76,9 @@ class PairSource:
         goes_on = self.on_missing == f"{other}_only"
         if self._ever[camera] or goes_on:  # at the start, silence is normal, and the watchdog explains a long one
             then = f"going on with {other} alone" if goes_on else "nothing is published until it returns"
-            self._say(f"{CAMERAS[camera]} camera lost: no image for {silence_s:.1f} s; {then} (on_missing: {self.on_missing})")
+            self._say(
+                f"{CAMERAS[camera]} camera lost: no image for {silence_s:.1f} s; {then} (on_missing: {self.on_missing})"
+            )
 
     def silence_s(self, camera: int, now_s: float) -> float:
         """Seconds since the last message of ``camera``, or since the start."""
@@ -101,8 +103,10 @@ class PairSource:
             newest = None
             if now_s - self._jump_said_s > 1.0:  # the other camera's jump of the same loop is no news
                 self.jumps += 1
-                self._say(f"time jumped back by {(self._newest_ns[camera] - stamp_ns) / 1e9:.2f} s ({CAMERAS[camera]} "
-                          "stamps; a bag that loops?): waiting images cleared, going on")
+                self._say(
+                    f"time jumped back by {(self._newest_ns[camera] - stamp_ns) / 1e9:.2f} s ({CAMERAS[camera]} "
+                    "stamps; a bag that loops?): waiting images cleared, going on"
+                )
                 self._jump_said_s = now_s
         self._newest_ns[camera] = stamp_ns if newest is None else max(newest, stamp_ns)
 

@@ -1,0 +1,51 @@
+# make demo runs the main job, make test the tests; both set up what they need first.
+# PYTHON: the interpreter for .venv (3.10 to 3.14). ROS_WHEELS: kilted or jazzy, where no ROS is sourced.
+PYTHON ?= python3
+ROS_WHEELS ?= kilted
+VENV := .venv
+BIN := $(VENV)/bin
+
+# On a machine with a sourced ROS 2 its rclpy is used; elsewhere ROS 2 comes as wheels.
+SYSTEM_ROS := $(if $(ROS_DISTRO),$(shell $(PYTHON) -c "import rclpy" 2>/dev/null && echo yes))
+ifeq ($(SYSTEM_ROS),yes)
+VENV_FLAGS := --system-site-packages
+REQUIREMENTS := requirements/base-system-ros.txt requirements/dev.txt
+else
+REQUIREMENTS := requirements/base.txt requirements/dev.txt requirements/ros-$(ROS_WHEELS).txt
+endif
+# One stamp per choice, so that another ROS_WHEELS sets .venv up anew.
+STAMP := $(VENV)/ready-$(if $(SYSTEM_ROS),$(ROS_DISTRO),wheels-$(ROS_WHEELS))
+
+.PHONY: help setup demo test test-core lint clean
+
+help:
+	@echo "make demo       play sample frames through the ROS 2 node, write pictures and a bag to out/"
+	@echo "make test       all tests;  make test-core: those that need no ROS"
+	@echo "make setup      .venv with everything pinned (demo and test do this by themselves)"
+	@echo "make lint       static checks;  make clean: remove what was made"
+
+setup: $(STAMP)
+
+$(STAMP): $(REQUIREMENTS) setup.py
+	$(PYTHON) -m venv --clear $(VENV_FLAGS) $(VENV) || \
+	  { echo "setup: $(PYTHON) cannot make a virtual environment: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python samples/demo.py --out out
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-core: $(STAMP)
+	$(BIN)/python -m pytest -m "not ros and not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) out build install log *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""All metadata of the package, for pip and colcon alike (a [project] table in pyproject.toml would break colcon)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "mrfs_ros"
+ROOT = Path(__file__).parent
+
+
+def version() -> str:
+    """The version as written in the package; importing it here could need what is not installed yet."""
+    line = next(li for li in (ROOT / NAME / "__init__.py").read_text().splitlines() if li.startswith("__version__"))
+    return line.split('"')[1]
+
+
+def shared(folder: str) -> tuple[str, list[str]]:
+    """Files of ``folder`` for share/mrfs_ros/``folder``, where launch and users look for them."""
+    return f"share/{NAME}/{folder}", sorted(str(p.relative_to(ROOT)) for p in (ROOT / folder).iterdir() if p.is_file())
+
+
+setup(
+    name=NAME,
+    version=version(),
+    description="RGB-thermal image fusion and segmentation (MRFS, CVPR 2024) as a ROS 2 node and a Python package",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    author="The mrfs_ros developers",
+    maintainer="The mrfs_ros developers",
+    maintainer_email="maintainers@example.org",
+    license="Apache-2.0",
+    keywords=["ROS 2", "thermal", "image fusion", "segmentation"],
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    python_requires=">=3.10",
+    install_requires=[
+        "torch>=2.4",
+        "numpy>=1.24",
+        "opencv-python-headless>=4.8,<5",  # 5.x breaks cv_bridge; headless, because no window is ever opened
+        "safetensors>=0.4",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "bags": ["rosbags>=0.11"],
+        "test": ["pytest>=8", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6"],
+    },
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *(shared(folder) for folder in ("launch", "config", "rviz")),
+    ],
+    zip_safe=True,
+    entry_points={
+        "console_scripts": ["mrfs = mrfs_ros.cli.main:main", "mrfs_node = mrfs_ros.ros.main:main"],
+    },
+)
