@@ -3,14 +3,21 @@
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition, LaunchConfigurationNotEquals
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 SHARE = Path(__file__).resolve().parent.parent
-RECORDED = ("rgb/image", "thermal/image", "mrfs/fused", "mrfs/segmentation", "mrfs/overlay", "/diagnostics")
+# Topics to remap, record and show, and the launch argument that renames each ("" = none).
+TOPICS = {
+    "rgb/image": "rgb_topic",
+    "thermal/image": "thermal_topic",
+    "mrfs/fused": "",
+    "mrfs/segmentation": "",
+    "mrfs/overlay": "",
+    "/diagnostics": "",
+}
 
 ARGUMENTS = (
     # name, default, description, choices
@@ -41,38 +48,34 @@ def generate_launch_description() -> LaunchDescription:
         "FASTDDS_DEFAULT_PROFILES_FILE",
         EnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", default_value=str(SHARE / "config" / "fastdds.xml")),
     )
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", str(SHARE / "rviz" / "mrfs.rviz")],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
-    bag = ExecuteProcess(
-        cmd=["ros2", "bag", "play", "--clock", "100", LaunchConfiguration("bag")],
-        condition=LaunchConfigurationNotEquals("bag", ""),
-    )
-    return LaunchDescription([*declared, profile, OpaqueFunction(function=_node_and_recording), rviz, bag])
+    return LaunchDescription([*declared, profile, OpaqueFunction(function=_processes)])
 
 
-def _node_and_recording(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     value = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     overrides = {name: value[name] for name in ("weights", "device") if value[name]}
-    node = Node(
-        package="mrfs_ros",
-        executable="mrfs_node",
-        name="mrfs",
-        namespace=value["namespace"],
-        output="screen",
-        parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
-        remappings=[("rgb/image", value["rgb_topic"]), ("thermal/image", value["thermal_topic"])],
-        arguments=["--ros-args", "--log-level", f"mrfs:={value['log_level']}"],
-    )
-    if not value["record"]:
-        return [node]
-    named = {"rgb/image": value["rgb_topic"], "thermal/image": value["thermal_topic"]}
-    topics = [_absolute(named.get(topic, topic), value["namespace"]) for topic in RECORDED]
-    return [node, ExecuteProcess(cmd=["ros2", "bag", "record", "--output", value["record"], *topics])]
+    topics = {name: _absolute(value.get(argument, name), value["namespace"]) for name, argument in TOPICS.items()}
+    entities = [
+        Node(
+            package="mrfs_ros",
+            executable="mrfs_node",
+            name="mrfs",
+            namespace=value["namespace"],
+            output="screen",
+            parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
+            remappings=[(name, topics[name]) for name in ("rgb/image", "thermal/image")],
+            ros_arguments=["--log-level", f"mrfs:={value['log_level']}"],
+        )
+    ]
+    if value["record"]:
+        entities.append(ExecuteProcess(cmd=["ros2", "bag", "record", "--output", value["record"], *topics.values()]))
+    if value["rviz"] == "true":
+        shown = [(f"/{name}", topic) for name, topic in topics.items()]
+        arguments = ["-d", str(SHARE / "rviz" / "mrfs.rviz")]
+        entities.append(Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=shown))
+    if value["bag"]:
+        entities.append(ExecuteProcess(cmd=["ros2", "bag", "play", "--clock", "100", value["bag"]]))
+    return entities
 
 
 def _absolute(topic: str, namespace: str) -> str:

@@ -33,7 +33,7 @@ QOS = Qos(
 
 
 def make_bag(bag: Path, frames: int | None = None) -> list[tuple[str, int, int]]:
-    """Write the first ``frames`` pairs (default: all) to ``bag``; return (name, rgb stamp, thermal stamp [ns]) of each."""
+    """Write the first ``frames`` pairs (default: all); return each one's (name, rgb stamp [ns], thermal stamp [ns])."""
     store = get_typestore(Stores.ROS2_JAZZY)
     names = sorted(path.stem for path in (SAMPLES / "rgb").glob("*.jpg"))[:frames]
     written = []
