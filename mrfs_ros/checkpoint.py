@@ -111,7 +111,8 @@ def save_checkpoint(
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict: it cannot be iterated), file.metadata() or {}
+            names = file.keys()  # no dict: the file itself cannot be iterated
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error}): copy it again") from error
 
@@ -216,7 +217,8 @@ def _matching(path: Path, weights: dict[str, Tensor], config: NetworkConfig) -> 
     broken = [name for name, t in weights.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if broken:
         raise CheckpointError(f"{path}: {len(broken)} tensors hold NaN or infinity: {_some(broken)}: get it again")
-    return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
+    # Copied into memory of its own: files map theirs at odd offsets, where kernels round differently.
+    return {name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True) for name, t in weights.items()}
 
 
 def _some(names) -> str:

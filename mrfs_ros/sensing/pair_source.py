@@ -95,8 +95,8 @@ class PairSource:
     def _notice_jump(self, camera: int, stamp_ns: int, now_s: float) -> None:
         newest = self._newest_ns[camera]
         if newest is not None and stamp_ns < newest - JUMP_NS:
-            # Each camera clears its own queue at its own first message after the jump: whatever order the two
-            # arrive in, no message from after the jump is lost and none from before it can pair again.
+            # Each camera clears its own queue at its own first message after the jump: clearing both would throw
+            # away the other's first message from after the jump, where that came first.
             self.pairing.clear(camera)
             self._recent_ns[camera].clear()
             self.best_gap_s = None

@@ -1,0 +1,144 @@
+"""The program mrfs as a user runs it: real files, exit codes, one line per error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from mrfs_ros import __version__
+from mrfs_ros.cli.main import main
+from mrfs_ros.sensing.image_files import read_rgb, write_png
+from mrfs_ros.types import MFNET
+
+
+@pytest.fixture
+def pair_files(tmp_path, small_pair):
+    rgb, thermal = small_pair
+    write_png(tmp_path / "street.png", rgb)
+    write_png(tmp_path / "street_ir.png", thermal)
+    return tmp_path / "street.png", tmp_path / "street_ir.png"
+
+
+def fuse(rgb, thermal, out, weights="") -> int:
+    arguments = ["fuse", "--rgb", rgb, "--thermal", thermal, "--out", out, "--device", "cpu"]
+    return main([str(a) for a in [*arguments, *(["--weights", weights] if weights else [])]])
+
+
+def test_installed_program_tells_its_version():
+    run = subprocess.run([sys.executable, "-m", "mrfs_ros.cli.main", "--version"], capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, f"mrfs_ros {__version__}")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fuse", "--help"], ["info", "--help"]])
+def test_help_shows_examples(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 0
+    assert "examples:\n  mrfs " in capsys.readouterr().out
+
+
+def test_a_pair_becomes_three_images(pair_files, tmp_path, tiny_weights, small_pair, capsys):
+    from mrfs_ros import load_engine
+    from mrfs_ros.draw import overlay
+
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights) == 0
+    expected = load_engine(tiny_weights, device="cpu")(*small_pair)
+    assert (read_rgb(tmp_path / "out/street_fused.png") == expected.fused).all()
+    labels = cv2.imread(str(tmp_path / "out/street_labels.png"), cv2.IMREAD_UNCHANGED)
+    assert (labels == expected.labels).all()
+    assert (read_rgb(tmp_path / "out/street_overlay.png") == overlay(expected.fused, labels, MFNET)).all()
+    out = capsys.readouterr().out
+    assert "1 of 1 pairs fused" in out
+    assert "s a frame" in out
+    assert "UNTRAINED" not in out
+
+
+def test_folders_pair_by_name_and_name_what_is_left(tmp_path, tiny_weights, small_pair, capsys):
+    rgb, thermal = small_pair
+    for folder, image, names in (("rgb", rgb, "abx"), ("thermal", thermal, "aby")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            write_png(tmp_path / folder / f"{name}.png", image)
+    (tmp_path / "rgb" / "notes.txt").write_text("no image")
+    assert fuse(tmp_path / "rgb", tmp_path / "thermal", tmp_path / "out", tiny_weights) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
+        f"{name}_{kind}.png" for name in "ab" for kind in ("fused", "labels", "overlay")
+    )
+    output = capsys.readouterr()
+    assert "2 of 2 pairs fused" in output.out
+    assert "rgb/x.png: no image of this name in the other folder" in output.err
+    assert "thermal/y.png: no image" in output.err
+
+
+def test_a_bad_pair_does_not_stop_the_others(tmp_path, tiny_weights, small_pair, capsys):
+    rgb, thermal = small_pair
+    for folder, image in (("rgb", rgb), ("thermal", thermal)):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            write_png(tmp_path / folder / f"{name}.png", image)
+    (tmp_path / "thermal" / "b.png").write_bytes(b"broken")
+    assert fuse(tmp_path / "rgb", tmp_path / "thermal", tmp_path / "out", tiny_weights) == 2
+    assert (tmp_path / "out" / "c_fused.png").exists()
+    output = capsys.readouterr()
+    assert "thermal/b.png: is no image" in output.err
+    assert "2 of 3 pairs fused" in output.out
+
+
+def test_without_weights_everything_says_untrained(pair_files, tmp_path, capsys):
+    assert fuse(*pair_files, tmp_path / "out") == 0
+    assert "UNTRAINED" in capsys.readouterr().out
+    picture = read_rgb(tmp_path / "out/street_overlay.png")
+    assert (picture[-26:] == 0).mean() > 0.5  # the dark strip that the text stands on
+
+
+def bad_inputs(tmp_path, rgb, thermal):
+    write_png(tmp_path / "grey.png", thermal)
+    write_png(tmp_path / "other_size.png", thermal[:64])
+    write_png(tmp_path / "dot.png", np.zeros((1, 1, 3), np.uint8))
+    write_png(tmp_path / "dot_ir.png", np.zeros((1, 1), np.uint8))
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    street, street_ir = tmp_path / "street.png", tmp_path / "street_ir.png"
+    return {
+        "missing rgb": ([tmp_path / "nowhere.png", street_ir], "nowhere.png: no such file or folder"),
+        "grey rgb": ([tmp_path / "grey.png", street_ir], "expected a colour image, got a grey one"),
+        "other size": ([street, tmp_path / "other_size.png"], "rgb is 96x128 (HxW) but thermal is 64x128"),
+        "one pixel": ([tmp_path / "dot.png", tmp_path / "dot_ir.png"], "at least 32x32 pixels, got 1x1"),
+        "text as image": ([street, tmp_path / "text.png"], "is no image that OpenCV reads"),
+        "file and folder": ([street, tmp_path / "empty"], "expected two files or two folders"),
+        "empty folders": ([tmp_path / "empty", tmp_path / "empty"], "no pairs:"),
+        "missing weights": ([street, street_ir, tmp_path / "w.pth"], "no weights file at"),
+        "text as weights": ([street, street_ir, tmp_path / "text.png"], "is no PyTorch file"),
+    }
+
+
+def test_bad_input_ends_in_one_line_and_exit_code_2(pair_files, tmp_path, small_pair, capsys):
+    for name, (paths, text) in bad_inputs(tmp_path, *small_pair).items():
+        rgb, thermal, *weights = paths
+        assert fuse(rgb, thermal, tmp_path / "out", *weights) == 2, name
+        errors = capsys.readouterr().err.strip()
+        assert text in errors, name
+        assert errors.startswith("mrfs: error: "), name
+        assert len(errors.splitlines()) == 1, name
+
+
+def test_out_that_is_a_file(pair_files, capsys):
+    assert fuse(*pair_files, pair_files[0]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+def test_info_prints_the_facts(tiny_weights, capsys):
+    assert main(["info", str(tiny_weights)]) == 0
+    out = capsys.readouterr().out
+    for fact in ("mit_b0", "sha256", "9 (MFNet): unlabeled, car, person", "head width     32", "made by"):
+        assert fact in out
+
+
+def test_info_refuses_what_is_no_network(tmp_path, capsys):
+    (tmp_path / "w.pth").write_text("hello")
+    assert main(["info", str(tmp_path / "w.pth")]) == 2
+    assert capsys.readouterr().err.startswith("mrfs: error: ")
