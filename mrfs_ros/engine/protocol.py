@@ -55,13 +55,16 @@ def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
         raise ImageError(f"rgb: expected (H, W, 3) uint8, RGB order, got {_describe(rgb)}", "rgb_type")
     if not isinstance(thermal, np.ndarray) or thermal.dtype != np.uint8 or thermal.ndim != 2:
         raise ImageError(f"thermal: expected (H, W) uint8, one grey channel, got {_describe(thermal)}", "thermal_type")
-    if min(rgb.shape[:2]) < MIN_SIDE:
+    check_sizes(rgb.shape[:2], thermal.shape)
+
+
+def check_sizes(rgb: tuple[int, int], thermal: tuple[int, int]) -> None:
+    """Raise ImageError unless images of these sizes (H, W) make a pair."""
+    if min(rgb) < MIN_SIDE:
+        raise ImageError(f"rgb: expected at least {MIN_SIDE}x{MIN_SIDE} pixels, got {rgb[0]}x{rgb[1]}", "too_small")
+    if thermal != rgb:
         raise ImageError(
-            f"rgb: expected at least {MIN_SIDE}x{MIN_SIDE} pixels, got {rgb.shape[0]}x{rgb.shape[1]}", "too_small"
-        )
-    if thermal.shape != rgb.shape[:2]:
-        raise ImageError(
-            f"rgb is {rgb.shape[0]}x{rgb.shape[1]} (HxW) but thermal is {thermal.shape[0]}x{thermal.shape[1]}: "
+            f"rgb is {rgb[0]}x{rgb[1]} (HxW) but thermal is {thermal[0]}x{thermal[1]}: "
             "expected equal sizes; register thermal to the rgb image first",
             "size_mismatch",
         )

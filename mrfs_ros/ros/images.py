@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from mrfs_ros.engine.protocol import check_sizes
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.encoded import decode_rgb, decode_thermal
-from mrfs_ros.sensing.image_fields import ImageFields, rgb_image, thermal_image
+from mrfs_ros.sensing.image_fields import ImageFields, check_rgb, check_thermal, rgb_image, thermal_image
+from mrfs_ros.sensing.pair_source import RGB
 
 _BRIDGED = ("bayer_", "yuv", "uyvy", "yuyv", "nv12", "nv21", "nv24")
+
+
+def check_message(camera: int, message: Image | CompressedImage) -> None:
+    """Raise ImageError for a raw image of ``RGB`` or ``THERMAL`` that cannot be read, without touching its pixels.
+
+    What is wrong with a compressed image, or one for cv_bridge, only shows when it is read.
+    """
+    if isinstance(message, CompressedImage):
+        return
+    if camera == RGB and message.encoding.startswith(_BRIDGED):
+        _check_cv_bridge(message.encoding)
+    else:
+        (check_rgb if camera == RGB else check_thermal)(_fields(message))
+
+
+def check_pair_messages(rgb: Image | CompressedImage, thermal: Image | CompressedImage) -> None:
+    """Raise ImageError for two raw images whose sizes do not make a pair."""
+    if isinstance(rgb, Image) and isinstance(thermal, Image):
+        check_sizes((rgb.height, rgb.width), (thermal.height, thermal.width))
 
 
 def rgb_array(message: Image | CompressedImage) -> np.ndarray:
@@ -22,14 +43,14 @@ def rgb_array(message: Image | CompressedImage) -> np.ndarray:
         return decode_rgb(message.data, f"compressed rgb image ({message.format})")
     if message.encoding.startswith(_BRIDGED):
         return _through_cv_bridge(message)
-    return _from_fields(message, rgb_image)
+    return rgb_image(_fields(message))
 
 
 def thermal_array(message: Image | CompressedImage) -> np.ndarray:
     """(H, W) uint8 of an 8-bit thermal image message; ImageError says why when there is none in it."""
     if isinstance(message, CompressedImage):
         return decode_thermal(message.data, f"compressed thermal image ({message.format})")
-    return _from_fields(message, thermal_image)
+    return thermal_image(_fields(message))
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
@@ -57,22 +78,37 @@ def scaled_camera_info(info: CameraInfo, height: int, width: int, header: Header
     return scaled
 
 
-def _from_fields(message: Image, convert: Callable[[ImageFields], np.ndarray]) -> np.ndarray:
-    return convert(ImageFields(message.height, message.width, message.encoding, message.step, message.data))
+def _fields(message: Image) -> ImageFields:
+    return ImageFields(message.height, message.width, message.encoding, message.step, message.data)
+
+
+@cache
+def _cv_bridge():
+    """cv_bridge, or the error that its import gives; tried once."""
+    try:
+        import cv_bridge
+    except ImportError as error:
+        return error
+    return cv_bridge
+
+
+def _check_cv_bridge(encoding: str):
+    """Return cv_bridge, or raise the ImageError that says how to get it."""
+    bridge = _cv_bridge()
+    if isinstance(bridge, ImportError):
+        raise ImageError(
+            f"rgb image: encoding {encoding!r} needs cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), which cannot "
+            f"be imported ({bridge}); or let the camera driver publish rgb8",
+            "rgb_encoding",
+        )
+    return bridge
 
 
 def _through_cv_bridge(message: Image) -> np.ndarray:
+    bridge = _check_cv_bridge(message.encoding)
     try:
-        from cv_bridge import CvBridge, CvBridgeError
-    except ImportError as error:
-        raise ImageError(
-            f"rgb image: encoding {message.encoding!r} needs cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), which "
-            f"cannot be imported ({error}); or let the camera driver publish rgb8",
-            "rgb_encoding",
-        ) from error
-    try:
-        return CvBridge().imgmsg_to_cv2(message, "rgb8")
-    except (CvBridgeError, TypeError, ValueError) as error:
+        return bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
+    except (bridge.CvBridgeError, TypeError, ValueError) as error:
         raise ImageError(
             f"rgb image: cv_bridge cannot convert {message.encoding!r}: {error}", "rgb_encoding"
         ) from error

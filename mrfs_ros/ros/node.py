@@ -24,8 +24,9 @@ except ImportError:  # ROS 2 Humble
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine, load_engine
-from mrfs_ros.errors import ConfigError
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
+from mrfs_ros.ros.images import check_message, check_pair_messages
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.pairing import make_pairing
@@ -123,10 +124,20 @@ class MrfsNode(Node):
         self._statistics.inputs[camera].note(self._now_ns())
         if not self._enabled:
             return
+        # Bad images end here: one that reached the mailbox could push a good pair out of it.
+        try:
+            check_message(camera, message)
+            self._on_good_image(camera, message, now_s)
+        except ImageError as error:
+            self._source.heard(camera, now_s)
+            self._skip(error.reason, str(error))
+
+    def _on_good_image(self, camera: int, message: Image | CompressedImage, now_s: float) -> None:
         stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         pair = self._source.add(camera, stamp_ns, message, now_s)
         if pair is None:
             return
+        check_pair_messages(*pair)
         self._last_pair_s, self._no_pairs = now_s, ""
         self._statistics.pairs.note(self._now_ns())
         if self._mailbox.put(Work(*pair, now_s)):

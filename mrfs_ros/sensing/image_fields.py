@@ -34,24 +34,37 @@ class ImageFields:
     data: Any
 
 
+def check_rgb(fields: ImageFields) -> None:
+    """Raise ImageError unless ``rgb_image`` can read ``fields``; looks at no pixel."""
+    if fields.encoding not in _COLOUR:
+        thermal = fields.encoding in _GRAY + _DEEP
+        advice = "is a thermal camera on the rgb topic?" if thermal else "let the camera driver or image_proc send rgb8"
+        expected = ", ".join(_COLOUR)
+        raise ImageError(f"rgb image: expected encoding {expected}, got {fields.encoding!r}; {advice}", "rgb_encoding")
+    _check_layout(fields, "rgb image", _COLOUR[fields.encoding][0])
+
+
+def check_thermal(fields: ImageFields) -> None:
+    """Raise ImageError unless ``thermal_image`` can read ``fields``; looks at no pixel."""
+    if fields.encoding in _DEEP:
+        raise ImageError(
+            f"thermal image: encoding {fields.encoding!r} holds raw counts, which this version does not scale: "
+            "set the camera driver to 8-bit (AGC) output, mono8",
+            "thermal_encoding",
+        )
+    if fields.encoding not in _GRAY and fields.encoding not in _COLOUR:
+        expected = ", ".join((*_GRAY, *_COLOUR))
+        raise ImageError(f"thermal image: expected encoding {expected}, got {fields.encoding!r}", "thermal_encoding")
+    _check_layout(fields, "thermal image", 1 if fields.encoding in _GRAY else _COLOUR[fields.encoding][0])
+
+
 def rgb_image(fields: ImageFields) -> np.ndarray:
     """Return (H, W, 3) uint8, RGB, of a colour image; a view where no reordering is needed.
 
     Takes rgb8, bgr8, rgba8, bgra8, 8UC3 and 8UC4 (BGR order), with row padding. ImageError otherwise.
     """
-    if fields.encoding not in _COLOUR:
-        raise ImageError(
-            f"rgb image: expected encoding {', '.join(_COLOUR)}, got {fields.encoding!r}; "
-            + (
-                "is a thermal camera on the rgb topic?"
-                if fields.encoding in _GRAY + _DEEP
-                else "let the camera driver or image_proc publish rgb8"
-            ),
-            "rgb_encoding",
-        )
-    channels, order = _COLOUR[fields.encoding]
-    pixels = _pixels(fields, "rgb image", channels)
-    return pixels if order == (0, 1, 2) and channels == 3 else np.ascontiguousarray(pixels[:, :, order])
+    check_rgb(fields)
+    return _colour(fields)
 
 
 def thermal_image(fields: ImageFields) -> np.ndarray:
@@ -60,35 +73,33 @@ def thermal_image(fields: ImageFields) -> np.ndarray:
     Takes mono8 and 8UC1, and the colour encodings of ``rgb_image`` (palettes) by their luma. ImageError
     otherwise, for 16-bit counts too: they need a window of counts, which a plain division is not.
     """
-    if fields.encoding in _GRAY:
-        return _pixels(fields, "thermal image", 1)[:, :, 0]
-    if fields.encoding in _COLOUR:
-        return to_gray(rgb_image(fields))
-    if fields.encoding in _DEEP:
-        raise ImageError(
-            f"thermal image: encoding {fields.encoding!r} holds raw counts, which this version does not scale: "
-            "set the camera driver to 8-bit (AGC) output, mono8",
-            "thermal_encoding",
-        )
-    raise ImageError(
-        f"thermal image: expected encoding {', '.join((*_GRAY, *_COLOUR))}, got {fields.encoding!r}", "thermal_encoding"
-    )
+    check_thermal(fields)
+    return _pixels(fields, 1)[:, :, 0] if fields.encoding in _GRAY else to_gray(_colour(fields))
 
 
-def _pixels(fields: ImageFields, name: str, channels: int) -> np.ndarray:
-    """(H, W, channels) uint8 view of the message's bytes without the row padding."""
+def _colour(fields: ImageFields) -> np.ndarray:
+    channels, order = _COLOUR[fields.encoding]
+    pixels = _pixels(fields, channels)
+    return pixels if order == (0, 1, 2) and channels == 3 else np.ascontiguousarray(pixels[:, :, order])
+
+
+def _check_layout(fields: ImageFields, name: str, channels: int) -> None:
     height, width, step = fields.height, fields.width, fields.step
     if height <= 0 or width <= 0:
         raise ImageError(f"{name}: expected a size of at least 1x1 pixels, got {height}x{width} (HxW)", "zero_size")
     if step < width * channels:
+        least = width * channels
         raise ImageError(
-            f"{name}: {fields.encoding} of width {width} needs a step of at least {width * channels} bytes, got {step}",
-            "step",
+            f"{name}: {fields.encoding} of width {width} needs a step of at least {least} bytes, got {step}", "step"
         )
-    data = np.frombuffer(fields.data, np.uint8)
-    if data.size != step * height:
+    if len(fields.data) != step * height:
         raise ImageError(
-            f"{name}: {height} rows of {step} bytes make {step * height}, but its data has {data.size} bytes",
+            f"{name}: {height} rows of {step} bytes make {step * height}, but its data has {len(fields.data)} bytes",
             "data_size",
         )
-    return data.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
+
+
+def _pixels(fields: ImageFields, channels: int) -> np.ndarray:
+    """(H, W, channels) uint8 view of the message's bytes without the row padding."""
+    rows = np.frombuffer(fields.data, np.uint8).reshape(fields.height, fields.step)
+    return rows[:, : fields.width * channels].reshape(fields.height, fields.width, channels)

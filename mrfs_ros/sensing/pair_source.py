@@ -47,9 +47,7 @@ class PairSource:
         if camera == THERMAL:
             stamp_ns += self.thermal_offset_ns
         self._notice_jump(camera, stamp_ns, now_s)
-        self._last_s[camera] = now_s
-        self._ever[camera] = True
-        self.watch(now_s)
+        self.heard(camera, now_s)
         if self._missing[1 - camera] and self.on_missing == f"{CAMERAS[camera]}_only":
             return (message, None) if camera == RGB else (None, message)
         pair = self.pairing.add(camera, stamp_ns, message)
@@ -58,6 +56,12 @@ class PairSource:
         else:
             self.best_gap_s = None
         return pair
+
+    def heard(self, camera: int, now_s: float) -> None:
+        """Note that ``camera`` lives; ``add`` does so too, this is for images that cannot be used."""
+        self._last_s[camera] = now_s
+        self._ever[camera] = True
+        self.watch(now_s)
 
     def watch(self, now_s: float) -> None:
         """Notice cameras that fell silent or came back; call it from time to time when no message comes."""

@@ -1,0 +1,45 @@
+"""Fixtures for tests over real ROS 2; all of them are skipped, with the reason, where rclpy is not installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+try:
+    import rclpy
+except ImportError:
+    rclpy = None
+    collect_ignore_glob = ["test_*.py"]
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.ros)
+
+
+@pytest.fixture(scope="session")
+def ros():
+    """rclpy, up for the whole session, in the tests' own domain."""
+    rclpy.init(args=[])
+    yield rclpy
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def cameras(ros):
+    """Makes ``Cameras``; takes them down at the end of the test."""
+    from harness import Cameras
+
+    made = []
+
+    def make(**arguments) -> Cameras:
+        made.append(Cameras(**arguments))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.destroy_node()

@@ -1,0 +1,173 @@
+"""Real DDS between two processes: the node in one, a test's cameras and listeners in this one."""
+
+from __future__ import annotations
+
+import array
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+HERE = Path(__file__).resolve().parent
+RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+START_S, END_S = 60.0, 10.0
+
+
+class NodeProcess:
+    """mrfs_node (or, with ``stub``, the same node around a stub engine) as a process of its own."""
+
+    def __init__(self, tmp_path: Path, *, stub: list[str] | None = None, ros: list[str] | None = None, **parameters):
+        words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={_yaml(value)}")]
+        program = ["-m", "mrfs_ros.ros.main"] if stub is None else [str(HERE / "stub_node.py"), *stub]
+        self._log = tmp_path / f"node_{time.monotonic_ns()}.log"
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *program, "--ros-args", *words, *(ros or [])], stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            print(f"--- log of the node\n{self.log()}")
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, text: str, timeout_s: float = START_S) -> NodeProcess:
+        """Return when ``text`` stands in the log."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.log():
+            assert self.process.poll() is None, f"the node ended with {self.process.returncode}: {self.log()}"
+            assert time.monotonic() < deadline, f"{text!r} is not in the log after {timeout_s} s: {self.log()}"
+            time.sleep(0.02)
+        return self
+
+    def ready(self) -> NodeProcess:
+        return self.wait_for(": ready in ")
+
+    def end(self, number: int) -> tuple[int, float]:
+        """Send a signal; return the exit code and the seconds until the end."""
+        begin = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(END_S), time.monotonic() - begin
+
+    def status_kb(self, name: str) -> int:
+        """A memory figure of the process, such as VmRSS [kB]."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(name)).split()[1])
+
+    def open_files(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+class Cameras(Node):
+    """Publishes rgb and thermal images, keeps the node's answers by stamp and its latest diagnostics by name."""
+
+    def __init__(self, *, namespace: str = "", qos: QoSProfile = RELIABLE, outputs: tuple[str, ...] = ()):
+        super().__init__("cameras", namespace=namespace)
+        self.rgb_out = self.create_publisher(Image, "rgb/image", qos)
+        self.thermal_out = self.create_publisher(Image, "thermal/image", qos)
+        self.answers: dict[str, dict[int, Image]] = defaultdict(dict)
+        self.received: dict[str, list[tuple[int, float]]] = defaultdict(list)  # (stamp, when), repeats included
+        self.diagnostics: dict[str, object] = {}
+        self._outputs = outputs
+        for name in ("fused", "segmentation", *outputs):
+            self.create_subscription(Image, f"mrfs/{name}", partial(self._keep, name), RELIABLE)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._keep_diagnostics, RELIABLE)
+
+    def _keep(self, name: str, message: Image) -> None:
+        self.answers[name][stamp_of(message)] = message
+        self.received[name].append((stamp_of(message), time.monotonic()))
+
+    def _keep_diagnostics(self, message: DiagnosticArray) -> None:
+        self.diagnostics.update({status.name: status for status in message.status})
+
+    def matched(self, listeners: bool = True) -> Cameras:
+        """Return when the node hears both cameras and, with ``listeners``, is heard."""
+        self.spin_until(
+            lambda: (
+                self.rgb_out.get_subscription_count()
+                and self.thermal_out.get_subscription_count()
+                and (not listeners or self.count_publishers(f"{self.get_namespace().rstrip('/')}/mrfs/fused"))
+            )
+        )
+        self.spin_for(0.3)  # discovery of the other direction
+        return self
+
+    def spin_for(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=left)
+
+    def spin_until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, (
+                f"not within {timeout_s} s; answers: { {k: len(v) for k, v in self.answers.items()} }"
+            )
+            rclpy.spin_once(self, timeout_sec=0.05)
+
+    def await_answer(self, stamp_ns: int) -> None:
+        """Return when every output that this node listens to has come for ``stamp_ns``."""
+        names = ("fused", "segmentation", *self._outputs)
+        self.spin_until(lambda: all(stamp_ns in self.answers[name] for name in names))
+
+    def send(self, stamp_ns: int, rgb: np.ndarray | None, thermal: np.ndarray | None, gap_ns: int = 3_000_000) -> None:
+        """Publish a pair (or one image of it); thermal is stamped ``gap_ns`` later."""
+        if rgb is not None:
+            self.rgb_out.publish(image(rgb, "rgb8", stamp_ns, "rgb_frame"))
+        if thermal is not None:
+            self.thermal_out.publish(image(thermal, "mono8", stamp_ns + gap_ns, "thermal_frame"))
+
+    def value(self, status: str, key: str) -> str:
+        """A value of the latest diagnostics; empty if there is none."""
+        found = self.diagnostics.get(status)
+        return next((pair.value for pair in found.values if pair.key == key), "") if found else ""
+
+
+def image(pixels: np.ndarray, encoding: str, stamp_ns: int, frame: str = "", **fields) -> Image:
+    """An image message of ``pixels``; ``fields`` override what follows from them, rightly or wrongly."""
+    message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+    message.step = int(pixels.nbytes // pixels.shape[0]) if pixels.shape[0] else 0
+    message.data = array.array("B", pixels.tobytes())
+    message.header.frame_id = frame
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+def pixels_of(message: Image) -> np.ndarray:
+    shape = (message.height, message.width, 3) if message.encoding == "rgb8" else (message.height, message.width)
+    return np.frombuffer(message.data, np.uint8).reshape(shape)
+
+
+def stamp_of(message: Image) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def numbered_pair(number: int, height: int = 48, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """An rgb and a thermal image that tell their number."""
+    rng = np.random.default_rng(number)
+    return rng.integers(0, 256, (height, width, 3), np.uint8), rng.integers(0, 256, (height, width), np.uint8)
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)

@@ -1,0 +1,244 @@
+"""The node over real DDS: pairs in, images out, and everything that a user sees of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from harness import NodeProcess, image, numbered_pair, pixels_of, stamp_of
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+
+from mrfs_ros.draw import overlay
+from mrfs_ros.types import MFNET
+
+S, MS = 10**9, 10**6
+
+
+def test_answers_are_the_engines_bytes_under_the_rgb_header(tmp_path, cameras, tiny_weights, small_pair):
+    """Online and offline give the same: the whole network, real weights, two processes."""
+    from mrfs_ros import load_engine
+
+    expected = load_engine(tiny_weights)(*small_pair)
+    world = cameras(outputs=("overlay",))
+    with NodeProcess(tmp_path, weights=str(tiny_weights), warmup_height=96, warmup_width=128) as node:
+        node.ready()
+        world.matched()
+        for number in range(3):
+            world.send(number * S, *small_pair)
+            world.await_answer(number * S)
+    for number in range(3):
+        answers = {name: world.answers[name][number * S] for name in ("fused", "segmentation", "overlay")}
+        assert {m.header.frame_id for m in answers.values()} == {"rgb_frame"}
+        assert [m.encoding for m in answers.values()] == ["rgb8", "mono8", "rgb8"]
+        assert (pixels_of(answers["fused"]) == expected.fused).all()
+        assert (pixels_of(answers["segmentation"]) == expected.labels).all()
+        assert (pixels_of(answers["overlay"]) == overlay(expected.fused, expected.labels, MFNET)).all()
+    assert "UNTRAINED" not in node.log()
+
+
+def test_untrained_is_said_in_log_diagnostics_and_overlay(tmp_path, cameras, small_pair):
+    world = cameras(outputs=("overlay",))
+    with NodeProcess(tmp_path, warmup_height=96, warmup_width=128) as node:
+        node.ready()
+        world.matched().send(0, *small_pair)
+        world.await_answer(0)
+        world.spin_until(lambda: world.diagnostics)
+        assert "UNTRAINED network: fused images and masks mean nothing" in node.log()
+    status = world.diagnostics["mrfs: inference"]
+    assert status.level == DiagnosticStatus.WARN
+    assert "UNTRAINED" in status.message
+    strip = pixels_of(world.answers["overlay"][0])[-26:]
+    assert (strip == 0).mean() > 0.5
+
+
+def test_every_answer_belongs_to_its_pair(tmp_path, cameras):
+    world = cameras()
+    with NodeProcess(tmp_path, stub=[]) as node:
+        node.ready()
+        world.matched()
+        for number in range(30):
+            world.send(number * 33 * MS, *numbered_pair(number))
+            world.await_answer(number * 33 * MS)
+    for number in range(30):
+        rgb, thermal = numbered_pair(number)
+        assert (pixels_of(world.answers["fused"][number * 33 * MS]) == rgb).all()
+        assert (pixels_of(world.answers["segmentation"][number * 33 * MS]) == thermal // 32).all()
+
+
+def bad_images(stamp: int):
+    """(camera, message, reason) for everything that can be wrong with one frame."""
+    rgb, thermal = numbered_pair(0)
+    return [
+        ("rgb", image(thermal, "mono8", stamp), "rgb_encoding"),
+        ("rgb", image(rgb, "bayer_rggb8", stamp), "rgb_encoding"),
+        ("rgb", image(rgb, "rgb8", stamp, height=0), "zero_size"),
+        ("rgb", image(rgb, "rgb8", stamp, width=0), "zero_size"),
+        ("rgb", image(rgb, "rgb8", stamp, step=10), "step"),
+        ("rgb", image(rgb, "rgb8", stamp, height=47), "data_size"),
+        ("rgb", image(rgb, "rgb8", stamp, height=49), "data_size"),
+        ("rgb", image(rgb[:1, :1], "rgb8", stamp), "too_small"),
+        ("rgb", image(rgb[:40], "rgb8", stamp), "size_mismatch"),
+        ("thermal", image(thermal.astype(np.uint16), "mono16", stamp), "thermal_encoding"),
+        ("thermal", image(np.full((48, 64), np.nan, np.float32), "32FC1", stamp), "thermal_encoding"),
+        ("thermal", image(thermal, "jpeg", stamp), "thermal_encoding"),
+        ("thermal", image(thermal, "mono8", stamp, height=0), "zero_size"),
+    ]
+
+
+def test_bad_frames_are_skipped_counted_and_told(tmp_path, cameras):
+    world = cameras()
+    with NodeProcess(tmp_path, stub=[]) as node:
+        node.ready()
+        world.matched()
+        expected: dict[str, int] = {}
+        for number in range(len(bad_images(0))):
+            stamp = (2 * number) * S
+            rgb, thermal = numbered_pair(number)
+            camera, message, reason = bad_images(stamp)[number]
+            expected[reason] = expected.get(reason, 0) + 1
+            world.rgb_out.publish(message if camera == "rgb" else image(rgb, "rgb8", stamp))
+            world.thermal_out.publish(message if camera == "thermal" else image(thermal, "mono8", stamp))
+            world.send(stamp + S, rgb, thermal)  # the next good pair
+            world.await_answer(stamp + S)
+            assert stamp not in world.answers["fused"]
+        assert node.process.poll() is None
+        for reason, count in expected.items():
+            world.spin_until(lambda r=reason, c=count: world.value("mrfs: inputs", f"dropped {r}") == str(c))
+            assert f"frame skipped ({reason}, 1 so far): " in node.log()
+
+
+def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
+    from rclpy.node import Node
+    from std_msgs.msg import Header
+
+    from mrfs_ros.engine.protocol import EngineInfo
+    from mrfs_ros.ros import outputs
+    from mrfs_ros.types import FusionResult
+
+    drawn = []
+    monkeypatch.setattr(outputs, "overlay", lambda *a, **k: drawn.append(a) or overlay(*a, **k))
+    node = Node("mrfs", namespace="overlay_test")
+    listener = Node("listener", namespace="overlay_test")
+    try:
+        out = outputs.Outputs(node, "reliable", EngineInfo("stub", "cpu", "mit_b0", MFNET, "stub"))
+        rgb, thermal = numbered_pair(1)
+        result = FusionResult(rgb, thermal // 32)
+        out.publish(result, Header(), None, 0.5)
+        assert drawn == []
+        seen = []
+        from sensor_msgs.msg import Image
+
+        listener.create_subscription(Image, "mrfs/overlay", seen.append, 1)
+        for _ in range(100):
+            if node.count_subscribers("/overlay_test/mrfs/overlay"):
+                break
+            ros.spin_once(listener, timeout_sec=0.1)
+        ros.spin_once(listener, timeout_sec=0.5)
+        out.publish(result, Header(), None, 0.5)
+        assert len(drawn) == 1
+    finally:
+        node.destroy_node()
+        listener.destroy_node()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_cleanly(tmp_path, number):
+    with NodeProcess(tmp_path, stub=[]) as node:
+        code, seconds = node.ready().end(number)
+        assert (code, seconds < 2) == (0, True)
+        assert "Traceback" not in node.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_start_up_too(tmp_path, number):
+    with NodeProcess(tmp_path, warmup_height=1000, warmup_width=1000) as node:
+        code, _ = node.wait_for("parameters: ").end(number)
+        assert code == 0
+        assert "Traceback" not in node.log()
+        assert "ready in" not in node.log()
+
+
+@pytest.mark.parametrize(
+    "parameters, text",
+    [
+        ({"weights": "/no/where.pth"}, "no weights file at /no/where.pth: give the path of a"),
+        ({"weights": __file__}, "is no PyTorch file"),
+        ({"device": "abacus"}, "unknown device 'abacus'"),
+        ({"backend": "magic"}, "parameter backend: expected one of auto, eager, got 'magic'"),
+        ({"slop_s": 0.0}, "parameter slop_s"),
+        ({"slop_s": 1}, "expecting type 'DOUBLE'"),
+        ({"qos_depth": 0}, "parameter qos_depth"),
+    ],
+)
+def test_a_start_that_cannot_work_ends_in_one_line(tmp_path, parameters, text):
+    with NodeProcess(tmp_path, **parameters) as node:
+        assert node.process.wait(60) == 2
+        errors = [line for line in node.log().splitlines() if "[INFO]" not in line]
+        assert len(errors) == 1
+        assert errors[0].startswith("mrfs_node: error: ")
+        assert text in errors[0]
+
+
+def test_a_slip_of_the_pen_is_told(tmp_path):
+    with NodeProcess(tmp_path, stub=[], slopp_s=0.1) as node:
+        node.wait_for("parameter slopp_s is unknown to this node and has no effect")
+
+
+def set_parameters(world, **values):
+    client = world.create_client(SetParameters, "mrfs/set_parameters")
+    assert client.wait_for_service(10)
+    parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    future = client.call_async(SetParameters.Request(parameters=parameters))
+    world.spin_until(future.done)
+    return future.result().results
+
+
+def test_parameters_change_while_it_runs_or_are_refused_with_a_reason(tmp_path, cameras):
+    world = cameras()
+    with NodeProcess(tmp_path, stub=[]) as node:
+        node.ready()
+        world.matched()
+        for values, text in (
+            ({"slop_s": 0.0}, "slop_s"),
+            ({"on_missing": "pray"}, "expected one of drop, rgb_only, thermal_only, got 'pray'"),
+            ({"weights": "other.pth"}, "read-only"),
+        ):
+            answer = set_parameters(world, **values)[0]
+            assert not answer.successful
+            assert text in answer.reason
+        world.send(0, *numbered_pair(0), gap_ns=200 * MS)
+        world.spin_for(0.5)
+        assert world.answers["fused"] == {}
+        assert set_parameters(world, slop_s=0.5)[0].successful
+        world.send(S, *numbered_pair(1), gap_ns=200 * MS)
+        world.await_answer(S)
+
+
+def test_two_nodes_in_two_namespaces(tmp_path, cameras):
+    worlds = [cameras(namespace=name) for name in ("left", "right")]
+    nodes = [NodeProcess(tmp_path, stub=[], ros=["-r", f"__ns:=/{name}"]) for name in ("left", "right")]
+    with nodes[0], nodes[1]:
+        for node, world in zip(nodes, worlds):
+            node.ready()
+            world.matched()
+        for number, world in enumerate(worlds):
+            for frame in range(5):
+                world.send(frame * S, *numbered_pair(10 * number + frame))
+                world.await_answer(frame * S)
+        for number, world in enumerate(worlds):
+            for frame in range(5):
+                answer = world.answers["fused"][frame * S]
+                assert stamp_of(answer) == frame * S
+                assert (pixels_of(answer) == numbered_pair(10 * number + frame)[0]).all()
+
+
+def test_help_names_the_parameters():
+    run = subprocess.run([sys.executable, "-m", "mrfs_ros.ros.main", "--help"], capture_output=True, text=True)
+    assert run.returncode == 0
+    assert "--params-file" in run.stdout
+    assert "slop_s" in run.stdout

@@ -1,0 +1,155 @@
+"""The import rules of the house: who may import whom, and what stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "mrfs_ros"
+
+# A room imports only from rooms of a lower floor, or itself. cli and ros share a floor: they never import each other.
+FLOORS = {
+    "errors": 0,
+    "types": 1,
+    "config": 1,
+    "network": 2,
+    "sensing": 2,
+    "draw": 2,
+    "checkpoint": 3,
+    "engine": 4,
+    "cli": 5,
+    "ros": 5,
+}
+ROS_PACKAGES = {
+    "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rcl_interfaces", "builtin_interfaces",
+    "rosgraph_msgs", "vision_msgs", "message_filters", "cv_bridge",
+}  # fmt: skip
+HOME = {  # the rooms in which a heavy package may be imported
+    "torch": {"network", "checkpoint", "engine"},
+    "safetensors": {"checkpoint"},
+    "cv2": {"sensing", "draw"},
+    **{package: {"ros"} for package in ROS_PACKAGES},
+    "rosbags": {"ros"},
+    "launch": set(),
+    "launch_ros": set(),
+}
+INSIDE_FUNCTIONS_ONLY = {"rosbags", "message_filters", "cv_bridge", "vision_msgs", "tqdm"}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(source: str) -> list[tuple[str, bool]]:
+    """(dotted name, at the top of the module?) of every import; blocks for type checkers do not count."""
+    found = []
+
+    def visit(node: ast.AST, top: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                found.extend((alias.name, top) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                found.append((child.module or "", top))
+            visit(child, top and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+    visit(ast.parse(source), True)
+    return found
+
+
+def broken_rules(own: str, source: str) -> list[str]:
+    """What the imports of a file in room ``own`` do against the rules."""
+    broken = []
+    for name, top in imports(source):
+        base, *rest = name.split(".")
+        if base == "mrfs_ros" and rest and own != "__init__" and rest[0] != own and FLOORS[rest[0]] >= FLOORS[own]:
+            broken.append(f"{own} imports {name}")
+        if base in HOME and own not in HOME[base]:
+            broken.append(f"{own} imports {name}")
+        if base in INSIDE_FUNCTIONS_ONLY and top:
+            broken.append(f"{own} imports {name} at the top")
+    return broken
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_follow_the_rules(path):
+    assert broken_rules(room(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "own, source",
+    [
+        ("network", "from mrfs_ros.checkpoint import read_checkpoint"),
+        ("cli", "def f():\n    from mrfs_ros.ros import node"),
+        ("ros", "import torch"),
+        ("ros", "def f():\n    import cv2"),
+        ("engine", "import rclpy.node"),
+        ("ros", "import rosbags"),
+        ("sensing", "import torch.nn"),
+    ],
+)
+def test_the_rules_can_be_broken(own, source):
+    assert broken_rules(own, source)
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(' '.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in run.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    "statement, absent",
+    [
+        ("import mrfs_ros", {"torch", "cv2", "numpy", "rclpy"}),
+        ("import mrfs_ros.engine", {"rclpy", "cv2", "sensor_msgs"}),
+        ("import mrfs_ros.cli.main", {"torch", "cv2", "numpy", "rclpy"}),
+        ("import mrfs_ros.sensing.image_fields", {"torch", "cv2", "rclpy"}),
+    ],
+)
+def test_what_stays_light(statement, absent):
+    loaded = loaded_after(statement)
+    assert "mrfs_ros" in loaded
+    assert loaded & absent == set()
+
+
+def test_the_lightness_check_can_fail():
+    assert "torch" in loaded_after("import mrfs_ros.engine")
+
+
+def test_public_names():
+    import mrfs_ros
+
+    assert set(mrfs_ros.__all__) <= set(dir(mrfs_ros))
+    for name in mrfs_ros.__all__:
+        assert getattr(mrfs_ros, name).__module__.startswith("mrfs_ros.")
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        mrfs_ros.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_stay_small(path):
+    source = path.read_text()
+    assert len(source.splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(source)), "a file begins with what it is for"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno - node.lineno < 50, node.name
+
+
+def test_version_and_licence_are_one():
+    import mrfs_ros
+
+    assert f"<version>{mrfs_ros.__version__}</version>" in (ROOT / "package.xml").read_text()
+    assert f"version: {mrfs_ros.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
+
+
+def test_metadata_is_in_setup_py_only():
+    assert "[project]" not in [line.strip() for line in (ROOT / "pyproject.toml").read_text().splitlines()]
