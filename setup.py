@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "mrfs_ros"
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent  # resolved: colcon --symlink-install runs a link to this file
 
 
 def version() -> str:

@@ -29,7 +29,7 @@ from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
 from mrfs_ros.ros.images import check_message, check_pair_messages
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.outputs import Outputs
-from mrfs_ros.ros.pairing import make_pairing
+from mrfs_ros.ros.pairing import pairing_kind
 from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_parameters
 from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.qos import profile
@@ -74,7 +74,7 @@ class MrfsNode(Node):
         self._statistics = Statistics()
         self._mailbox: Mailbox[Work] = Mailbox()
         self._outputs = Outputs(self, config.output_qos, self._engine.info)
-        self._source = PairSource(self._new_pairing(config), start_s=ready, say=self.get_logger().warning)
+        self._source = PairSource(self._pairing_of(config), start_s=ready, say=self.get_logger().warning)
         self._apply(config)
         self._processor = Processor(
             engine=self._engine,
@@ -94,7 +94,7 @@ class MrfsNode(Node):
         log.info(
             f"ready in {ready - begin:.1f} s (engine {loaded - begin:.1f} s, warm-up at {config.warmup_height}x"
             f"{config.warmup_width} {ready - loaded:.1f} s): {self._engine.info}; pairs by "
-            f"{type(self._source.pairing).__name__}; listening on "
+            f"{pairing_kind().__name__}; listening on "
             + " and ".join(subscription.topic_name for subscription in self._subscriptions_in)
         )
 
@@ -194,14 +194,14 @@ class MrfsNode(Node):
     def _apply(self, config: NodeConfig) -> None:
         old, self._config = self._config, config
         if (old.slop_s, old.sync_queue_size) != (config.slop_s, config.sync_queue_size):
-            self._source.pairing = self._new_pairing(config)
+            self._source.restart(self._pairing_of(config))
         self._source.thermal_offset_ns = round(config.thermal_time_offset_s * 1e9)
         self._source.on_missing = config.on_missing
         self._source.missing_timeout_s = config.missing_timeout_s
 
     @staticmethod
-    def _new_pairing(config: NodeConfig):
-        return make_pairing(slop_s=config.slop_s, queue_size=config.sync_queue_size)
+    def _pairing_of(config: NodeConfig) -> partial:
+        return partial(pairing_kind(), slop_s=config.slop_s, queue_size=config.sync_queue_size)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data

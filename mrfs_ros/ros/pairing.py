@@ -33,10 +33,6 @@ class MessageFiltersPairing:
         self._inputs[index].signalMessage(SimpleNamespace(header=SimpleNamespace(stamp=stamp), message=message))
         return self._pair
 
-    def clear(self, index: int) -> None:
-        """Forget what waits of input ``index``."""
-        self._synchronizer.queues[index].clear()
-
     def drop_after(self, stamp_ns: int) -> None:
         """Forget what waits with stamps later than ``stamp_ns``, of both inputs."""
         for queue in self._synchronizer.queues:
@@ -44,10 +40,10 @@ class MessageFiltersPairing:
                 del queue[stamp]
 
 
-def make_pairing(*, slop_s: float, queue_size: int) -> ApproximateTime | MessageFiltersPairing:
+def pairing_kind() -> type[ApproximateTime] | type[MessageFiltersPairing]:
     """message_filters' pairing where it is installed, the package's own of the same rule elsewhere."""
     try:
         import message_filters  # noqa: F401
     except ImportError:
-        return ApproximateTime(slop_s=slop_s, queue_size=queue_size)
-    return MessageFiltersPairing(slop_s=slop_s, queue_size=queue_size)
+        return ApproximateTime
+    return MessageFiltersPairing

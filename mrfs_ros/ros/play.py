@@ -73,7 +73,7 @@ class Player(Node):
         answered_before = self._answered
         first_topic = next(iter(self._out))
         begin_s = previous_ns = None
-        for topic, time_ns, raw in _messages(self._bag):
+        for topic, _, time_ns, raw in _messages(self._bag):
             if begin_s is None:
                 begin_s, first_ns, previous_ns = time.monotonic(), time_ns, time_ns
             if self._awaits_answers and topic == first_topic:
@@ -115,31 +115,26 @@ class Player(Node):
         self._answered += 1
 
 
-def _reader(bag: Path):
+def _messages(bag: Path) -> Iterator[tuple[str, str, int, bytes]]:
+    """(topic, type, time [ns], serialized message) of every message in the bag, in its order."""
     try:
         from rosbags.rosbag2 import Reader, ReaderError
     except ImportError as error:
         raise MissingPackageError("reading bags needs rosbags: pip install 'mrfs_ros[bags]'") from error
     try:
-        return Reader(bag)
-    except ReaderError as error:
+        with Reader(bag) as reader:
+            for connection, time_ns, raw in reader.messages():
+                yield connection.topic, connection.msgtype, time_ns, bytes(raw)
+    except (ReaderError, OSError) as error:
         raise ConfigError(f"{bag}: is no rosbag2 that can be read: {error}") from error
 
 
 def _topics(bag: Path) -> dict[str, str]:
-    with _reader(bag) as reader:
-        types: dict[str, str] = {}
-        for connection, _, _ in reader.messages():  # in the order in which they first appear
-            types.setdefault(connection.topic, connection.msgtype)
-        if not types:
-            raise ConfigError(f"{bag}: holds no messages")
-        return types
-
-
-def _messages(bag: Path) -> Iterator[tuple[str, int, bytes]]:
-    with _reader(bag) as reader:
-        for connection, time_ns, raw in reader.messages():
-            yield connection.topic, time_ns, bytes(raw)
+    """Topics of the bag with their types, in the order in which they first appear."""
+    types = {topic: kind for topic, kind, _, _ in _messages(bag)}
+    if not types:
+        raise ConfigError(f"{bag}: holds no messages")
+    return types
 
 
 def main() -> int:

@@ -10,13 +10,13 @@ RGB, THERMAL = 0, 1
 CAMERAS = ("rgb", "thermal")
 JUMP_NS = 200_000_000  # stamps that fall back further than this come from a loop or a reset, not from jitter
 
+CATCH_UP_S = 1.0  # within this time the other camera jumps too, if the cause is a loop
+
 
 class Pairing(Protocol):
     """What ``ApproximateTime`` does; see there."""
 
     def add(self, index: int, stamp_ns: int, message: Any) -> tuple[Any, Any] | None: ...
-
-    def clear(self, index: int) -> None: ...
 
     def drop_after(self, stamp_ns: int) -> None: ...
 
@@ -27,8 +27,8 @@ class PairSource:
     ``now_s`` arguments are seconds of a clock that never jumps.
     """
 
-    def __init__(self, pairing: Pairing, *, start_s: float, say: Callable[[str], None]):
-        self.pairing = pairing
+    def __init__(self, make_pairing: Callable[[], Pairing], *, start_s: float, say: Callable[[str], None]):
+        self.restart(make_pairing)
         self.thermal_offset_ns = 0
         self.on_missing = "drop"
         self.missing_timeout_s = 1.0
@@ -40,7 +40,14 @@ class PairSource:
         self._missing = [False, False]
         self._newest_ns: list[int | None] = [None, None]
         self._recent_ns: tuple[deque[int], deque[int]] = (deque(maxlen=64), deque(maxlen=64))
-        self._jump_said_s = float("-inf")
+
+    def restart(self, make_pairing: Callable[[], Pairing]) -> None:
+        """Pair by a new rule from now on; what waits is forgotten."""
+        self._make_pairing = make_pairing
+        self._pairing = make_pairing()
+        self._old_pairing: Pairing | None = None  # for the camera that has not jumped back yet
+        self._behind: int | None = None  # which camera that is
+        self._jump_s = 0.0
 
     def add(self, camera: int, stamp_ns: int, message: Any, now_s: float) -> tuple[Any | None, Any | None] | None:
         """Take a message; return (rgb, thermal) if it completes a pair, with None for a camera that is missing."""
@@ -50,7 +57,7 @@ class PairSource:
         self.heard(camera, now_s)
         if self._missing[1 - camera] and self.on_missing == f"{CAMERAS[camera]}_only":
             return (message, None) if camera == RGB else (None, message)
-        pair = self.pairing.add(camera, stamp_ns, message)
+        pair = (self._old_pairing if camera == self._behind else self._pairing).add(camera, stamp_ns, message)
         if pair is None:
             self._note_gap(camera, stamp_ns)
         else:
@@ -94,25 +101,36 @@ class PairSource:
 
     def clock_jumped_back(self, now_ns: int) -> None:
         """Forget the waiting messages that the new time ``now_ns`` of the node's clock puts into the future."""
-        self.pairing.drop_after(now_ns + JUMP_NS)
+        limit_ns = now_ns + JUMP_NS
+        self._pairing.drop_after(limit_ns)
+        self._newest_ns = [None if newest is None or newest > limit_ns else newest for newest in self._newest_ns]
 
     def _notice_jump(self, camera: int, stamp_ns: int, now_s: float) -> None:
-        newest = self._newest_ns[camera]
-        if newest is not None and stamp_ns < newest - JUMP_NS:
-            # Each camera clears its own queue at its own first message after the jump: clearing both would throw
-            # away the other's first message from after the jump, where that came first.
-            self.pairing.clear(camera)
-            self._recent_ns[camera].clear()
-            self.best_gap_s = None
-            newest = None
-            if now_s - self._jump_said_s > 1.0:  # the other camera's jump of the same loop is no news
-                self.jumps += 1
-                self._say(
-                    f"time jumped back by {(self._newest_ns[camera] - stamp_ns) / 1e9:.2f} s ({CAMERAS[camera]} "
-                    "stamps; a bag that loops?): waiting images cleared, going on"
-                )
-                self._jump_said_s = now_s
-        self._newest_ns[camera] = stamp_ns if newest is None else max(newest, stamp_ns)
+        """See to it that a jump back loses no pair: neither of before it, nor of after, however the cameras overlap.
+
+        The camera that jumps first begins a new pairing; the other one goes on in the old one until it jumps as well.
+        """
+        if self._behind is not None and now_s - self._jump_s > CATCH_UP_S:
+            self._behind = self._old_pairing = None  # only one camera jumped: its clock was set
+        newest_ns = self._newest_ns[camera]
+        if newest_ns is None or stamp_ns >= newest_ns - JUMP_NS:
+            self._newest_ns[camera] = stamp_ns if newest_ns is None else max(newest_ns, stamp_ns)
+            return
+        self._newest_ns[camera] = stamp_ns
+        self._recent_ns[camera].clear()
+        self.best_gap_s = None
+        if camera == self._behind:
+            self._behind = self._old_pairing = None
+            return
+        other_ns = self._newest_ns[1 - camera]
+        if other_ns is not None and other_ns > stamp_ns + JUMP_NS:
+            self._behind, self._old_pairing, self._jump_s = 1 - camera, self._pairing, now_s
+        self._pairing = self._make_pairing()
+        self.jumps += 1
+        self._say(
+            f"time jumped back by {(newest_ns - stamp_ns) / 1e9:.2f} s ({CAMERAS[camera]} stamps; a bag that loops?): "
+            "waiting images cleared, going on"
+        )
 
     def _note_gap(self, camera: int, stamp_ns: int) -> None:
         self._recent_ns[camera].append(stamp_ns)

@@ -83,16 +83,13 @@ def test_a_gap_equal_to_slop_is_no_pair():
     assert rule.add(1, 19 * MS, "in time") == ("rgb", "in time")
 
 
-def test_clear_and_drop_after():
+def test_drop_after_forgets_the_future_only():
     rule = ApproximateTime(slop_s=0.02, queue_size=5)
     rule.add(0, 0, "old")
     rule.add(0, 100 * MS, "future")
     rule.drop_after(50 * MS)
     assert rule.add(1, 100 * MS, "thermal") is None
     assert rule.add(1, 1 * MS, "thermal") == ("old", "thermal")
-    rule.add(0, 200 * MS, "rgb")
-    rule.clear(0)
-    assert rule.add(1, 200 * MS, "thermal") is None
 
 
 @pytest.mark.parametrize("arguments, text", [((0, 5), "slop_s"), ((-1, 5), "slop_s"), ((0.1, 0), "queue_size")])
