@@ -7,6 +7,7 @@ from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from mrfs_ros.ros.dds import profile_variable
 
 SHARE = Path(__file__).resolve().parent.parent
 # Topics to remap, record and show, and the launch argument that renames each ("" = none).
@@ -44,11 +45,11 @@ def generate_launch_description() -> LaunchDescription:
         for name, default, text, choices in ARGUMENTS
     ]
     # Without a larger shared-memory segment Fast DDS loses whole images; a profile that is set already stays.
-    profile = SetEnvironmentVariable(
-        "FASTDDS_DEFAULT_PROFILES_FILE",
-        EnvironmentVariable("FASTDDS_DEFAULT_PROFILES_FILE", default_value=str(SHARE / "config" / "fastdds.xml")),
+    variable = profile_variable()
+    profile = EnvironmentVariable(variable, default_value=str(SHARE / "config" / "fastdds.xml"))
+    return LaunchDescription(
+        [*declared, SetEnvironmentVariable(variable, profile), OpaqueFunction(function=_processes)]
     )
-    return LaunchDescription([*declared, profile, OpaqueFunction(function=_processes)])
 
 
 def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -24,6 +24,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from mrfs_ros.draw import side_by_side
+from mrfs_ros.ros.dds import profile_variable
 from mrfs_ros.sensing.image_files import write_png
 
 INPUTS = ("/rgb/image", "/thermal/image")
@@ -44,7 +45,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "ROS_DOMAIN_ID": domain,
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
+        profile_variable(): str(PROFILE),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -73,9 +74,9 @@ def run_processes(source: Path, recorded: Path, logs: Path, frames: int, node_pa
             raise DemoError(f"the node ended with exit code {code} on SIGINT; its log: {logs / 'node.log'}")
     finally:
         for process in processes.values():
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.terminate()
+        for process in processes.values():
+            process.wait(10)
 
 
 def _end_of(process: subprocess.Popen, node: subprocess.Popen) -> int:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mrfs_ros.ros.dds import profile_variable
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Before anything imports rclpy, and inherited by every process that a test starts: a domain of our own, this machine
 # only, and the shipped Fast DDS profile, without which images get lost between processes.
 os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds.xml")
+os.environ[profile_variable()] = str(ROOT / "config" / "fastdds.xml")
 
 
 @pytest.fixture(scope="session")

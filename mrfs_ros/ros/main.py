@@ -47,6 +47,8 @@ def main(make_node: Callable[[], MrfsNode] = MrfsNode) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second signal must not disturb the end
         finished = node is None or node.close()
+        if node is not None:
+            node.destroy_node()  # and with it the participant, which would leave its shared memory behind
         rclpy.try_shutdown()
         if not finished:
             # A frame is in the engine's C++ code and cannot be interrupted; ending Python under it could crash.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mrfs_ros.ros.dds import profile_variable
+
 
 @dataclass(frozen=True)
 class InputReport:
@@ -55,7 +57,7 @@ def _advice(i: InputReport) -> str:
         return f"{i.topic} is offered BEST_EFFORT but input_qos asks for RELIABLE: set input_qos: sensor_data"
     return (
         f"{i.topic} has a publisher but no image arrives: if it sends large images over Fast DDS, set "
-        "FASTDDS_DEFAULT_PROFILES_FILE to this package's config/fastdds.xml for publisher and node"
+        f"{profile_variable()} to this package's config/fastdds.xml for publisher and node"
     )
 
 

@@ -43,9 +43,12 @@ class NodeProcess:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is not None:
             print(f"--- log of the node\n{self.log()}")
-        if self.process.poll() is None:
+        self.process.terminate()  # killed processes leave their shared memory behind
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
 
     def log(self) -> str:
         return self._log.read_text()
