@@ -8,7 +8,7 @@ FIRST_RCLPY_WITH_FAST_DDS_3 = 8  # Kilted has rclpy 9; Jazzy 7 and Humble 3 run 
 
 
 def profile_variable() -> str:
-    """Name of the variable for the ROS 2 that is here: Fast DDS 3 warns about the old one, Fast DDS 2 ignores the new."""
+    """Name of the variable for the ROS 2 that is here: Fast DDS 3 warns about the old one, 2 ignores the new one."""
     try:
         old = int(version("rclpy").partition(".")[0]) < FIRST_RCLPY_WITH_FAST_DDS_3
     except PackageNotFoundError:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -34,7 +34,7 @@ from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_paramet
 from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.qos import profile
 from mrfs_ros.ros.statistics import Statistics
-from mrfs_ros.ros.watchdog import InputReport, explain_no_pairs
+from mrfs_ros.ros.watchdog import Explanation, InputReport, explain_no_pairs
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
 from mrfs_ros.types import FusionResult
 
@@ -68,7 +68,7 @@ class MrfsNode(Node):
         self._enabled = True
         self._camera_info: CameraInfo | None = None
         self._told: dict[str, float] = {}
-        self._no_pairs = ""
+        self._no_pairs = self._told_cause = ""
         self._last_pair_s = ready
         self._levels: list = []
         self._statistics = Statistics()
@@ -138,7 +138,8 @@ class MrfsNode(Node):
         if pair is None:
             return
         check_pair_messages(*pair)
-        self._last_pair_s, self._no_pairs = now_s, ""
+        self._last_pair_s = now_s
+        self._no_pairs = self._told_cause = ""
         self._statistics.pairs.note(self._now_ns())
         if self._mailbox.put(Work(*pair, now_s)):
             self._statistics.drop("replaced_by_newer")
@@ -180,10 +181,13 @@ class MrfsNode(Node):
         self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", profile("reliable", 10))
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
-            post_callback=lambda _: self._source.clock_jumped_back(self._now_ns()),
+            post_callback=self._on_clock_jump,
         )
         self.create_timer(1.0, partial(self._report, True), clock=self._steady)
         self.create_timer(0.1, self._watch, clock=self._steady)
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        self._source.clock_jumped_back(-jump.delta.nanoseconds / 1e9, self._now_ns(), time.monotonic())
 
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         config, answer = changed(self._config, parameters)
@@ -216,9 +220,10 @@ class MrfsNode(Node):
         self._source.watch(now_s)
         silence_s = now_s - self._last_pair_s
         if self._enabled and silence_s > self._config.sync_warning_s:
-            first = not self._no_pairs
-            self._no_pairs = self._explain(silence_s)
-            if first:
+            explanation = self._explain(silence_s)
+            self._no_pairs = str(explanation)
+            if explanation.cause() != self._told_cause:
+                self._told_cause = explanation.cause()
                 self.get_logger().warning(self._no_pairs)
         self._report(False)
 
@@ -242,7 +247,7 @@ class MrfsNode(Node):
             self._levels = levels
             self._diagnostics_out.publish(array)
 
-    def _explain(self, silence_s: float) -> str:
+    def _explain(self, silence_s: float) -> Explanation:
         clock_stands = self.get_parameter("use_sim_time").value and not self.count_publishers("/clock")
         return explain_no_pairs(
             (self._input_report(0), self._input_report(1)),

@@ -22,6 +22,7 @@ from mrfs_ros.ros.qos import profile
 CLOCK_STEP_S = 0.01
 MATCH_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 120.0
+BEST_EFFORT_GRACE_S = 0.5
 
 
 def message_type(name: str):
@@ -91,6 +92,7 @@ class Player(Node):
         """Return when every subscriber has got everything."""
         for out in self._out.values():
             out.wait_for_all_acked()
+        time.sleep(BEST_EFFORT_GRACE_S)  # best-effort subscribers acknowledge nothing
 
     def _pace(self, due_s: float, previous_ns: int, time_ns: int) -> None:
         """Wait until ``due_s``, telling the time on /clock if asked to."""

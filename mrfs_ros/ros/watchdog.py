@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mrfs_ros.ros.dds import profile_variable
 
@@ -20,6 +22,20 @@ class InputReport:
     alternatives: tuple[str, ...] = ()  # other topics of the same type that somebody publishes
 
 
+class Explanation(NamedTuple):
+    """What is known, and what to change."""
+
+    facts: str
+    advice: str
+
+    def __str__(self) -> str:
+        return self.facts + self.advice
+
+    def cause(self) -> str:
+        """The advice without its numbers: equal as long as the reason stays the same."""
+        return re.sub(r"[-\d.]+", "", self.advice)
+
+
 def explain_no_pairs(
     inputs: tuple[InputReport, InputReport],
     *,
@@ -27,7 +43,7 @@ def explain_no_pairs(
     best_gap_s: float | None,
     slop_s: float,
     clock_stands: bool = False,
-) -> str:
+) -> Explanation:
     """Return why no pair came for ``silence_s`` seconds: per input what is known, then what to change.
 
     ``best_gap_s``: thermal minus rgb stamp of the nearest two, None if none could be compared.
@@ -42,7 +58,8 @@ def explain_no_pairs(
         advice.append("use_sim_time is on but /clock is silent: play the bag with --clock or set use_sim_time: false")
     if not advice and best_gap_s is not None:
         advice.append(_gap_advice(best_gap_s, slop_s))
-    return f"no pair for {silence_s:.0f} s. {facts}. " + ". ".join(advice or ["Both inputs come; waiting for a pair"])
+    advice = advice or ["Both inputs come; waiting for a pair"]
+    return Explanation(f"no pair for {silence_s:.0f} s. {facts}. ", ". ".join(advice))
 
 
 def _advice(i: InputReport) -> str:

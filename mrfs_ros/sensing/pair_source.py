@@ -10,6 +10,7 @@ RGB, THERMAL = 0, 1
 CAMERAS = ("rgb", "thermal")
 JUMP_NS = 200_000_000  # stamps that fall back further than this come from a loop or a reset, not from jitter
 
+SAME_JUMP_S = 0.5
 CATCH_UP_S = 1.0  # within this time the other camera jumps too, if the cause is a loop
 
 
@@ -34,6 +35,7 @@ class PairSource:
         self.missing_timeout_s = 1.0
         self.best_gap_s: float | None = None  # thermal minus rgb stamp, the smallest seen since the last pair
         self.jumps = 0
+        self._jump_told_s = float("-inf")
         self._say = say
         self._last_s = [start_s, start_s]
         self._ever = [False, False]
@@ -99,8 +101,9 @@ class PairSource:
         """Names of the cameras that are silent for longer than ``missing_timeout_s``."""
         return [name for name, missing in zip(CAMERAS, self._missing) if missing]
 
-    def clock_jumped_back(self, now_ns: int) -> None:
+    def clock_jumped_back(self, by_s: float, now_ns: int, now_s: float) -> None:
         """Forget the waiting messages that the new time ``now_ns`` of the node's clock puts into the future."""
+        self._tell_jump(by_s, "the clock", now_s)
         limit_ns = now_ns + JUMP_NS
         self._pairing.drop_after(limit_ns)
         self._newest_ns = [None if newest is None or newest > limit_ns else newest for newest in self._newest_ns]
@@ -126,11 +129,14 @@ class PairSource:
         if other_ns is not None and other_ns > stamp_ns + JUMP_NS:
             self._behind, self._old_pairing, self._jump_s = 1 - camera, self._pairing, now_s
         self._pairing = self._make_pairing()
-        self.jumps += 1
-        self._say(
-            f"time jumped back by {(newest_ns - stamp_ns) / 1e9:.2f} s ({CAMERAS[camera]} stamps; a bag that loops?): "
-            "waiting images cleared, going on"
-        )
+        self._tell_jump((newest_ns - stamp_ns) / 1e9, f"{CAMERAS[camera]} stamps", now_s)
+
+    def _tell_jump(self, by_s: float, what: str, now_s: float) -> None:
+        """One line a jump: clock and stamps tell of the same one."""
+        if now_s - self._jump_told_s > SAME_JUMP_S:
+            self._jump_told_s = now_s
+            self.jumps += 1
+            self._say(f"time jumped back by {by_s:.2f} s ({what}; a bag that loops?): waiting images cleared, going on")
 
     def _note_gap(self, camera: int, stamp_ns: int) -> None:
         self._recent_ns[camera].append(stamp_ns)

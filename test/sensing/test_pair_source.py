@@ -90,10 +90,12 @@ def test_full_queues_of_future_stamps_do_not_block(said):
 def test_a_clock_jump_drops_the_future_only(source):
     source.add(RGB, 1000 * MS, "future", now_s=0.0)
     source.add(THERMAL, 100 * MS, "now", now_s=0.0)
-    source.clock_jumped_back(now_ns=100 * MS)
+    source.clock_jumped_back(by_s=0.9, now_ns=100 * MS, now_s=0.0)
     assert source.add(RGB, 101 * MS, "rgb", now_s=0.0) == ("rgb", "now")
     assert source.add(THERMAL, 1000 * MS, "late", now_s=0.0) is None
-    assert source.jumps == 0  # the clock's jump is no news when the stamps follow
+    source.add(RGB, 100 * MS, "rgb", now_s=0.1)
+    source.add(THERMAL, 100 * MS, "thermal", now_s=0.1)
+    assert source.jumps == 1  # when the stamps follow the clock, that is no news
 
 
 def test_constant_offset_is_taken_out(source):
