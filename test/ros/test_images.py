@@ -1,0 +1,121 @@
+"""Messages to arrays and back, camera info for scaled images, compressed images."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from harness import image, numbered_pair
+from sensor_msgs.msg import CameraInfo, CompressedImage
+from std_msgs.msg import Header
+
+from mrfs_ros.errors import ImageError
+from mrfs_ros.ros import images
+from mrfs_ros.ros.images import (
+    check_message,
+    check_pair_messages,
+    image_message,
+    rgb_array,
+    scaled_camera_info,
+    thermal_array,
+)
+from mrfs_ros.sensing.pair_source import RGB, THERMAL
+
+RGB_PIXELS, THERMAL_PIXELS = numbered_pair(7)
+
+
+def test_round_trip():
+    header = Header(frame_id="camera")
+    message = image_message(RGB_PIXELS, "rgb8", header)
+    assert (message.height, message.width, message.step, message.encoding) == (48, 64, 192, "rgb8")
+    assert message.header.frame_id == "camera"
+    assert (rgb_array(message) == RGB_PIXELS).all()
+    assert (thermal_array(image_message(THERMAL_PIXELS, "mono8", header)) == THERMAL_PIXELS).all()
+
+
+def test_strided_pixels_are_sent_right():
+    assert (rgb_array(image_message(RGB_PIXELS[:, ::-1], "rgb8", Header())) == RGB_PIXELS[:, ::-1]).all()
+
+
+def compressed(suffix: str, pixels: np.ndarray) -> CompressedImage:
+    content = cv2.imencode(suffix, pixels if pixels.ndim == 2 else pixels[:, :, ::-1])[1]
+    return CompressedImage(format=suffix[1:], data=content.tobytes())
+
+
+def test_compressed_png_is_exact_and_jpeg_near():
+    assert (rgb_array(compressed(".png", RGB_PIXELS)) == RGB_PIXELS).all()
+    assert (thermal_array(compressed(".png", THERMAL_PIXELS)) == THERMAL_PIXELS).all()
+    smooth = np.repeat(np.arange(64, dtype=np.uint8)[None], 48, axis=0) * 3
+    assert np.abs(thermal_array(compressed(".jpg", smooth)).astype(int) - smooth).max() <= 4
+
+
+@pytest.mark.parametrize(
+    "read, message, reason",
+    [
+        (rgb_array, CompressedImage(format="jpeg", data=b"no jpeg"), "rgb_damaged"),
+        (rgb_array, CompressedImage(format="jpeg", data=b""), "rgb_damaged"),
+        (rgb_array, compressed(".png", THERMAL_PIXELS), "rgb_encoding"),
+        (thermal_array, compressed(".png", THERMAL_PIXELS.astype(np.uint16)), "thermal_encoding"),
+        (thermal_array, CompressedImage(format="png", data=b"\x89PNG\r\n\x1a\n" + b"\xff" * 40), "thermal_damaged"),
+    ],
+)
+def test_compressed_images_that_cannot_be_used(read, message, reason):
+    with pytest.raises(ImageError, match="compressed") as error:
+        read(message)
+    assert error.value.reason == reason
+
+
+def test_checks_agree_with_reading():
+    """What ``check_message`` lets through can be read, and what it refuses cannot."""
+    good = [(RGB, image(RGB_PIXELS, "bgr8", 0)), (THERMAL, image(THERMAL_PIXELS, "8UC1", 0))]
+    bad = [(RGB, image(THERMAL_PIXELS, "mono8", 0)), (THERMAL, image(THERMAL_PIXELS, "mono8", 0, step=3))]
+    for camera, message in good:
+        check_message(camera, message)
+        (rgb_array if camera == RGB else thermal_array)(message)
+    for camera, message in bad:
+        with pytest.raises(ImageError):
+            check_message(camera, message)
+        with pytest.raises(ImageError):
+            (rgb_array if camera == RGB else thermal_array)(message)
+
+
+def test_pairs_of_other_sizes_are_refused_before_they_are_read():
+    rgb, other = image(RGB_PIXELS, "rgb8", 0), image(THERMAL_PIXELS[:40], "mono8", 0)
+    with pytest.raises(ImageError, match="rgb is 48x64") as error:
+        check_pair_messages(rgb, other)
+    assert error.value.reason == "size_mismatch"
+    check_pair_messages(rgb, None)
+    check_pair_messages(compressed(".png", RGB_PIXELS), other)  # its size shows when it is decoded
+
+
+def test_bayer_without_cv_bridge_names_the_package(monkeypatch):
+    monkeypatch.setattr(images, "_cv_bridge", lambda: ImportError("No module named 'cv_bridge'"))
+    for use in (rgb_array, lambda message: check_message(RGB, message)):
+        with pytest.raises(ImageError, match=r"apt install ros-\$ROS_DISTRO-cv-bridge") as error:
+            use(image(THERMAL_PIXELS, "bayer_rggb8", 0))
+        assert error.value.reason == "rgb_encoding"
+
+
+def test_bayer_through_cv_bridge():
+    pytest.importorskip("cv_bridge", reason="needs cv_bridge, which only ROS installations have")
+    assert rgb_array(image(THERMAL_PIXELS, "bayer_rggb8", 0)).shape == (48, 64, 3)
+
+
+def test_camera_info_is_scaled_with_the_image():
+    info = CameraInfo(height=480, width=640, distortion_model="plumb_bob", d=[0.1, 0.2, 0.0, 0.0, 0.0])
+    info.k = [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [500.0, 0.0, 320.0, -30.0, 0.0, 510.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 64, 48, 320, 240
+    half = scaled_camera_info(info, 240, 320, Header(frame_id="rgb"))
+    assert (half.height, half.width, half.header.frame_id, half.distortion_model) == (240, 320, "rgb", "plumb_bob")
+    assert half.k.tolist() == [250.0, 0.0, 160.0, 0.0, 255.0, 120.0, 0.0, 0.0, 1.0]
+    assert half.p.tolist() == [250.0, 0.0, 160.0, -15.0, 0.0, 255.0, 120.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    assert (half.roi.x_offset, half.roi.y_offset, half.roi.width, half.roi.height) == (32, 24, 160, 120)
+    assert list(half.d) == list(info.d)
+    assert scaled_camera_info(info, 480, 640, Header()).k.tolist() == info.k.tolist()
+
+
+def test_camera_info_without_a_size_is_left_alone():
+    info = CameraInfo(k=[500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0])
+    assert scaled_camera_info(info, 240, 320, Header()).k.tolist() == info.k.tolist()

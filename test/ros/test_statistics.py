@@ -1,0 +1,58 @@
+"""Rates, drops and latencies against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from mrfs_ros.ros.statistics import RateMeter, Statistics
+
+S = 10**9
+
+
+def test_rate_is_events_over_their_span():
+    meter = RateMeter()
+    assert meter.rate_hz() == 0.0
+    for i in range(11):
+        meter.note(100 * S + i * S // 10)
+    assert meter.rate_hz() == pytest.approx(10.0)
+    assert meter.count == 11
+
+
+def test_old_events_leave_the_window():
+    meter = RateMeter()
+    for i in range(10):
+        meter.note(i * S // 2)
+    assert meter.rate_hz(now_ns=5 * S) == pytest.approx(2.0)
+    assert meter.rate_hz(now_ns=60 * S) == 0.0
+
+
+def test_a_clock_that_jumps_back_starts_anew_and_keeps_the_count():
+    meter = RateMeter()
+    for i in range(5):
+        meter.note(1000 * S + i * S)
+    for i in range(5):
+        meter.note(i * S // 4)
+    assert meter.rate_hz() == pytest.approx(4.0)
+    assert meter.count == 10
+
+
+def test_events_at_one_time_are_no_rate():
+    meter = RateMeter()
+    meter.note(5)
+    meter.note(5)
+    assert meter.rate_hz() == 0.0
+
+
+def test_drops_are_counted_by_reason():
+    statistics = Statistics()
+    assert [statistics.drop("step"), statistics.drop("step"), statistics.drop("too_old")] == [1, 2, 1]
+    assert statistics.drops() == {"step": 2, "too_old": 1}
+
+
+def test_latency_quantiles():
+    statistics = Statistics()
+    assert statistics.latency_ms(0.5) == 0.0
+    for milliseconds in range(100, 0, -1):
+        statistics.note_latency(milliseconds)
+    assert (statistics.latency_ms(0.5), statistics.latency_ms(0.95)) == (51, 96)
+    assert statistics.latency_ms(1.0) == 100
