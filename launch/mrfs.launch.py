@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessIO
+from launch.events.process import ProcessIO
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -31,7 +39,7 @@ ARGUMENTS = (
     ("use_sim_time", "false", "take the time from /clock (a bag, a simulator)", ("true", "false")),
     ("log_level", "info", "how much the node logs", ("debug", "info", "warn", "error", "fatal")),
     ("rviz", "false", "open RViz with rgb, thermal, fused and overlay", ("true", "false")),
-    ("bag", "", "rosbag2 to play, with its /clock; empty = none", None),
+    ("bag", "", "rosbag2 to play, with its /clock, once the node is ready; empty = none", None),
     ("record", "", "folder of a rosbag2 to record inputs and outputs into; empty = none", None),
 )
 
@@ -56,18 +64,23 @@ def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     value = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     overrides = {name: value[name] for name in ("weights", "device") if value[name]}
     topics = {name: _absolute(value.get(argument, name), value["namespace"]) for name, argument in TOPICS.items()}
-    entities = [
-        Node(
-            package="mrfs_ros",
-            executable="mrfs_node",
-            name="mrfs",
-            namespace=value["namespace"],
-            output="screen",
-            parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
-            remappings=[(name, topics[name]) for name in ("rgb/image", "thermal/image")],
-            ros_arguments=["--log-level", f"mrfs:={value['log_level']}"],
-        )
-    ]
+    logger = ".".join(part for part in (*value["namespace"].split("/"), "mrfs") if part)
+    # By image_transport's convention a camera's info lies beside its images.
+    camera_info = topics["rgb/image"].rpartition("/")[0] + "/camera_info"
+    node = Node(
+        package="mrfs_ros",
+        executable="mrfs_node",
+        name="mrfs",
+        namespace=value["namespace"],
+        output="screen",
+        parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
+        remappings=[
+            *((name, topics[name]) for name in ("rgb/image", "thermal/image")),
+            ("rgb/camera_info", camera_info),
+        ],
+        ros_arguments=["--log-level", f"{logger}:={value['log_level']}"],
+    )
+    entities = [node]
     if value["record"]:
         entities.append(ExecuteProcess(cmd=["ros2", "bag", "record", "--output", value["record"], *topics.values()]))
     if value["rviz"] == "true":
@@ -75,8 +88,18 @@ def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         arguments = ["-d", str(SHARE / "rviz" / "mrfs.rviz")]
         entities.append(Node(package="rviz2", executable="rviz2", arguments=arguments, remappings=shown))
     if value["bag"]:
-        entities.append(ExecuteProcess(cmd=["ros2", "bag", "play", "--clock", "100", value["bag"]]))
+        entities.append(_play_when_ready(node, value["bag"]))
     return entities
+
+
+def _play_when_ready(node: Node, bag: str) -> RegisterEventHandler:
+    """Play ``bag`` from the moment when the node listens: loading a network can take longer than a short bag."""
+    waiting = [ExecuteProcess(cmd=["ros2", "bag", "play", "--clock", "100", bag])]
+
+    def on_output(event: ProcessIO) -> list[ExecuteProcess] | None:
+        return [waiting.pop()] if waiting and b": ready in " in event.text else None
+
+    return RegisterEventHandler(OnProcessIO(target_action=node, on_stderr=on_output, on_stdout=on_output))
 
 
 def _absolute(topic: str, namespace: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from mrfs_ros.errors import ConfigError
 
 Config = TypeVar("Config")
+BACKENDS = ("auto", "eager")
+OVERLAY_OPACITY = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class NodeConfig:
     )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)
-    backend: str = setting("auto", "What runs the network.", choices=("auto", "eager"), fixed=True)
+    backend: str = setting("auto", "What runs the network.", choices=BACKENDS, fixed=True)
     warmup_height: int = setting(
         480, "Height [pixels] of the warm-up image: the cameras' real one.", low=32, high=8192, fixed=True
     )
@@ -95,7 +97,13 @@ class NodeConfig:
     output_qos: str = setting(
         "reliable", "QoS of the output images, depth 1.", choices=("reliable", "sensor_data"), fixed=True
     )
-    slop_s: float = setting(0.05, "Stamps of a pair differ by less than this [s].", low=0.0001, high=10.0)
+    slop_s: float = setting(
+        0.03,
+        "Stamps of a pair differ by less than this [s]. Keep it below the cameras' period: above, one lost image can "
+        "shift all later pairs by a frame.",
+        low=0.0001,
+        high=10.0,
+    )
     sync_queue_size: int = setting(10, "Messages [count] of each input that wait for their partner.", low=1, high=1000)
     thermal_time_offset_s: float = setting(
         0.0, "Added to thermal stamps before pairing [s]; negative if thermal stamps are late.", low=-10.0, high=10.0
@@ -119,7 +127,9 @@ class NodeConfig:
     expected_rate_hz: float = setting(
         0.0, "Output rate [Hz] that monitors should expect; 0 = none.", low=0.0, high=1000.0
     )
-    overlay_opacity: float = setting(0.5, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0)
+    overlay_opacity: float = setting(
+        OVERLAY_OPACITY, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0
+    )
     exit_with_parent: bool = setting(
         True,
         "End when the process that started the node ends (ros2 launch killed, terminal closed); false for nohup.",

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from mrfs_ros.config import OVERLAY_OPACITY
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BAR = 26  # height in pixels of a strip of text
-DEFAULT_OPACITY = 0.5
 
 
 def overlay(
-    fused: np.ndarray, labels: np.ndarray, classes: ClassSet, *, opacity: float = DEFAULT_OPACITY, notice: str = ""
+    fused: np.ndarray, labels: np.ndarray, classes: ClassSet, *, opacity: float = OVERLAY_OPACITY, notice: str = ""
 ) -> np.ndarray:
     """Blend the class colours into the fused image; background (0) and ``UNLABELLED`` stay as they are.
 

@@ -31,7 +31,6 @@ INPUTS = ("/rgb/image", "/thermal/image")
 OUTPUTS = ("/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay")
 PROFILE = SAMPLES.parent / "config" / "fastdds.xml"
 PARAMETERS = SAMPLES.parent / "config" / "mrfs.yaml"
-START_S = 120  # for a process to come up, on a slow disk too
 
 
 class DemoError(Exception):
@@ -66,17 +65,14 @@ def run_processes(source: Path, recorded: Path, logs: Path, frames: int, node_pa
                 processes[name] = subprocess.Popen(
                     [sys.executable, "-m", *commands[name]], env=env, stdout=log, stderr=subprocess.STDOUT
                 )
-        for name in ("play", "record"):
-            if (code := _end_of(processes[name], processes["node"])) != 0:
-                raise DemoError(f"{name} ended with {code}; its log: {logs / f'{name}.log'}")
-        processes["node"].send_signal(signal.SIGINT)
-        if (code := processes["node"].wait(10)) != 0:
-            raise DemoError(f"the node ended with exit code {code} on SIGINT; its log: {logs / 'node.log'}")
+        if (code := _end_of(processes["play"], processes["node"])) != 0:
+            raise DemoError(f"the player ended with exit code {code}; see {logs / 'play.log'}")
+        _end(processes["record"], wait_s=20)  # it ends by itself when it has everything
+        if (code := _end(processes["node"], wait_s=0)) != 0:
+            raise DemoError(f"the node ended with exit code {code} on SIGINT; see {logs / 'node.log'}")
     finally:
         for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            process.wait(10)
+            _end(process, wait_s=0)
 
 
 def _end_of(process: subprocess.Popen, node: subprocess.Popen) -> int:
@@ -86,6 +82,16 @@ def _end_of(process: subprocess.Popen, node: subprocess.Popen) -> int:
             raise DemoError(f"the node ended early with exit code {node.returncode}; see node.log")
         time.sleep(0.1)
     return code
+
+
+def _end(process: subprocess.Popen, wait_s: float) -> int:
+    """Exit code of ``process``, which is asked to end after ``wait_s`` seconds and made to after ten more."""
+    for patience_s, push in ((wait_s, process.send_signal), (10, lambda _: process.kill()), (None, None)):
+        try:
+            return process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            push(signal.SIGINT)
+    raise AssertionError("a killed process ends")
 
 
 def read_back(recorded: Path) -> dict[str, dict[int, tuple[int, np.ndarray]]]:

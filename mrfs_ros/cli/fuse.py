@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ImageError, MrfsError
 
 EXAMPLES = """examples:
@@ -33,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--weights", default="", help="weights file; without it the network is UNTRAINED")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    command.add_argument("--backend", default="auto", help="auto, eager (default: auto)")
+    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
     return command
 
 

@@ -1,6 +1,6 @@
 """Image pair in, ``FusionResult`` out: one callable, whatever runs the network."""
 
-from mrfs_ros.engine.load import BACKENDS, load_engine
+from mrfs_ros.engine.load import load_engine
 from mrfs_ros.engine.protocol import Engine, EngineInfo
 
-__all__ = ["BACKENDS", "Engine", "EngineInfo", "load_engine"]
+__all__ = ["Engine", "EngineInfo", "load_engine"]

@@ -7,14 +7,12 @@ from pathlib import Path
 import torch
 
 from mrfs_ros.checkpoint import read_checkpoint
-from mrfs_ros.config import NetworkConfig
+from mrfs_ros.config import BACKENDS, NetworkConfig
 from mrfs_ros.engine.eager import EagerEngine
 from mrfs_ros.engine.protocol import Engine, EngineInfo
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.network import build_network
 from mrfs_ros.types import class_set_for_count, class_set_named
-
-BACKENDS = ("auto", "eager")
 
 
 def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "auto", *, classes: str = "") -> Engine:
@@ -30,11 +28,12 @@ def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "
     device = _resolve_device(device)
     if weights:
         checkpoint = read_checkpoint(weights, classes)
-        network, class_set = checkpoint.network(), checkpoint.classes
+        network, class_set, sha256 = checkpoint.network(), checkpoint.classes, checkpoint.sha256
     else:
         class_set = class_set_named(classes) if classes else class_set_for_count(NetworkConfig().num_classes)
-        network = build_network(NetworkConfig(num_classes=len(class_set)))
-    return EagerEngine(network, EngineInfo("eager", device, network.config.variant, class_set, str(weights)))
+        network, sha256 = build_network(NetworkConfig(num_classes=len(class_set))), ""
+    info = EngineInfo("eager", device, network.config.variant, class_set, str(weights), sha256)
+    return EagerEngine(network, info)
 
 
 def _resolve_device(device: str) -> str:

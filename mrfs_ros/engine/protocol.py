@@ -23,6 +23,7 @@ class EngineInfo:
     variant: str
     classes: ClassSet
     weights: str
+    sha256: str = ""  # of the weights file
 
     @property
     def untrained(self) -> bool:
@@ -30,7 +31,8 @@ class EngineInfo:
 
     def __str__(self) -> str:
         classes = f"{len(self.classes)} classes ({self.classes.name})"
-        return f"{self.variant}, {classes}, {self.backend} on {self.device}, {self.weights or UNTRAINED_NOTICE}"
+        weights = f"{self.weights} (sha256 {self.sha256[:12]})" if self.weights else UNTRAINED_NOTICE
+        return f"{self.variant}, {classes}, {self.backend} on {self.device}, {weights}"
 
 
 class Engine(Protocol):

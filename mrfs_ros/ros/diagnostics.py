@@ -26,7 +26,10 @@ class Snapshot:
     enabled: bool
     missing: tuple[str, ...]  # cameras that are silent
     no_pairs: str  # the watchdog's text, empty while pairs come
-    best_gap_s: float | None
+    best_gap_s: float | None  # between images that made no pair
+    pair_gap_s: float | None  # median of the last pairs
+    refused: str  # why images could not be used since the last pair, empty if they could
+    working: bool  # the worker lives
     jumps: int
     device: dict[str, str]  # what the engine says of its device
 
@@ -59,20 +62,32 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
     }
     if snapshot.missing:
         return ERROR, f"no image from {' and '.join(snapshot.missing)} (on_missing: {config.on_missing})", values
+    if snapshot.no_pairs and snapshot.refused:
+        return ERROR, f"images cannot be used: {snapshot.refused}", values
     return OK, f"rgb {rates[0]:.1f} Hz, thermal {rates[1]:.1f} Hz", values
 
 
 def _sync(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
     rate = statistics.pairs.rate_hz(snapshot.now_ns)
-    gap = "" if snapshot.best_gap_s is None else f"{snapshot.best_gap_s:.4f}"
+    gap, waiting = ("" if g is None else f"{g:.4f}" for g in (snapshot.pair_gap_s, snapshot.best_gap_s))
+    fastest = max(meter.rate_hz(snapshot.now_ns) for meter in statistics.inputs)
     values = {
         "pairs": statistics.pairs.count,
         "rate [Hz]": f"{rate:.2f}",
         "slop [s]": config.slop_s,
-        "best gap without pair [s]": gap,
+        "gap in pairs, median [s]": gap,
+        "best gap without pair [s]": waiting,
         "time jumps": snapshot.jumps,
     }
-    return (WARN, snapshot.no_pairs, values) if snapshot.no_pairs else (OK, f"{rate:.1f} pairs/s", values)
+    if snapshot.no_pairs:
+        return WARN, snapshot.no_pairs, values
+    if snapshot.pair_gap_s and fastest * abs(snapshot.pair_gap_s) > 0.5:
+        text = (
+            f"pairs are {abs(snapshot.pair_gap_s):.3f} s apart, more than half the period of {1 / fastest:.3f} s: one "
+            "camera is a frame behind; lower slop_s, or set thermal_time_offset_s if the gap is constant"
+        )
+        return WARN, text, values
+    return OK, f"{rate:.1f} pairs/s", values
 
 
 def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
@@ -83,10 +98,13 @@ def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
         "latency p95 [ms]": f"{p95:.1f}",
         "age [s]": f"{statistics.age_s:.3f}",
         "weights": info.weights or UNTRAINED_NOTICE,
+        "weights sha256": info.sha256,
         "classes": f"{info.classes.name}: {', '.join(info.classes.names)}",
     }
+    if not snapshot.working:
+        return ERROR, "the worker ended; restart the node and report its log", values
     if snapshot.now_s - statistics.last_failure_s < FAILURE_SHOWN_S:
-        return ERROR, "the engine failed on a frame; see the log and the drop counts", values
+        return ERROR, "a frame failed in the last seconds; see the log and the drop counts", values
     if not snapshot.enabled:
         return OK, "switched off by the enable service", values
     if info.untrained:

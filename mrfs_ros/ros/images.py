@@ -11,21 +11,24 @@ from std_msgs.msg import Header
 
 from mrfs_ros.engine.protocol import check_sizes
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.encoded import decode_rgb, decode_thermal
+from mrfs_ros.sensing.encoded import check_encoded, decode_rgb, decode_thermal
 from mrfs_ros.sensing.image_fields import ImageFields, check_rgb, check_thermal, rgb_image, thermal_image
-from mrfs_ros.sensing.pair_source import RGB
+from mrfs_ros.sensing.pair_source import CAMERAS, RGB
 
+_LATEST_S = 2**31 - 100  # near the end of a stamp's range, sums overflow
 _BRIDGED = ("bayer_", "yuv", "uyvy", "yuyv", "nv12", "nv21", "nv24")
 
 
 def check_message(camera: int, message: Image | CompressedImage) -> None:
-    """Raise ImageError for a raw image of ``RGB`` or ``THERMAL`` that cannot be read, without touching its pixels.
+    """Raise ImageError for an image of ``RGB`` or ``THERMAL`` that cannot be read, without touching its pixels.
 
-    What is wrong with a compressed image, or one for cv_bridge, only shows when it is read.
+    What else is wrong with a compressed image, or one for cv_bridge, only shows when it is read.
     """
+    if not 0 <= message.header.stamp.sec <= _LATEST_S:
+        raise ImageError(f"stamp: expected 0 to {_LATEST_S} s, got {message.header.stamp.sec} s", "bad_stamp")
     if isinstance(message, CompressedImage):
-        return
-    if camera == RGB and message.encoding.startswith(_BRIDGED):
+        check_encoded(message.data, f"compressed {CAMERAS[camera]} image ({message.format})", CAMERAS[camera])
+    elif camera == RGB and message.encoding.startswith(_BRIDGED):
         _check_cv_bridge(message.encoding)
     else:
         (check_rgb if camera == RGB else check_thermal)(_fields(message))
@@ -64,11 +67,15 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
 
 
 def scaled_camera_info(info: CameraInfo, height: int, width: int, header: Header) -> CameraInfo:
-    """``info`` for an image of ``height`` x ``width`` pixels of the same view: K, P and roi scaled, D and R kept."""
-    scaled = CameraInfo(header=header, height=height, width=width, distortion_model=info.distortion_model)
-    sx = width / info.width if info.width else 1.0
-    sy = height / info.height if info.height else 1.0
-    scaled.d, scaled.r = info.d, info.r
+    """``info`` for an image of ``height`` x ``width`` pixels that shows the same view, under ``header``.
+
+    Where the camera's roi and binning already make that size, nothing else changes; otherwise size, K, P and roi are
+    scaled by what remains, D and R kept.
+    """
+    sx = width / _pixels_sent(info.roi.width or info.width, info.binning_x, width)
+    sy = height / _pixels_sent(info.roi.height or info.height, info.binning_y, height)
+    scaled = CameraInfo(header=header, distortion_model=info.distortion_model, d=info.d, r=info.r)
+    scaled.height, scaled.width = round(info.height * sy), round(info.width * sx)
     scaled.k = [value * (sx if i < 3 else sy if i < 6 else 1.0) for i, value in enumerate(info.k)]
     scaled.p = [value * (sx if i < 4 else sy if i < 8 else 1.0) for i, value in enumerate(info.p)]
     scaled.binning_x, scaled.binning_y = info.binning_x, info.binning_y
@@ -76,6 +83,11 @@ def scaled_camera_info(info: CameraInfo, height: int, width: int, header: Header
     scaled.roi.x_offset, scaled.roi.width = round(info.roi.x_offset * sx), round(info.roi.width * sx)
     scaled.roi.y_offset, scaled.roi.height = round(info.roi.y_offset * sy), round(info.roi.height * sy)
     return scaled
+
+
+def _pixels_sent(region: int, binning: int, actual: int) -> int:
+    """How many pixels a side of the image has by the camera info; ``actual`` where that says nothing."""
+    return region // max(binning, 1) or actual
 
 
 def _fields(message: Image) -> ImageFields:
@@ -108,7 +120,7 @@ def _through_cv_bridge(message: Image) -> np.ndarray:
     bridge = _check_cv_bridge(message.encoding)
     try:
         return bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
-    except (bridge.CvBridgeError, TypeError, ValueError) as error:
+    except Exception as error:  # its binary part fails in many ways, at import under NumPy 2 too
         raise ImageError(
             f"rgb image: cv_bridge cannot convert {message.encoding!r}: {error}", "rgb_encoding"
         ) from error

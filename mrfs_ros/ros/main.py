@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import fields
 
-import rclpy
-from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import MrfsError
-from mrfs_ros.ros.node import MrfsNode
 
 PARENT_CHECK_S = 0.5
 EXAMPLES = """  mrfs_node --ros-args --params-file config/mrfs.yaml
@@ -23,51 +20,87 @@ EXAMPLES = """  mrfs_node --ros-args --params-file config/mrfs.yaml
 """
 
 
-def main(make_node: Callable[[], MrfsNode] = MrfsNode) -> int:
-    """Run the node until it is told to end; return the process's exit code (2 when it cannot start)."""
+def main(make_node: Callable | None = None) -> int:
+    """Run the node until it is told to end.
+
+    ``make_node`` makes another ``MrfsNode`` than the default one, with an engine of its own for example.
+    Returns the process's exit code: 0 after SIGINT, SIGTERM or the parent's death, 2 when it cannot start,
+    1 after an error that is ours.
+    """
     parent = os.getppid()
-    _read_arguments()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)  # ends a start-up too; rclpy's handlers come on top for the time of spinning
-    node = None
+        signal.signal(number, _stop)  # from the first moment on: importing takes seconds, loading may too
+    node, code = None, 0
     try:
-        rclpy.init()
-        node = make_node()
-        if node.get_parameter("exit_with_parent").value:
-            node.create_timer(PARENT_CHECK_S, lambda: _end_with(parent), clock=Clock(clock_type=ClockType.STEADY_TIME))
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (SystemExit, KeyboardInterrupt, ExternalShutdownException):
-        pass
+        _read_arguments()
+        node = _start(make_node)
+        _spin(node, parent)
+    except (SystemExit, KeyboardInterrupt) as end:
+        code = end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 0
     except MrfsError as error:
         print(f"mrfs_node: error: {error}", file=sys.stderr)
-        return 2
+        code = 2
+    except Exception:
+        traceback.print_exc()
+        code = 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second signal must not disturb the end
-        finished = node is None or node.close()
-        if node is not None:
-            node.destroy_node()  # and with it the participant, which would leave its shared memory behind
+        _finish(node, code)
+    return code
+
+
+def _start(make_node: Callable | None):
+    import rclpy  # here, because torch and ROS take seconds to import and signals must end that too
+
+    from mrfs_ros.ros.node import MrfsNode
+
+    try:
+        rclpy.init()
+    except Exception as error:  # of several types, none of them public: unknown --ros-args, missing files, bad YAML
+        raise MrfsError(f"ROS 2 refuses the arguments: {' '.join(str(error).split())}") from error
+    return (make_node or MrfsNode)()
+
+
+def _spin(node, parent: int) -> None:
+    from rclpy.clock import Clock, ClockType
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+    if node.get_parameter("exit_with_parent").value:
+        node.create_timer(PARENT_CHECK_S, lambda: _end_with(parent), clock=Clock(clock_type=ClockType.STEADY_TIME))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    with contextlib.suppress(ExternalShutdownException):  # raised when rclpy's own handler of signals was first
+        executor.spin()
+
+
+def _finish(node, code: int) -> None:
+    """Take down what stands; a second signal must not disturb that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    finished = node is None or node.close()
+    if node is not None:
+        node.destroy_node()  # and with it the participant, which would leave its shared memory behind
+    if (rclpy := sys.modules.get("rclpy")) is not None:
         rclpy.try_shutdown()
-        if not finished:
-            # A frame is in the engine's C++ code and cannot be interrupted; ending Python under it could crash.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-    return 0
+    if not finished:
+        # A frame is in the engine's C++ code and cannot be interrupted; ending Python under it could crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _read_arguments() -> None:
-    """Answer --help; everything else is for rclpy, which reads --ros-args by itself."""
+    """Answer --help, refuse what is no ROS argument; rclpy reads --ros-args by itself."""
     parameters = "\n".join(f"  {spec.name:22} {spec.metadata['text']}" for spec in fields(NodeConfig))
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="mrfs_node",
         description="ROS 2 node: pairs of rgb/image and thermal/image in, ~/fused, ~/segmentation and ~/overlay out.",
-        epilog=f"examples:\n{EXAMPLES}\nparameters:\n{parameters}",
+        epilog=f"examples:\n{EXAMPLES}\nparameters (-p NAME:=VALUE after --ros-args, or in a YAML file):\n{parameters}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="mrfs_node [--help] [--ros-args ...]",
-    ).parse_known_args()
+    )
+    words = sys.argv[1:]
+    begin = words.index("--ros-args") if "--ros-args" in words else len(words)
+    parser.parse_args(words[:begin])
 
 
 def _stop(number: int, frame: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from difflib import get_close_matches
 from functools import partial
 
 import numpy as np
@@ -68,9 +69,10 @@ class MrfsNode(Node):
         self._enabled = True
         self._camera_info: CameraInfo | None = None
         self._told: dict[str, float] = {}
-        self._no_pairs = self._told_cause = ""
+        self._forget_reasons()
         self._last_pair_s = ready
         self._levels: list = []
+        self._device = self._ask_device()
         self._statistics = Statistics()
         self._mailbox: Mailbox[Work] = Mailbox()
         self._outputs = Outputs(self, config.output_qos, self._engine.info)
@@ -122,6 +124,7 @@ class MrfsNode(Node):
     def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
         now_s = time.monotonic()
         self._statistics.inputs[camera].note(self._now_ns())
+        self._source.heard(camera, now_s)
         if not self._enabled:
             return
         # Bad images end here: one that reached the mailbox could push a good pair out of it.
@@ -129,7 +132,7 @@ class MrfsNode(Node):
             check_message(camera, message)
             self._on_good_image(camera, message, now_s)
         except ImageError as error:
-            self._source.heard(camera, now_s)
+            self._refused = str(error)
             self._skip(error.reason, str(error))
 
     def _on_good_image(self, camera: int, message: Image | CompressedImage, now_s: float) -> None:
@@ -139,20 +142,23 @@ class MrfsNode(Node):
             return
         check_pair_messages(*pair)
         self._last_pair_s = now_s
-        self._no_pairs = self._told_cause = ""
+        self._forget_reasons()
         self._statistics.pairs.note(self._now_ns())
         if self._mailbox.put(Work(*pair, now_s)):
             self._statistics.drop("replaced_by_newer")
+
+    def _forget_reasons(self) -> None:
+        self._no_pairs = self._told_cause = self._refused = ""
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._camera_info = message
 
     def _on_incompatible_qos(self, camera: int, event) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
+        remedy = "set input_qos: sensor_data, or make" if policy == "RELIABILITY" else "make"
         self.get_logger().error(
             f"{self._subscriptions_in[camera].topic_name}: a publisher offers another {policy} than input_qos: "
-            f"{self._config.input_qos} asks for, so none of its images arrive; set input_qos: sensor_data, or make "
-            "the camera driver's QoS reliable"
+            f"{self._config.input_qos} asks for, so none of its images arrive; {remedy} the camera driver's QoS match"
         )
 
     # Outputs ----------------------------------------------------------------------------------------------------
@@ -173,7 +179,8 @@ class MrfsNode(Node):
         log = self.get_logger()
         log.info("parameters: " + ", ".join(f"{name}={value!r}" for name, value in vars(self._config).items()))
         for name in unknown_parameters(self):
-            log.warning(f"parameter {name} is unknown to this node and has no effect: a slip of the pen?")
+            near = get_close_matches(name, vars(self._config), 1) or ["one of " + ", ".join(vars(self._config))]
+            log.warning(f"parameter {name} is unknown to this node and has no effect: did you mean {near[0]}?")
 
     def _open_services(self) -> None:
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -183,11 +190,11 @@ class MrfsNode(Node):
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
             post_callback=self._on_clock_jump,
         )
-        self.create_timer(1.0, partial(self._report, True), clock=self._steady)
+        self.create_timer(1.0, self._report_each_second, clock=self._steady)
         self.create_timer(0.1, self._watch, clock=self._steady)
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
-        self._source.clock_jumped_back(-jump.delta.nanoseconds / 1e9, self._now_ns(), time.monotonic())
+        self._source.clock_jumped_back(-jump.delta.nanoseconds / 1e9, time.monotonic())
 
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         config, answer = changed(self._config, parameters)
@@ -210,22 +217,33 @@ class MrfsNode(Node):
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
         self._last_pair_s = time.monotonic()
+        self._forget_reasons()
         response.success = True
         response.message = "inference is on" if request.data else "inference is off; images are counted and dropped"
         self.get_logger().info(response.message)
         return response
 
     def _watch(self) -> None:
-        now_s = time.monotonic()
-        self._source.watch(now_s)
-        silence_s = now_s - self._last_pair_s
+        """Ten times a second: notice what changed."""
+        self._source.watch(time.monotonic())
+        self._report(due=False)
+
+    def _report_each_second(self) -> None:
+        silence_s = time.monotonic() - self._last_pair_s
         if self._enabled and silence_s > self._config.sync_warning_s:
             explanation = self._explain(silence_s)
             self._no_pairs = str(explanation)
             if explanation.cause() != self._told_cause:
                 self._told_cause = explanation.cause()
                 self.get_logger().warning(self._no_pairs)
-        self._report(False)
+        self._device = self._ask_device()
+        self._report(due=True)
+
+    def _ask_device(self) -> dict[str, str]:
+        try:
+            return self._engine.device_report()
+        except Exception as error:  # a broken GPU must not end the node through its diagnostics
+            return {"error": f"{type(error).__name__}: {error}"}
 
     def _report(self, due: bool) -> None:
         """Publish diagnostics when ``due``, and between times as soon as a status changes its level."""
@@ -238,8 +256,11 @@ class MrfsNode(Node):
             missing=tuple(self._source.missing()),
             no_pairs=self._no_pairs,
             best_gap_s=self._source.best_gap_s,
+            pair_gap_s=self._source.pair_gap_s(),
+            refused=self._refused,
+            working=self._processor.is_alive(),
             jumps=self._source.jumps,
-            device=self._engine.device_report(),
+            device=self._device,
         )
         array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)
         levels = [status.level for status in array.status]
@@ -254,6 +275,7 @@ class MrfsNode(Node):
             silence_s=silence_s,
             best_gap_s=self._source.best_gap_s,
             slop_s=self._config.slop_s,
+            refused=self._refused,
             clock_stands=clock_stands,
         )
 
@@ -269,6 +291,7 @@ class MrfsNode(Node):
             topic=topic,
             received=meter.count,
             rate_hz=0.0 if silent else meter.rate_hz(),
+            silent=silent,
             publishers=tuple(end.qos_profile.reliability.name for end in self.get_publishers_info_by_topic(topic)),
             asks_reliable=self._config.input_qos == "reliable",
             alternatives=tuple(

@@ -9,6 +9,8 @@ from rclpy.time import Time
 
 from mrfs_ros.sensing.pairing import ApproximateTime
 
+_SHIFT_NS = 60 * 10**9
+
 
 class MessageFiltersPairing:
     """See ``ApproximateTime``; the pairs are found by message_filters.ApproximateTimeSynchronizer."""
@@ -28,15 +30,16 @@ class MessageFiltersPairing:
     def add(self, index: int, stamp_ns: int, message: Any) -> tuple[Any, Any] | None:
         """Take ``message`` of input ``index``; return the pair that it completes, if any."""
         self._pair = None
-        # An envelope, because stamp_ns may differ from the message's own stamp (thermal_time_offset_s).
-        stamp = Time(nanoseconds=stamp_ns).to_msg()
+        # An envelope, because stamp_ns may differ from the message's own stamp (thermal_time_offset_s), and shifted,
+        # because that may make it negative, which Time does not take.
+        stamp = Time(nanoseconds=stamp_ns + _SHIFT_NS).to_msg()
         self._inputs[index].signalMessage(SimpleNamespace(header=SimpleNamespace(stamp=stamp), message=message))
         return self._pair
 
     def drop_after(self, stamp_ns: int) -> None:
         """Forget what waits with stamps later than ``stamp_ns``, of both inputs."""
         for queue in self._synchronizer.queues:
-            for stamp in [stamp for stamp in queue if stamp > stamp_ns]:
+            for stamp in [stamp for stamp in queue if stamp > stamp_ns + _SHIFT_NS]:
                 del queue[stamp]
 
 

@@ -48,7 +48,7 @@ class Player(Node):
         super().__init__("mrfs_play")
         self._bag = bag
         self._rate = rate
-        self._clock = self.create_publisher(ClockMessage, "/clock", profile("reliable", 10)) if clock else None
+        self._clock_out = self.create_publisher(ClockMessage, "/clock", profile("reliable", 10)) if clock else None
         self._types = {topic: message_type(kind) for topic, kind in _topics(bag).items()}
         self._out = {
             topic: self.create_publisher(kind, topic, profile("reliable", 10)) for topic, kind in self._types.items()
@@ -98,9 +98,9 @@ class Player(Node):
         """Wait until ``due_s``, telling the time on /clock if asked to."""
         while True:
             left_s = due_s - time.monotonic()
-            if self._clock:
+            if self._clock_out:
                 now_ns = max(previous_ns, time_ns - int(max(left_s, 0.0) * self._rate * 1e9))
-                self._clock.publish(ClockMessage(clock=TimeMessage(sec=now_ns // 10**9, nanosec=now_ns % 10**9)))
+                self._clock_out.publish(ClockMessage(clock=TimeMessage(sec=now_ns // 10**9, nanosec=now_ns % 10**9)))
             if left_s <= 0:
                 return
             rclpy.spin_once(self, timeout_sec=0.0)

@@ -65,33 +65,36 @@ class Processor(threading.Thread):
             self._process(work)
 
     def _process(self, work: Work) -> None:
-        config = self._config()
-        header = work.header(config.reference_camera)
-        stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
-        age_s = (self._now_ns() - stamp_ns) / 1e9
-        if config.max_age_s and age_s > config.max_age_s:
-            self._skip(
-                "too_old",
-                f"the pair is {age_s:.2f} s old, max_age_s is {config.max_age_s:g}: the node is too "
-                "slow for the cameras' rate, or clocks differ (a bag without --clock?)",
-            )
-            return
+        """Answer one pair; whatever goes wrong with it, the next may be fine: count, tell, go on."""
+        stage = "engine"
         try:
+            config = self._config()
+            header = work.header(config.reference_camera)
+            stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
+            if self._is_too_old(stamp_ns, config.max_age_s):
+                return
             result = self._fuse(work)
+            stage = "publishing"
+            self._publish(result, header, config)
+            self._note(stamp_ns, work)
         except ImageError as error:
             self._skip(error.reason, str(error))
-            return
-        except Exception as error:  # whatever the engine raises, the next pair may be fine: count, tell, go on
+        except Exception as error:
             self._statistics.last_failure_s = time.monotonic()
-            memory = isinstance(error, MemoryError) or "memory" in str(error).lower()
-            text = str(error).strip().splitlines()[0] if str(error).strip() else "no text"
-            self._skip(
-                "out_of_memory" if memory else "engine_error",
-                f"the engine failed: {type(error).__name__}: {text}"
-                + ("; use smaller images or another device" if memory else ""),
-            )
-            return
-        self._publish(result, header, config)
+            self._skip(*_failure(stage, error))
+
+    def _is_too_old(self, stamp_ns: int, max_age_s: float) -> bool:
+        age_s = (self._now_ns() - stamp_ns) / 1e9
+        if not max_age_s or age_s <= max_age_s:
+            return False
+        self._skip(
+            "too_old",
+            f"the pair is {age_s:.2f} s old, max_age_s is {max_age_s:g}: the node is too slow for the cameras' rate, "
+            "or clocks differ (a bag without --clock?)",
+        )
+        return True
+
+    def _note(self, stamp_ns: int, work: Work) -> None:
         now_ns = self._now_ns()
         self._statistics.age_s = (now_ns - stamp_ns) / 1e9
         self._statistics.outputs.note(now_ns)
@@ -106,3 +109,12 @@ class Processor(threading.Thread):
         if thermal is None:
             thermal = np.zeros(rgb.shape[:2], np.uint8)
         return self._engine(rgb, thermal)
+
+
+def _failure(stage: str, error: Exception) -> tuple[str, str]:
+    """(reason, text) of an error that is not the image's fault."""
+    lines = str(error).strip().splitlines() or ["no text"]
+    text = f"the {stage} failed: {type(error).__name__}: {lines[0]}"
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
+        return "out_of_memory", f"{text}; use smaller images or another device"
+    return f"{stage}_error", text

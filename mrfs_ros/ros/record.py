@@ -27,22 +27,20 @@ class Recorder(Node):
         super().__init__("mrfs_record")
         self._writer = writer
         self.counts = dict.fromkeys(topics, 0)
-        self._waiting = set(topics)
 
     def subscribe(self) -> bool:
-        """Subscribe to the topics that have got a publisher by now; True when that is all of them."""
+        """Subscribe to all topics once each has a publisher; True when that is done."""
         from rosbags.typesys import Stores, get_typestore
 
-        for topic in sorted(self._waiting):
-            ends = self.get_publishers_info_by_topic(topic)
-            if ends:
-                kind = ends[0].topic_type
-                connection = self._writer.add_connection(topic, kind, typestore=get_typestore(Stores.LATEST))
-                self.create_subscription(
-                    message_type(kind), topic, partial(self._on_message, topic, connection), _matching(ends), raw=True
-                )
-                self._waiting.discard(topic)
-        return not self._waiting
+        ends = {topic: self.get_publishers_info_by_topic(topic) for topic in self.counts}
+        if not all(ends.values()):
+            return False
+        for topic, publishers in ends.items():
+            kind = publishers[0].topic_type
+            connection = self._writer.add_connection(topic, kind, typestore=get_typestore(Stores.LATEST))
+            callback, qos = partial(self._on_message, topic, connection), _matching(publishers)
+            self.create_subscription(message_type(kind), topic, callback, qos, raw=True)
+        return True
 
     def _on_message(self, topic: str, connection, raw: bytes) -> None:
         self._writer.write(connection, time.time_ns(), raw)
@@ -90,7 +88,7 @@ def main() -> int:
     """Run the recorder; exit code 2 with one line when the bag cannot be written."""
     parser = argparse.ArgumentParser(prog="python -m mrfs_ros.ros.record", description="Record topics into a rosbag2.")
     parser.add_argument("bag", type=Path, help="folder to make")
-    parser.add_argument("topics", nargs="+", help="topics; each is subscribed to when it has a publisher")
+    parser.add_argument("topics", nargs="+", help="topics; recording begins when each has a publisher")
     parser.add_argument("--count", type=int, default=0, help="end when every topic has so many (default: on SIGINT)")
     arguments = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -17,6 +17,7 @@ class InputReport:
     topic: str
     received: int
     rate_hz: float
+    silent: bool  # no image for long
     publishers: tuple[str, ...]
     asks_reliable: bool
     alternatives: tuple[str, ...] = ()  # other topics of the same type that somebody publishes
@@ -42,11 +43,13 @@ def explain_no_pairs(
     silence_s: float,
     best_gap_s: float | None,
     slop_s: float,
+    refused: str = "",
     clock_stands: bool = False,
 ) -> Explanation:
     """Return why no pair came for ``silence_s`` seconds: per input what is known, then what to change.
 
     ``best_gap_s``: thermal minus rgb stamp of the nearest two, None if none could be compared.
+    ``refused``: why images could not be used since the last pair.
     ``clock_stands``: use_sim_time is on and nobody publishes /clock.
     """
     facts = "; ".join(
@@ -56,6 +59,8 @@ def explain_no_pairs(
     advice = [text for i in inputs if (text := _advice(i))]
     if clock_stands:
         advice.append("use_sim_time is on but /clock is silent: play the bag with --clock or set use_sim_time: false")
+    if refused:
+        advice.append(f"Images come but cannot be used: {refused}")
     if not advice and best_gap_s is not None:
         advice.append(_gap_advice(best_gap_s, slop_s))
     advice = advice or ["Both inputs come; waiting for a pair"]
@@ -66,7 +71,7 @@ def _advice(i: InputReport) -> str:
     if not i.publishers:
         hint = f"; {', '.join(i.alternatives)} is published: remap with {i.name}_topic:=..." if i.alternatives else ""
         return f"Nobody publishes {i.topic}: start the {i.name} camera{hint}"
-    if i.received and i.rate_hz == 0:
+    if i.received and i.silent:
         return f"{i.topic} fell silent: look at the {i.name} camera"
     if i.received:
         return ""
@@ -81,7 +86,7 @@ def _advice(i: InputReport) -> str:
 def _gap_advice(gap_s: float, slop_s: float) -> str:
     if abs(gap_s) < slop_s:
         return "Both inputs come with matching stamps; waiting for the next pair"
-    text = f"The nearest stamps are {abs(gap_s):.3f} s apart, slop_s is {slop_s:g}: "
+    text = f"The nearest stamps are {abs(gap_s):.4f} s apart, slop_s is {slop_s:g}: "
     if abs(gap_s) > 10:
         return text + "the cameras' clocks differ: synchronize them, or stamp both with the same clock"
-    return text + f"set slop_s above {abs(gap_s):.3f}, or thermal_time_offset_s: {-gap_s:.3f} if the gap is constant"
+    return text + f"set slop_s above {abs(gap_s):.4f}, or thermal_time_offset_s: {-gap_s:.4f} if the gap is constant"

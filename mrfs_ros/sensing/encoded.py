@@ -8,6 +8,15 @@ import numpy as np
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.gray import to_gray
 
+_MAGIC = (b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF")  # JPEG, PNG, BMP, TIFF of both orders, WebP
+_UNREADABLE = "is no image that OpenCV reads (JPEG, PNG, BMP, TIFF, WebP), or is damaged"
+
+
+def check_encoded(content: bytes, name: str, camera: str) -> None:
+    """Raise ImageError unless ``content`` begins as an encoded image does; looks at nothing else of it."""
+    if not bytes(content[:4]).startswith(_MAGIC):
+        raise ImageError(f"{name}: {_UNREADABLE}", f"{camera}_damaged")
+
 
 def decode_rgb(content: bytes, name: str) -> np.ndarray:
     """Return (H, W, 3) uint8, RGB, of an encoded colour image, without its alpha.
@@ -34,9 +43,7 @@ def _decode(content: bytes, name: str, camera: str) -> np.ndarray:
     except cv2.error:  # OpenCV raises for absurd sizes and returns None for other damage
         image = None
     if image is None:
-        raise ImageError(
-            f"{name}: is no image that OpenCV reads (JPEG, PNG, BMP, TIFF), or is damaged", f"{camera}_damaged"
-        )
+        raise ImageError(f"{name}: {_UNREADABLE}", f"{camera}_damaged")
     if image.dtype != np.uint8:
         raise ImageError(
             f"{name}: expected 8 bits per channel, got {image.dtype}: scale it to 8 bits first", f"{camera}_encoding"

@@ -41,6 +41,7 @@ class PairSource:
         self._ever = [False, False]
         self._missing = [False, False]
         self._newest_ns: list[int | None] = [None, None]
+        self._pair_gaps_s: deque[float] = deque(maxlen=31)
         self._recent_ns: tuple[deque[int], deque[int]] = (deque(maxlen=64), deque(maxlen=64))
 
     def restart(self, make_pairing: Callable[[], Pairing]) -> None:
@@ -59,12 +60,20 @@ class PairSource:
         self.heard(camera, now_s)
         if self._missing[1 - camera] and self.on_missing == f"{CAMERAS[camera]}_only":
             return (message, None) if camera == RGB else (None, message)
-        pair = (self._old_pairing if camera == self._behind else self._pairing).add(camera, stamp_ns, message)
+        pairing = self._old_pairing if camera == self._behind else self._pairing
+        pair = pairing.add(camera, stamp_ns, (stamp_ns, message))
         if pair is None:
             self._note_gap(camera, stamp_ns)
-        else:
-            self.best_gap_s = None
-        return pair
+            return None
+        (rgb_ns, rgb), (thermal_ns, thermal) = pair
+        self._pair_gaps_s.append((thermal_ns - rgb_ns) / 1e9)
+        self.best_gap_s = None
+        return rgb, thermal
+
+    def pair_gap_s(self) -> float | None:
+        """Median of thermal minus rgb stamp over the last pairs; None before the first."""
+        gaps = sorted(self._pair_gaps_s)
+        return gaps[len(gaps) // 2] if gaps else None
 
     def heard(self, camera: int, now_s: float) -> None:
         """Note that ``camera`` lives; ``add`` does so too, this is for images that cannot be used."""
@@ -101,12 +110,9 @@ class PairSource:
         """Names of the cameras that are silent for longer than ``missing_timeout_s``."""
         return [name for name, missing in zip(CAMERAS, self._missing) if missing]
 
-    def clock_jumped_back(self, by_s: float, now_ns: int, now_s: float) -> None:
-        """Forget the waiting messages that the new time ``now_ns`` of the node's clock puts into the future."""
+    def clock_jumped_back(self, by_s: float, now_s: float) -> None:
+        """Tell it, no more: an image still on its way is not stale, and the stamps of the new time will follow."""
         self._tell_jump(by_s, "the clock", now_s)
-        limit_ns = now_ns + JUMP_NS
-        self._pairing.drop_after(limit_ns)
-        self._newest_ns = [None if newest is None or newest > limit_ns else newest for newest in self._newest_ns]
 
     def _notice_jump(self, camera: int, stamp_ns: int, now_s: float) -> None:
         """See to it that a jump back loses no pair: neither of before it, nor of after, however the cameras overlap.
@@ -128,7 +134,9 @@ class PairSource:
         other_ns = self._newest_ns[1 - camera]
         if other_ns is not None and other_ns > stamp_ns + JUMP_NS:
             self._behind, self._old_pairing, self._jump_s = 1 - camera, self._pairing, now_s
-        self._pairing = self._make_pairing()
+            self._pairing = self._make_pairing()
+        else:  # it has jumped already, or never went so far
+            self._pairing.drop_after(stamp_ns + JUMP_NS)
         self._tell_jump((newest_ns - stamp_ns) / 1e9, f"{CAMERAS[camera]} stamps", now_s)
 
     def _tell_jump(self, by_s: float, what: str, now_s: float) -> None:

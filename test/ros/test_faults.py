@@ -173,7 +173,7 @@ def test_rates_of_9_and_30_hz_with_jitter_and_a_constant_offset(tmp_path, camera
     seconds = 4
     events = [(i / 30, "rgb", i) for i in range(30 * seconds)]
     events += [(i / 9 + 0.01, "thermal", i) for i in range(9 * seconds)]
-    with NodeProcess(tmp_path, stub=[], thermal_time_offset_s=-0.05) as node:
+    with NodeProcess(tmp_path, stub=[], thermal_time_offset_s=-0.05, slop_s=0.04) as node:
         node.ready()
         world.matched()
         begin = time.monotonic()
@@ -232,7 +232,7 @@ def test_an_engine_that_fails_on_every_fifth_frame(tmp_path, cameras, flag, reas
                 count = str(number // 5)
                 world.spin_until(lambda c=count: world.value("mrfs: inputs", f"dropped {reason}") == c)
                 assert world.diagnostics["mrfs: inference"].level == DiagnosticStatus.ERROR
-                assert "the engine failed" in world.diagnostics["mrfs: inference"].message
+                assert "a frame failed" in world.diagnostics["mrfs: inference"].message
         assert len(world.answers["fused"]) == 16
         assert f"frame skipped ({reason}, 1 so far): the engine failed: " in node.log()
 

@@ -106,14 +106,40 @@ def test_camera_info_is_scaled_with_the_image():
     info.k = [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
     info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
     info.p = [500.0, 0.0, 320.0, -30.0, 0.0, 510.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 64, 48, 320, 240
     half = scaled_camera_info(info, 240, 320, Header(frame_id="rgb"))
     assert (half.height, half.width, half.header.frame_id, half.distortion_model) == (240, 320, "rgb", "plumb_bob")
     assert half.k.tolist() == [250.0, 0.0, 160.0, 0.0, 255.0, 120.0, 0.0, 0.0, 1.0]
     assert half.p.tolist() == [250.0, 0.0, 160.0, -15.0, 0.0, 255.0, 120.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    assert (half.roi.x_offset, half.roi.y_offset, half.roi.width, half.roi.height) == (32, 24, 160, 120)
     assert list(half.d) == list(info.d)
     assert scaled_camera_info(info, 480, 640, Header()).k.tolist() == info.k.tolist()
+
+
+def test_camera_info_of_a_binned_region_stays_and_scales_by_the_rest_only():
+    info = CameraInfo(height=960, width=1280, binning_x=2, binning_y=2)
+    info.k = [1000.0, 0.0, 640.0, 0.0, 1000.0, 480.0, 0.0, 0.0, 1.0]
+    info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height = 64, 48, 640, 480
+    assert scaled_camera_info(info, 240, 320, Header()) == info  # the region, binned, is what was sent
+    half = scaled_camera_info(info, 120, 160, Header())
+    assert half.k.tolist() == [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0]
+    assert (half.roi.x_offset, half.roi.y_offset, half.roi.width, half.roi.height) == (32, 24, 320, 240)
+    assert (half.height, half.width, half.binning_x) == (480, 640, 2)
+
+
+def test_stamps_out_of_range_are_refused():
+    for second in (-1, 2**31 - 1):
+        message = image(RGB_PIXELS, "rgb8", 0)
+        message.header.stamp.sec = second
+        with pytest.raises(ImageError, match="stamp: expected 0 to") as error:
+            check_message(RGB, message)
+        assert error.value.reason == "bad_stamp"
+
+
+def test_compressed_garbage_is_refused_before_it_is_decoded():
+    for data in (b"", b"no jpeg"):
+        with pytest.raises(ImageError, match="compressed rgb image") as error:
+            check_message(RGB, CompressedImage(format="jpeg", data=data))
+        assert error.value.reason == "rgb_damaged"
+    check_message(RGB, compressed(".jpg", RGB_PIXELS))
 
 
 def test_camera_info_without_a_size_is_left_alone():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -163,6 +164,30 @@ def test_signals_end_a_start_up_too(tmp_path, number):
         assert "ready in" not in node.log()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_its_imports_too(tmp_path, number):
+    with NodeProcess(tmp_path) as node:
+        time.sleep(0.7)
+        code, _ = node.end(number)
+        assert code == 0
+        assert "Traceback" not in node.log()
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        (["--weights", "foo.pth"], "unrecognized arguments: --weights foo.pth"),
+        (["--ros-args", "--params-file", "/nope.yaml"], "ROS 2 refuses the arguments: "),
+        (["--ros-args", "--nonsense"], "ROS 2 refuses the arguments: "),
+    ],
+)
+def test_arguments_that_it_does_not_know(arguments, text):
+    run = subprocess.run([sys.executable, "-m", "mrfs_ros.ros.main", *arguments], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert text in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 @pytest.mark.parametrize(
     "parameters, text",
     [
@@ -186,7 +211,7 @@ def test_a_start_that_cannot_work_ends_in_one_line(tmp_path, parameters, text):
 
 def test_a_slip_of_the_pen_is_told(tmp_path):
     with NodeProcess(tmp_path, stub=[], slopp_s=0.1) as node:
-        node.wait_for("parameter slopp_s is unknown to this node and has no effect")
+        node.wait_for("parameter slopp_s is unknown to this node and has no effect: did you mean slop_s?")
 
 
 def set_parameters(world, **values):

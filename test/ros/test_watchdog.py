@@ -13,6 +13,7 @@ def report(name: str, **changes) -> InputReport:
         "topic": f"/{name}/image",
         "received": 50,
         "rate_hz": 10.0,
+        "silent": False,
         "publishers": ("RELIABLE",),
         "asks_reliable": False,
         **changes,
@@ -35,7 +36,7 @@ def report(name: str, **changes) -> InputReport:
             False,
             "start the rgb camera; /cam/color is published: remap with rgb_topic:=...",
         ),
-        ({"rate_hz": 0.0}, None, False, "/rgb/image fell silent: look at the rgb camera"),
+        ({"silent": True}, None, False, "/rgb/image fell silent: look at the rgb camera"),
         (
             {"received": 0, "rate_hz": 0.0, "publishers": ("BEST_EFFORT",), "asks_reliable": True},
             None,
@@ -43,8 +44,8 @@ def report(name: str, **changes) -> InputReport:
             "offered BEST_EFFORT but input_qos asks for RELIABLE: set input_qos: sensor_data",
         ),
         ({"received": 0, "rate_hz": 0.0}, None, False, "has a publisher but no image arrives"),
-        ({}, 0.08, False, "0.080 s apart, slop_s is 0.05: set slop_s above 0.080, or thermal_time_offset_s: -0.080"),
-        ({}, -0.08, False, "or thermal_time_offset_s: 0.080 if the gap is constant"),
+        ({}, 0.08, False, "0.0800 s apart, slop_s is 0.05: set slop_s above 0.0800, or thermal_time_offset_s: -0.0800"),
+        ({}, -0.08, False, "or thermal_time_offset_s: 0.0800 if the gap is constant"),
         ({}, 5000.0, False, "the cameras' clocks differ: synchronize them"),
         ({}, 0.01, False, "matching stamps; waiting for the next pair"),
         ({}, None, False, "Both inputs come; waiting for a pair"),
@@ -63,6 +64,12 @@ def test_every_cause_has_its_advice(rgb, gap_s, clock_stands, advice):
     text = str(explanation)
     assert text.startswith("no pair for 5 s. /rgb/image: ")
     assert "/thermal/image: 50 images, 10.0 Hz, publishers: RELIABLE" in text
+
+
+def test_images_that_are_refused_are_the_advice():
+    inputs = report("rgb"), report("thermal")
+    explanation = explain_no_pairs(inputs, silence_s=5, best_gap_s=0.001, slop_s=0.05, refused="encoding 'mono16'")
+    assert explanation.advice == "Images come but cannot be used: encoding 'mono16'"
 
 
 def test_the_cause_stays_the_same_while_only_numbers_change():

@@ -87,15 +87,24 @@ def test_full_queues_of_future_stamps_do_not_block(said):
     assert [pair for pair in pairs if pair] == [(f, f) for f in range(5)]
 
 
-def test_a_clock_jump_drops_the_future_only(source):
-    source.add(RGB, 1000 * MS, "future", now_s=0.0)
-    source.add(THERMAL, 100 * MS, "now", now_s=0.0)
-    source.clock_jumped_back(by_s=0.9, now_ns=100 * MS, now_s=0.0)
-    assert source.add(RGB, 101 * MS, "rgb", now_s=0.0) == ("rgb", "now")
-    assert source.add(THERMAL, 1000 * MS, "late", now_s=0.0) is None
-    source.add(RGB, 100 * MS, "rgb", now_s=0.1)
-    source.add(THERMAL, 100 * MS, "thermal", now_s=0.1)
-    assert source.jumps == 1  # when the stamps follow the clock, that is no news
+def test_a_clock_that_runs_ahead_of_the_stamps_loses_no_pair(source, said):
+    """A loop in simulated time: the clock jumps while one camera's last image is still on its way."""
+    assert source.add(RGB, 1100 * MS, "last rgb", now_s=0.0) is None
+    source.clock_jumped_back(by_s=1.1, now_s=0.1)
+    assert source.add(THERMAL, 1105 * MS, "last thermal", now_s=0.1) == ("last rgb", "last thermal")
+    assert source.add(RGB, 0, "rgb", now_s=0.2) is None
+    assert source.add(THERMAL, 5 * MS, "thermal", now_s=0.2) == ("rgb", "thermal")
+    assert (source.jumps, len(said)) == (1, 1)  # stamps that follow the clock are no news
+
+
+def test_a_camera_that_starts_late_in_the_loop(source):
+    pairs = []
+    for _ in range(3):
+        for frame in range(20):
+            pairs.append(source.add(RGB, frame * 100 * MS, frame, now_s=0.0))
+            if frame >= 10:
+                pairs.append(source.add(THERMAL, frame * 100 * MS + MS, frame, now_s=0.0))
+    assert [pair for pair in pairs if pair] == 3 * [(frame, frame) for frame in range(10, 20)]
 
 
 def test_constant_offset_is_taken_out(source):
