@@ -16,11 +16,12 @@ endif
 # One stamp per choice, so that another ROS_WHEELS sets .venv up anew.
 STAMP := $(VENV)/ready-$(if $(SYSTEM_ROS),$(ROS_DISTRO),wheels-$(ROS_WHEELS))
 
-.PHONY: help setup demo test test-core lint clean
+.PHONY: help setup demo test test-core soak lint clean
 
 help:
 	@echo "make demo       play sample frames through the ROS 2 node, write pictures and a bag to out/"
 	@echo "make test       all tests;  make test-core: those that need no ROS"
+	@echo "make soak       20,000 frames through the node, and a minute at 30 Hz"
 	@echo "make setup      .venv with everything pinned (demo and test do this by themselves)"
 	@echo "make lint       static checks;  make clean: remove what was made"
 
@@ -41,6 +42,9 @@ test: $(STAMP)
 
 test-core: $(STAMP)
 	$(BIN)/python -m pytest -m "not ros and not slow"
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak -s
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -110,7 +110,17 @@ def test_a_bag_looped_five_times(tmp_path, cameras, clock):
     with NodeProcess(tmp_path, stub=[], use_sim_time=clock) as node:
         node.ready()
         world.matched()
-        command = ["-m", "mrfs_ros.ros.play", str(tmp_path / "bag"), "--loop", "5", "--wait-for-subscribers", "1"]
+        command = [
+            "-m",
+            "mrfs_ros.ros.play",
+            str(tmp_path / "bag"),
+            "--loop",
+            "5",
+            "--rate",
+            "2",
+            "--wait-for-subscribers",
+            "1",
+        ]
         player = subprocess.Popen([sys.executable, *command, *(["--clock"] if clock else [])])
         try:
             world.spin_until(lambda: player.poll() is not None, timeout_s=60)
@@ -145,7 +155,7 @@ def test_a_camera_stops_for_three_seconds_and_returns(tmp_path, cameras, mode, s
                 world.spin_for(0.05)
             return [stamp for stamp, _ in world.received["fused"][before:]]
 
-        assert len(run(1, first=0)) >= 18
+        assert len(run(0.6, first=0)) >= 11
         alone = run(3, first=100, missing=stops)
         assert world.diagnostics["mrfs: inputs"].level == DiagnosticStatus.ERROR
         assert stops in world.diagnostics["mrfs: inputs"].message
@@ -158,8 +168,8 @@ def test_a_camera_stops_for_three_seconds_and_returns(tmp_path, cameras, mode, s
             assert {m.header.frame_id for m in answer} == {"rgb_frame" if stops == "thermal" else "thermal_frame"}
             black = answer[1] if stops == "thermal" else answer[0]
             assert not pixels_of(black).any()
-        back = run(1, first=200)
-        assert len(back) >= 18
+        back = run(0.8, first=200)
+        assert len(back) >= 14
         assert all(world.answers["fused"][stamp].header.frame_id == "rgb_frame" for stamp in back[-10:])
         world.spin_until(lambda: world.diagnostics["mrfs: inputs"].level == DiagnosticStatus.OK)
         node.wait_for(f"{stops} camera is there")
@@ -170,7 +180,7 @@ def test_rates_of_9_and_30_hz_with_jitter_and_a_constant_offset(tmp_path, camera
     """Thermal stamps are 50 ms late and jitter by 15 ms; with the offset set, every thermal image finds its rgb."""
     world = cameras()
     rng = np.random.default_rng(0)
-    seconds = 4
+    seconds = 3
     events = [(i / 30, "rgb", i) for i in range(30 * seconds)]
     events += [(i / 9 + 0.01, "thermal", i) for i in range(9 * seconds)]
     with NodeProcess(tmp_path, stub=[], thermal_time_offset_s=-0.05, slop_s=0.04) as node:
@@ -200,22 +210,22 @@ def test_a_slow_engine_under_30_hz(tmp_path, cameras):
         world.matched()
         pair = numbered_pair(1, 480, 640)
         memory = []
-        for number in range(30 * 8):
+        for number in range(30 * 6):
             sent[number * 33 * MS] = time.monotonic()
             world.send(number * 33 * MS, *pair)
             world.spin_for(1 / 30)
-            if number in (60, 239):
+            if number in (60, 179):
                 memory.append(node.status_kb("VmRSS"))
         world.spin_for(0.6)
         latencies = [when - sent[stamp] for stamp, when in world.received["fused"]]
-        assert len(latencies) >= 0.8 * 8 / 0.2
+        assert len(latencies) >= 0.8 * 6 / 0.2
         assert max(latencies) < 0.4
         stamps = [stamp for stamp, _ in world.received["fused"]]
         assert stamps == sorted(stamps)
         assert memory[1] < 1.02 * memory[0]
         world.spin_for(1.1)
         dropped = int(world.value("mrfs: inputs", "dropped replaced_by_newer"))
-        assert dropped + len(stamps) == 30 * 8
+        assert dropped + len(stamps) == 30 * 6
 
 
 @pytest.mark.parametrize("flag, reason", [([], "engine_error"), (["--out-of-memory"], "out_of_memory")])

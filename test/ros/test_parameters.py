@@ -1,0 +1,84 @@
+"""Parameters: declared with text and range, read back, refused with a reason."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+
+import pytest
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.errors import ConfigError
+from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_parameters
+
+
+@contextmanager
+def node_with(**overrides):
+    node = Node("parameters", parameter_overrides=[Parameter(name, value=value) for name, value in overrides.items()])
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+
+
+def test_defaults_and_overrides(ros):
+    with node_with(slop_s=0.5, on_missing="rgb_only", exit_with_parent=False) as node:
+        config = declare_parameters(node)
+    expected = {**asdict(NodeConfig()), "slop_s": 0.5, "on_missing": "rgb_only", "exit_with_parent": False}
+    assert asdict(config) == expected
+
+
+def test_every_parameter_carries_its_text_range_and_choices(ros):
+    with node_with() as node:
+        declare_parameters(node)
+        for spec in fields(NodeConfig):
+            descriptor = node.describe_parameter(spec.name)
+            assert descriptor.description == spec.metadata["text"]
+            assert descriptor.read_only == spec.metadata["fixed"]
+            ranges = [*descriptor.floating_point_range, *descriptor.integer_range]
+            assert [(r.from_value, r.to_value) for r in ranges] == (
+                [] if spec.metadata["low"] is None else [(spec.metadata["low"], spec.metadata["high"])]
+            )
+            assert all(choice in descriptor.additional_constraints for choice in spec.metadata["choices"])
+
+
+@pytest.mark.parametrize(
+    "overrides, text",
+    [
+        ({"backend": "magic"}, "parameter backend: expected one of auto, eager, got 'magic'"),
+        ({"slop_s": 0.0}, "parameter slop_s: "),
+        ({"slop_s": 1}, "expecting type 'DOUBLE'"),
+        ({"qos_depth": 0}, "parameter qos_depth: "),
+        ({"overlay_opacity": 1.5}, "parameter overlay_opacity: "),
+        ({"exit_with_parent": "yes"}, "parameter exit_with_parent: "),
+    ],
+)
+def test_values_that_cannot_be_are_refused(ros, overrides, text):
+    with node_with(**overrides) as node, pytest.raises(ConfigError) as error:
+        declare_parameters(node)
+    assert text in str(error.value)
+
+
+def test_unknown_names_are_found(ros):
+    with node_with(slopp_s=0.1, use_sim_time=False) as node:
+        declare_parameters(node)
+        assert unknown_parameters(node) == ["slopp_s"]
+
+
+def test_a_set_of_changes_is_taken_whole_or_not_at_all():
+    config = NodeConfig()
+    both = [Parameter("slop_s", value=0.2), Parameter("on_missing", value="pray")]
+    after, answer = changed(config, both)
+    assert after is config
+    assert not answer.successful
+    assert "expected one of drop, rgb_only, thermal_only, got 'pray'" in answer.reason
+    after, answer = changed(config, [both[0], Parameter("on_missing", value="rgb_only")])
+    assert answer.successful
+    assert (after.slop_s, after.on_missing) == (0.2, "rgb_only")
+
+
+def test_foreign_parameters_change_nothing():
+    after, answer = changed(NodeConfig(), [Parameter("use_sim_time", value=True)])
+    assert (after, answer.successful) == (NodeConfig(), True)
