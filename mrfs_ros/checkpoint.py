@@ -63,8 +63,9 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
     """
     path = Path(path).expanduser()
     if not path.is_file():
+        folder = " (that is a folder)" if path.is_dir() else ""
         raise CheckpointError(
-            f"no weights file at {path.absolute()}: give the path of a .pth or .safetensors file "
+            f"no weights file at {path.absolute()}{folder}: give the path of a .pth or .safetensors file "
             "(README, section Weights, says where to get one)"
         )
     metadata: dict[str, str] = {}

@@ -69,10 +69,11 @@ CLASS_SETS = {"MFNet": MFNET, "MSRS": MFNET, "FMB": FMB, "PST900": PST900}
 
 
 def class_set_named(name: str) -> ClassSet:
-    """Return the class set called ``name`` (MFNet, MSRS, FMB, PST900); ConfigError otherwise."""
-    if name not in CLASS_SETS:
+    """Return the class set called ``name`` (MFNet, MSRS, FMB, PST900, in any case); ConfigError otherwise."""
+    known = {key.lower(): value for key, value in CLASS_SETS.items()}
+    if name.lower() not in known:
         raise ConfigError(f"unknown class set {name!r}: expected one of {', '.join(CLASS_SETS)}")
-    return CLASS_SETS[name]
+    return known[name.lower()]
 
 
 def class_set_for_count(count: int) -> ClassSet:

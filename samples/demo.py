@@ -66,10 +66,10 @@ def run_processes(source: Path, recorded: Path, logs: Path, frames: int, node_pa
                     [sys.executable, "-m", *commands[name]], env=env, stdout=log, stderr=subprocess.STDOUT
                 )
         if (code := _end_of(processes["play"], processes["node"])) != 0:
-            raise DemoError(f"the player ended with exit code {code}; see {logs / 'play.log'}")
+            raise DemoError(f"the player ended with exit code {code}")
         _end(processes["record"], wait_s=20)  # it ends by itself when it has everything
         if (code := _end(processes["node"], wait_s=0)) != 0:
-            raise DemoError(f"the node ended with exit code {code} on SIGINT; see {logs / 'node.log'}")
+            raise DemoError(f"the node ended with exit code {code} on SIGINT")
     finally:
         for process in processes.values():
             _end(process, wait_s=0)
@@ -79,7 +79,7 @@ def _end_of(process: subprocess.Popen, node: subprocess.Popen) -> int:
     """Exit code of ``process``, which is at an end too when the node dies."""
     while (code := process.poll()) is None:
         if node.poll() is not None:
-            raise DemoError(f"the node ended early with exit code {node.returncode}; see node.log")
+            raise DemoError(f"the node ended early with exit code {node.returncode}")
         time.sleep(0.1)
     return code
 
@@ -140,27 +140,42 @@ def main() -> int:
         default=Path("out"),
         help="folder for bags, pictures, logs (default: out); what an earlier demo left in it is replaced",
     )
-    parser.add_argument("--frames", type=int, default=None, help="pairs to play (default: all)")
+    parser.add_argument("--frames", type=int, choices=range(1, 13), metavar="1-12", help="pairs to play (default: all)")
     parser.add_argument("--weights", default="", help="weights file; without it the network is UNTRAINED")
     arguments = parser.parse_args()
     out, weights = arguments.out, arguments.weights
     for old in ("sample_bag", "recorded_bag", "pictures", "logs"):
         shutil.rmtree(out / old, ignore_errors=True)
-    (out / "pictures").mkdir(parents=True)
-    (out / "logs").mkdir()
+    try:
+        for new in ("pictures", "logs"):
+            (out / new).mkdir(parents=True)
+    except OSError as error:
+        parser.error(f"--out {out}: cannot be made ({error.strerror})")
     pairs = make_bag(out / "sample_bag", arguments.frames)
     print(
         f"demo: {len(pairs)} RGB + thermal pairs go one by one from a player through the node to a recorder ...",
         flush=True,
     )
-    node_parameters = {"warmup_height": "512", "missing_timeout_s": "60.0", **({"weights": weights} if weights else {})}
+    # Reliable, because a best-effort subscription misses what comes before both sides have found each other.
+    node_parameters = {
+        "input_qos": "reliable",
+        "warmup_height": "512",
+        "missing_timeout_s": "60.0",
+        **({"weights": weights} if weights else {}),
+    }
     try:
         run_processes(out / "sample_bag", out / "recorded_bag", out / "logs", len(pairs), node_parameters)
         images = read_back(out / "recorded_bag")
         latencies = sorted(check(images, pairs))
     except DemoError as error:
         print(f"demo: error: {error}", file=sys.stderr)
+        for log in sorted((out / "logs").iterdir()):
+            last = log.read_text().strip().splitlines()[-1:] or ["(empty)"]
+            print(f"demo: the end of {log}: {last[0]}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        return 130
     write_pictures(images, pairs, out / "pictures")
     p50, p95 = (np.quantile(latencies, q) for q in (0.5, 0.95))
     print(

@@ -75,4 +75,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make a rosbag2 (mcap) of the sample pairs.")
     parser.add_argument("bag", type=Path, help="folder to make")
     target = parser.parse_args().bag
+    if target.exists():
+        parser.error(f"{target} exists already: remove it or name another folder")
     print(f"{len(make_bag(target))} pairs in {target}")

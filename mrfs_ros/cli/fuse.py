@@ -10,11 +10,13 @@ from pathlib import Path
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ImageError, MrfsError
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # what counts as an image in a folder
+
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out --weights models/weights.safetensors
 
-For each pair NAME, the folder gets NAME_fused.png (RGB), NAME_labels.png (class ids, 8 bit) and
+For each pair NAME, the folder gets NAME_fused.png (RGB), NAME_labels.png (class ids, 8 bit: looks black) and
 NAME_overlay.png (fused image with class colours). Exit code 2 if any pair could not be fused.
 """
 
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Fuse every pair; a bad pair is named and the others go on."""
     pairs, unpaired = find_pairs(arguments.rgb, arguments.thermal)
     for path in unpaired:
-        print(f"mrfs: warning: {path}: no image of this name in the other folder, left out", file=sys.stderr)
+        print(f"mrfs: warning: {path}: left out, no image of this name in the other folder", file=sys.stderr)
 
     from tqdm import tqdm
 
@@ -66,11 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
         except MrfsError as error:
             failures += 1
             tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
+    print(f"{len(seconds)} of {len(pairs)} pairs fused, results in {arguments.out}")
     if seconds:
-        median = sorted(seconds)[len(seconds) // 2]
-        print(
-            f"{len(seconds)} of {len(pairs)} pairs fused, {median:.3f} s a frame (median), results in {arguments.out}"
-        )
+        print(f"the engine took {sorted(seconds)[len(seconds) // 2]:.3f} s a frame (median)")
     return 2 if failures else 0
 
 
@@ -90,15 +90,18 @@ def find_pairs(rgb: Path, thermal: Path) -> tuple[list[tuple[str, Path, Path]], 
     names = sorted(rgbs.keys() & thermals.keys())
     if not names:
         raise ImageError(
-            f"no pairs: {rgb} has {len(rgbs)} images, {thermal} has {len(thermals)}, and no name is in both"
+            f"no pairs: {rgb} has {len(rgbs)} images{_first(rgbs)}, {thermal} has {len(thermals)}{_first(thermals)}, "
+            "and no name (without suffix) is in both"
         )
     unpaired = [folder[name] for folder in (rgbs, thermals) for name in sorted(folder.keys() - set(names))]
     return [(name, rgbs[name], thermals[name]) for name in names], unpaired
 
 
-def _images(folder: Path) -> dict[str, Path]:
-    from mrfs_ros.sensing.image_files import SUFFIXES
+def _first(images: dict[str, Path]) -> str:
+    return f" (such as {next(iter(images.values())).name})" if images else ""
 
+
+def _images(folder: Path) -> dict[str, Path]:
     images: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES:

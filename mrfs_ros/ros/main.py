@@ -7,9 +7,10 @@ import contextlib
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import MrfsError
@@ -90,7 +91,7 @@ def _finish(node, code: int) -> None:
 
 def _read_arguments() -> None:
     """Answer --help, refuse what is no ROS argument; rclpy reads --ros-args by itself."""
-    parameters = "\n".join(f"  {spec.name:22} {spec.metadata['text']}" for spec in fields(NodeConfig))
+    parameters = "\n".join(_described(spec) for spec in fields(NodeConfig))
     parser = argparse.ArgumentParser(
         prog="mrfs_node",
         description="ROS 2 node: pairs of rgb/image and thermal/image in, ~/fused, ~/segmentation and ~/overlay out.",
@@ -101,6 +102,12 @@ def _read_arguments() -> None:
     words = sys.argv[1:]
     begin = words.index("--ros-args") if "--ros-args" in words else len(words)
     parser.parse_args(words[:begin])
+
+
+def _described(spec: Field) -> str:
+    choices = f" One of: {', '.join(spec.metadata['choices'])}." if spec.metadata["choices"] else ""
+    text = f"{spec.metadata['text']}{choices} Default: {spec.default!r}."
+    return textwrap.fill(text, 110, initial_indent=f"  {spec.name:22} ", subsequent_indent=25 * " ")
 
 
 def _stop(number: int, frame: object) -> None:

@@ -25,7 +25,8 @@ def declare_parameters(node: Node) -> NodeConfig:
         try:
             values[spec.name] = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
         except Exception as error:  # rclpy raises four unrelated types here; each text names the parameter
-            raise ConfigError(f"parameter {spec.name}: {error}; {spec.metadata['text']}") from error
+            decimal = " Write it with a decimal point, such as 1.0." if "type 'DOUBLE'" in str(error) else ""
+            raise ConfigError(f"parameter {spec.name}: {error}.{decimal} {spec.metadata['text']}") from error
     _check_choices(values)
     return NodeConfig(**values)
 

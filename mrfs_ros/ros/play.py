@@ -21,6 +21,7 @@ from mrfs_ros.ros.qos import profile
 
 CLOCK_STEP_S = 0.01
 MATCH_TIMEOUT_S = 60.0
+MATCH_GRACE_S = 0.5
 ANSWER_TIMEOUT_S = 120.0
 BEST_EFFORT_GRACE_S = 0.5
 
@@ -67,6 +68,7 @@ class Player(Node):
             if time.monotonic() > deadline:
                 raise ConfigError(f"fewer than {count} subscribers on {', '.join(few)} after {MATCH_TIMEOUT_S:.0f} s")
             rclpy.spin_once(self, timeout_sec=0.05)
+        time.sleep(MATCH_GRACE_S)  # until the subscribers see it too: best-effort ones miss what comes before
 
     def play(self) -> int:
         """Publish the whole bag once; return the number of messages."""

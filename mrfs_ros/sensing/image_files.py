@@ -10,8 +10,6 @@ import numpy as np
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.encoded import decode_rgb, decode_thermal
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
 
 def read_rgb(path: Path) -> np.ndarray:
     """Return (H, W, 3) uint8, RGB, of a colour image file, without its alpha; ImageError if it is none."""

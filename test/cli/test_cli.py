@@ -53,7 +53,7 @@ def test_a_pair_becomes_three_images(pair_files, tmp_path, tiny_weights, small_p
     assert (read_rgb(tmp_path / "out/street_overlay.png") == overlay(expected.fused, labels, MFNET)).all()
     out = capsys.readouterr().out
     assert "1 of 1 pairs fused" in out
-    assert "s a frame" in out
+    assert "s a frame (median)" in out
     assert "UNTRAINED" not in out
 
 
@@ -70,8 +70,8 @@ def test_folders_pair_by_name_and_name_what_is_left(tmp_path, tiny_weights, smal
     )
     output = capsys.readouterr()
     assert "2 of 2 pairs fused" in output.out
-    assert "rgb/x.png: no image of this name in the other folder" in output.err
-    assert "thermal/y.png: no image" in output.err
+    assert "rgb/x.png: left out, no image of this name" in output.err
+    assert "thermal/y.png: left out, no image" in output.err
 
 
 def test_a_bad_pair_does_not_stop_the_others(tmp_path, tiny_weights, small_pair, capsys):

@@ -111,7 +111,7 @@ class Cameras(Node):
                 and (not listeners or self.count_publishers(f"{self.get_namespace().rstrip('/')}/mrfs/fused"))
             )
         )
-        self.spin_for(0.3)  # discovery of the other direction
+        self.spin_for(0.5)  # until the node sees the match too: best effort loses what comes before
         return self
 
     def spin_for(self, seconds: float) -> None:
