@@ -39,7 +39,7 @@ demo: $(STAMP)
 	$(BIN)/python samples/demo.py --out out
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-core: $(STAMP)
 	$(BIN)/python -m pytest -m "not ros and not slow"

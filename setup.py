@@ -41,7 +41,7 @@ setup(
     ],
     extras_require={
         "bags": ["rosbags>=0.11"],
-        "test": ["pytest>=8", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6"],
+        "test": ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6"],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

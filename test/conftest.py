@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Before anything imports rclpy, and inherited by every process that a test starts: a domain of our own, this machine
 # only, and the shipped Fast DDS profile, without which images get lost between processes.
-os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
+domain = int(os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100))))
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # parallel workers must not hear each other
+    os.environ["ROS_DOMAIN_ID"] = str((domain + 37 * (1 + int(worker.removeprefix("gw")))) % 102)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ[profile_variable()] = str(ROOT / "config" / "fastdds.xml")
 

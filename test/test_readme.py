@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from mrfs_ros.config import NodeConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,5 +37,9 @@ def test_make_targets_exist():
 
 def test_topics_and_launch_arguments_exist():
     launch = (ROOT / "launch" / "mrfs.launch.py").read_text()
-    for argument in set(re.findall(r"(\w+):=", README)):
-        assert f'"{argument}"' in launch, argument
+    lines = README.splitlines()
+    given = {name for line in lines if "ros2 launch" in line for name in re.findall(r"(\w+):=", line)}
+    assert given
+    assert {name for name in given if f'"{name}"' not in launch} == set()
+    parameters = {name for line in lines if "mrfs_node" in line for name in re.findall(r"-p (\w+):=", line)}
+    assert parameters <= {spec.name for spec in fields(NodeConfig)}
