@@ -42,7 +42,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-core: $(STAMP)
-	$(BIN)/python -m pytest -m "not ros and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not ros and not slow and not soak"
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak -s
