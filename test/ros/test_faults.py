@@ -116,8 +116,6 @@ def test_a_bag_looped_five_times(tmp_path, cameras, clock):
             str(tmp_path / "bag"),
             "--loop",
             "5",
-            "--rate",
-            "2",
             "--wait-for-subscribers",
             "1",
         ]
