@@ -62,17 +62,7 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
     tells. Raises CheckpointError when the file is missing, damaged, unsafe to load, or holds another network.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        folder = " (that is a folder)" if path.is_dir() else ""
-        raise CheckpointError(
-            f"no weights file at {path.absolute()}{folder}: give the path of a .pth or .safetensors file "
-            "(README, section Weights, says where to get one)"
-        )
-    metadata: dict[str, str] = {}
-    if path.suffix == ".safetensors":
-        weights, metadata = _read_safetensors(path)
-    else:
-        weights = _read_pickle(path)
+    weights, metadata = _read_file(path)
     config, own_classes, provenance = _read_metadata(path, metadata)
     config = _config_from_shapes(path, weights, config)
     weights = _matching(path, weights, config)
@@ -107,6 +97,21 @@ def save_checkpoint(
         "provenance": json.dumps(dict(provenance)),
     }
     save_file(weights, str(path), metadata)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file of any network, by name, nothing of it run; CheckpointError if it is none."""
+    return _read_file(path)[0]
+
+
+def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        folder = " (that is a folder)" if path.is_dir() else ""
+        raise CheckpointError(
+            f"no weights file at {path.absolute()}{folder}: give the path of a .pth or .safetensors file "
+            "(README, section Weights, says where to get one)"
+        )
+    return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickle(path), {})
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

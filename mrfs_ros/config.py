@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from copy import deepcopy
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
 from mrfs_ros.errors import ConfigError
@@ -31,7 +32,7 @@ def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
     ConfigError for a name that it lacks (listing the valid ones) or a value of another type than the default's;
     an int is welcome where a float is expected.
     """
-    known = {f.name: f.default for f in fields(kind)}
+    known = {f.name: f.default_factory() if f.default is MISSING else f.default for f in fields(kind)}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(unknown)}: expected one of {', '.join(known)}")
@@ -56,7 +57,21 @@ def setting(
     fixed: bool = False,
 ) -> Any:
     """A dataclass field with what a user needs to know: text with unit, range or choices, restart or not."""
-    return field(default=default, metadata={"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed})
+    metadata = {"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed}
+    if isinstance(default, (dict, list)):
+        return field(default_factory=lambda: deepcopy(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def check_settings(config: Any) -> None:
+    """ConfigError for the first value of a dataclass of settings that leaves its range or choices."""
+    for f in fields(config):
+        value, rules = getattr(config, f.name), f.metadata
+        if rules["choices"] and value not in rules["choices"]:
+            raise ConfigError(f"{f.name}: expected one of {', '.join(rules['choices'])}, got {value!r}")
+        low, high = rules["low"], rules["high"]
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ConfigError(f"{f.name}: expected {low} to {high}, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,9 +81,13 @@ def class_set_for_count(count: int) -> ClassSet:
     for known in (MFNET, FMB, PST900):
         if len(known) == count:
             return known
+    return ClassSet(f"{count} classes", tuple(f"class_{i}" for i in range(count)), numbered_hues(count))
+
+
+def numbered_hues(count: int) -> tuple[tuple[int, int, int], ...]:
+    """``count`` distinct colours (R, G, B), 0-255, black for the background first."""
     hues = (colorsys.hsv_to_rgb(i * 0.618034 % 1.0, 0.8, 0.9) for i in range(1, count))
-    colors = ((0, 0, 0), *(tuple(round(255 * c) for c in hue) for hue in hues))
-    return ClassSet(f"{count} classes", tuple(f"class_{i}" for i in range(count)), colors)
+    return ((0, 0, 0), *(tuple(round(255 * c) for c in hue) for hue in hues))
 
 
 @dataclass(frozen=True)

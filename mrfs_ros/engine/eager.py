@@ -39,4 +39,9 @@ class EagerEngine:
     def _upload(self, image: np.ndarray) -> torch.Tensor:
         # torch wants memory that it may write to; frames out of messages and bags can be read-only.
         tensor = torch.from_numpy(np.require(image, requirements=["C", "W"]))
-        return tensor.to(self._device)[None].float().div(255)
+        return normalised(tensor.to(self._device)[None])
+
+
+def normalised(images: torch.Tensor) -> torch.Tensor:
+    """uint8 pixels of any shape as the network's float32 in [0, 1]."""
+    return images.float().div(255)

@@ -25,7 +25,7 @@ def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "
     """
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend {backend!r}: expected one of {', '.join(BACKENDS)}")
-    device = _resolve_device(device)
+    device = resolve_device(device)
     if weights:
         checkpoint = read_checkpoint(weights, classes)
         network, class_set, sha256 = checkpoint.network(), checkpoint.classes, checkpoint.sha256
@@ -36,7 +36,8 @@ def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "
     return EagerEngine(network, info)
 
 
-def _resolve_device(device: str) -> str:
+def resolve_device(device: str) -> str:
+    """The device that ``device`` (auto, cpu, cuda, cuda:N) means here; ConfigError if there is none such."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -41,10 +41,28 @@ class SegmentationHead(nn.Module):
         self.linear_pred = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, semantic: list[Tensor], size: Size) -> Tensor:
+        fuse, norm, relu = self.linear_fuse
+        mixed = self._mixed_before_upsampling(fuse, semantic) if self.training else self._mixed(fuse, semantic)
+        return _upsample(self.linear_pred(self.dropout(relu(norm(mixed)))), size)
+
+    def _projections(self) -> tuple[ChannelProjection, ...]:
+        return self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1
+
+    def _mixed(self, fuse: nn.Conv2d, semantic: list[Tensor]) -> Tensor:
         finest = (semantic[0].shape[2], semantic[0].shape[3])
-        projections = (self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1)
-        scales = [_upsample(linear(x), finest) for linear, x in zip(projections, reversed(semantic))]
-        return _upsample(self.linear_pred(self.dropout(self.linear_fuse(torch.cat(scales, dim=1)))), size)
+        scales = [_upsample(linear(x), finest) for linear, x in zip(self._projections(), reversed(semantic))]
+        return fuse(torch.cat(scales, dim=1))
+
+    def _mixed_before_upsampling(self, fuse: nn.Conv2d, semantic: list[Tensor]) -> Tensor:
+        """The same sum in another order: 1x1 convolutions commute with upsampling, and are cheap before it."""
+        finest = (semantic[0].shape[2], semantic[0].shape[3])
+        total = fuse.bias.view(1, -1, 1, 1)
+        slices = fuse.weight[:, :, 0, 0].chunk(len(semantic), dim=1)
+        for linear, part, x in zip(self._projections(), slices, reversed(semantic)):
+            weight = (part @ linear.proj.weight)[:, :, None, None]
+            mixed = functional.conv2d(x, weight, part @ linear.proj.bias)
+            total = total + (mixed if mixed.shape[2:] == finest else _upsample(mixed, finest))
+        return total
 
 
 class PointConvolution(nn.Module):

@@ -23,7 +23,7 @@ def decode_rgb(content: bytes, name: str) -> np.ndarray:
 
     ``name`` begins the text of the ImageError that everything else raises.
     """
-    image = _decode(content, name, "rgb")
+    image = decode_any(content, name, "rgb")
     if image.ndim == 2:
         raise ImageError(
             f"{name}: expected a colour image, got a grey one; are rgb and thermal swapped?", "rgb_encoding"
@@ -33,11 +33,12 @@ def decode_rgb(content: bytes, name: str) -> np.ndarray:
 
 def decode_thermal(content: bytes, name: str) -> np.ndarray:
     """Return (H, W) uint8 of an encoded 8-bit grey image; a colour palette becomes its luma. ImageError otherwise."""
-    image = _decode(content, name, "thermal")
+    image = decode_any(content, name, "thermal")
     return image if image.ndim == 2 else to_gray(image[:, :, 2::-1])
 
 
-def _decode(content: bytes, name: str, camera: str) -> np.ndarray:
+def decode_any(content: bytes, name: str, camera: str) -> np.ndarray:
+    """Return the 8-bit pixels of an encoded image, channels in OpenCV's order (BGR, BGRA); ImageError if it is none."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if len(content) else None
     except cv2.error:  # OpenCV raises for absurd sizes and returns None for other damage

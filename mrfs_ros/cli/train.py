@@ -1,0 +1,111 @@
+"""``mrfs train``: a YAML file of settings in, a run folder with trained weights out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EXAMPLES = """examples:
+  mrfs train config/train_mfnet.yaml --out runs/mfnet
+  mrfs train config/train_mfnet.yaml --out runs/mfnet --resume
+  mrfs train my_robot.yaml --out runs/mine --time-budget 25m --set batch_size=16
+  torchrun --nproc-per-node 4 -m mrfs_ros.cli.main train config/train_mfnet.yaml --out runs/mfnet
+
+The run folder holds best.safetensors (the result: averaged weights, half precision, best mIoU on val),
+last.safetensors, latest.pt (to go on from), config.yaml, run.json, metrics.jsonl and TensorBoard files:
+tensorboard --logdir runs
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "train",
+        help="train on RGB-thermal pairs",
+        description="Train the network on folders of RGB-thermal pairs with or without labels.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("config", type=Path, help="YAML file of settings, see config/train_mfnet.yaml")
+    command.add_argument("--out", required=True, type=Path, help="run folder, made if missing")
+    command.add_argument("--resume", action="store_true", help="go on from the run folder's last saved state")
+    command.add_argument(
+        "--time-budget", default="", metavar="TIME", help="end after this much training, such as 25m; the rate follows"
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train to the end; the first process under torchrun writes the run folder."""
+    import torch
+
+    from mrfs_ros.data.dataset import PairDataset
+    from mrfs_ros.training.config import duration_s, load_config
+    from mrfs_ros.training.fit import Trainer, fit
+    from mrfs_ros.training.processes import join
+    from mrfs_ros.training.run_folder import RunFolder, load_state
+
+    config = load_config(arguments.config, arguments.set)
+    budget_s = duration_s(arguments.time_budget) if arguments.time_budget else 0.0
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    processes = join(arguments.device)
+    try:
+        classes = config.class_set()
+        datasets = [PairDataset(entry, classes) for entry in config.datasets("train")]
+        val = [PairDataset(entry, classes) for entry in config.datasets("val")]
+        trainer = Trainer(config, datasets, processes)
+        folder = RunFolder(arguments.out, config, arguments.resume) if processes.first else None
+        processes.wait()
+        if arguments.resume:
+            trainer.load_state(load_state(arguments.out, processes.device))
+        if folder:
+            _describe(trainer, datasets, val, arguments.out)
+        fit(
+            trainer,
+            datasets,
+            folder,
+            validate=_validation(val, classes, processes) if val else None,
+            budget_s=budget_s,
+            progress_bar=_bar,
+        )
+    finally:
+        processes.close()
+    if folder:
+        print(f"done after {trainer.step} steps: {arguments.out / 'best.safetensors'}")
+    return 0
+
+
+def _bar(**settings):
+    from tqdm import tqdm
+
+    return tqdm(**settings, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
+
+
+def _describe(trainer, datasets, val, out: Path) -> None:
+    labelled = {n: f"{c / trainer.pixels.sum():.2%}" for n, c in zip(trainer.classes.names, trainer.pixels) if c}
+    print(
+        f"{trainer.config.variant} on {trainer.processes.device}, {trainer.processes.world} process(es); "
+        f"{sum(map(len, datasets))} pairs to learn from, {sum(map(len, val))} to choose on"
+    )
+    print(f"labelled pixels: {labelled or 'none: fusion only'}")
+    print(f"run folder {out}, step {trainer.step} of {trainer.config.steps}")
+
+
+def _validation(val, classes, processes):
+    """Scores of a network on the val datasets, as the training loop asks for them."""
+    from mrfs_ros.engine import EngineInfo
+    from mrfs_ros.engine.eager import EagerEngine
+
+    def validate(network) -> dict[str, float]:
+        from mrfs_ros.evaluation.evaluate import segmentation_scores
+
+        info = EngineInfo("eager", str(processes.device), network.config.variant, classes, "in training")
+        return segmentation_scores(EagerEngine(network, info), val)
+
+    return validate

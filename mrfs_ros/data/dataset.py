@@ -1,0 +1,135 @@
+"""A split of RGB-thermal pairs as arrays: checked, with label ids mapped to the network's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mrfs_ros.config import setting
+from mrfs_ros.data.layouts import LAYOUTS, Layout, PairFiles, find_pairs
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.sensing.image_files import read_label, read_rgb, read_rgb_thermal, read_thermal
+from mrfs_ros.types import UNLABELLED, ClassSet
+
+HOLE_RADIUS = 10  # pixels that Telea's inpainting looks around, as PST900's authors do
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """One split of one dataset; the folder names override those of the layout."""
+
+    root: str = setting("", "Folder of the dataset; relative paths start at the file that names it.")
+    layout: str = setting("folder", "How the folder is arranged.", choices=tuple(LAYOUTS))
+    split: str = setting("train", "Sub-folder or list (SPLIT.txt) to take; all = every pair.")
+    rgb: str = setting("", "Folder of the colour images; empty = the layout's.")
+    thermal: str = setting("", "Folder of the thermal images; empty = the layout's.")
+    label: str = setting("", "Folder of the labels; empty = the layout's.")
+    label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
+    missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
+    cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. ``label``: (H, W) uint8 ids, 255 = ignored."""
+
+    name: str
+    rgb: np.ndarray
+    thermal: np.ndarray
+    label: np.ndarray
+
+    @property
+    def labelled(self) -> bool:
+        """True if any pixel has a class."""
+        return bool((self.label != UNLABELLED).any())
+
+
+class PairDataset:
+    """The pairs of a split, read on demand; ``len``, indexing and iteration.
+
+    ``classes``: what the labels' ids, after ``label_map``, must belong to. ImageError for files that do not make
+    pairs (when found), or that are damaged, of differing sizes, or have an unknown class id (when read).
+    """
+
+    def __init__(self, config: DatasetConfig, classes: ClassSet):
+        self.config, self.classes = config, classes
+        if config.layout not in LAYOUTS:
+            raise ConfigError(f"unknown layout {config.layout!r}: expected one of {', '.join(LAYOUTS)}")
+        self._map = _lookup(config.label_map, classes)
+        self._layout = _with_own_folders(LAYOUTS[config.layout], config)
+        root = Path(config.root).expanduser()
+        if not config.root or not root.is_dir():
+            raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
+        self.files = find_pairs(root, self._layout, config.split, config.missing_labels)
+        self._cache: dict[int, Pair] = {}
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Pair:
+        if index in self._cache:
+            return self._cache[index]
+        pair = self._read(self.files[index])
+        if self.config.cache:
+            self._cache[index] = pair
+        return pair
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (self[i] for i in range(len(self)))
+
+    def _read(self, files: PairFiles) -> Pair:
+        if files.thermal == files.rgb:
+            rgb, thermal = read_rgb_thermal(files.rgb)
+        else:
+            rgb, thermal = read_rgb(files.rgb), read_thermal(files.thermal)
+        if thermal.shape != rgb.shape[:2]:
+            raise ImageError(
+                f"{files.thermal}: is {_size(thermal)} (HxW), but {files.rgb} is {_size(rgb)}: register it"
+            )
+        if self._layout.holes:
+            thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
+        if files.label is None:
+            return Pair(files.name, rgb, thermal, np.full(thermal.shape, UNLABELLED, np.uint8))
+        label = self._map[read_label(files.label, self.classes)]
+        if label.shape != thermal.shape:
+            raise ImageError(f"{files.label}: is {_size(label)} (HxW), but {files.rgb} is {_size(rgb)}")
+        unknown = sorted(set(np.unique(label).tolist()) - set(range(len(self.classes))) - {UNLABELLED})
+        if unknown:
+            raise ImageError(
+                f"{files.label}: class id {', '.join(map(str, unknown))} is unknown: {self.classes.name} has "
+                f"0 to {len(self.classes) - 1}, and 255 = ignore; map others with label_map"
+            )
+        return Pair(files.name, rgb, thermal, label)
+
+
+def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:
+    for folder in (config.rgb, config.thermal, config.label):
+        if Path(folder).is_absolute() or ".." in Path(folder).parts:
+            raise ConfigError(f"folder {folder!r}: expected one inside the dataset's root")
+    return Layout(
+        config.rgb or layout.rgb,
+        config.thermal or layout.thermal,
+        config.label or layout.label,
+        layout.classes,
+        layout.holes,
+    )
+
+
+def _lookup(label_map: dict, classes: ClassSet) -> np.ndarray:
+    table = np.arange(256, dtype=np.uint8)
+    for source, target in label_map.items():
+        valid = type(source) is int and type(target) is int and 0 <= source <= 255
+        if not valid or not (0 <= target < len(classes) or target == UNLABELLED):
+            raise ConfigError(
+                f"label_map: {source!r}: {target!r}: expected an id 0-255 and a class 0-{len(classes) - 1} or 255"
+            )
+        table[source] = target
+    return table
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[0]}x{image.shape[1]}"

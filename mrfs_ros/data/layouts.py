@@ -1,0 +1,140 @@
+"""Where each public dataset, and any folder of pairs, keeps the files of a split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.types import FMB, MFNET, PST900, ClassSet
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+SHOWN = 3  # names that an error lists before it only counts
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Folder names of a dataset; ``thermal`` None = the fourth channel of the rgb files, ``label`` None = no labels.
+
+    ``holes``: thermal pixels of 0 are holes that the sensor left, to be filled.
+    """
+
+    rgb: str
+    thermal: str | None
+    label: str | None
+    classes: ClassSet | None
+    holes: bool = False
+
+
+LAYOUTS = {
+    "folder": Layout("rgb", "thermal", "label", None),
+    "mfnet": Layout("images", None, "labels", MFNET),
+    "mfnet_folders": Layout("visible", "infrared", "label", MFNET),
+    "msrs": Layout("vi", "ir", "Segmentation_labels", MFNET),
+    "fmb": Layout("Visible", "Infrared", "Label", FMB),
+    "pst900": Layout("rgb", "thermal", "labels", PST900, holes=True),
+    "llvip": Layout("visible", "infrared", None, None),
+    "roadscene": Layout("crop_LR_visible", "cropinfrared", None, None),
+}
+"""MFNet (Ha et al., 2017; 4-channel files, or folders as the released MRFS code wants them), MSRS (Tang et al., 2022),
+FMB (Liu et al., 2023), PST900 (Shivakumar et al., 2020), LLVIP (Jia et al., 2021), RoadScene (Xu et al., 2020), and
+``folder``: rgb/, thermal/, label/ and lists."""
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Files of one pair; ``thermal`` equals ``rgb`` for 4-channel files, ``label`` None = unlabelled."""
+
+    name: str
+    rgb: Path
+    thermal: Path
+    label: Path | None
+
+
+def find_pairs(root: Path, layout: Layout, split: str, missing_labels: bool = False) -> list[PairFiles]:
+    """The pairs of ``split``, sorted by name or in the order of its list.
+
+    A split is a folder (``root/SPLIT/FOLDER`` or ``root/FOLDER/SPLIT``) or a list ``root/SPLIT.txt`` of names over
+    ``root/FOLDER``; split ``all`` takes every file of ``root/FOLDER``. ImageError when folders, lists and files do
+    not fit together; labels may only be missing one by one with ``missing_labels``, or all together.
+    """
+    rgb_folder, is_split = _folder(root, layout.rgb, split)
+    rgbs = _images(rgb_folder)
+    thermals = rgbs if layout.thermal is None else _images(_folder(root, layout.thermal, split)[0])
+    labels = _labels(root, layout, split)
+    names = _names(root, split, rgbs, is_split)
+    _check_complete(rgb_folder, names, rgbs, "rgb")
+    _check_complete(rgb_folder, names, thermals, "thermal", others=rgbs if is_split or split == "all" else None)
+    if labels and not missing_labels:
+        _check_complete(rgb_folder, names, labels, "label", hint="; missing_labels: true takes them as unlabelled")
+    return [PairFiles(name, rgbs[name], thermals[name], labels.get(name)) for name in names]
+
+
+def _folder(root: Path, folder: str, split: str) -> tuple[Path, bool]:
+    """The folder of a split, and whether it holds this split alone."""
+    candidates = (root / split / folder, root / folder / split, root / folder)
+    for path in candidates:
+        if path.is_dir():
+            return path, path != candidates[-1]
+    raise ImageError(
+        f"{root}: expected a folder {' or '.join(str(p.relative_to(root)) for p in candidates)}: none found"
+    )
+
+
+def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
+    if layout.label is None:
+        return {}
+    try:
+        return _images(_folder(root, layout.label, split)[0])
+    except ImageError:  # no label folder at all: pairs for fusion alone
+        return {}
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    images: dict[str, Path] = {}
+    for path in files:
+        if path.stem in images:
+            raise ImageError(f"{path}: {images[path.stem].name} has the same name: expected one image a name")
+        images[path.stem] = path
+    return images
+
+
+def _names(root: Path, split: str, rgbs: dict[str, Path], is_split: bool) -> list[str]:
+    if is_split or split == "all":
+        return sorted(rgbs)
+    if Path(split).name != split:
+        raise ConfigError(f"split {split!r}: expected the bare name of a list in {root}, no path")
+    path = root / f"{split}.txt"
+    if not path.is_file():
+        raise ImageError(f"{path}: no such list: expected one name a line, or split: all for every pair")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    names = [Path(line).stem if Path(line).suffix.lower() in SUFFIXES else line for line in lines if line]
+    if not names:
+        raise ImageError(f"{path}: expected one name a line, got an empty list")
+    for line, name in zip((line for line in lines if line), names):
+        if Path(line).name != line:
+            raise ImageError(f"{path}: {line!r}: expected a bare file name, no path")
+        if names.count(name) > 1:
+            raise ImageError(f"{path}: {name!r} is listed more than once")
+    return names
+
+
+def _check_complete(
+    folder: Path, names: list[str], files: dict[str, Path], kind: str, others: dict | None = None, hint: str = ""
+) -> None:
+    """ImageError unless every name has its file, and with ``others`` every file its partner there."""
+    missing = [name for name in names if name not in files]
+    if missing:
+        raise ImageError(
+            f"{folder}: {len(names)} pairs, but {len(names) - len(missing)} {kind} images of their names: "
+            f"missing {_some(missing)}{hint}"
+        )
+    if others is not None and (extra := sorted(files.keys() - others.keys())):
+        raise ImageError(
+            f"{folder}: {len(others)} rgb images, but {len(files)} {kind} images: without partner {_some(extra)}"
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

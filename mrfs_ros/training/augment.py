@@ -1,0 +1,151 @@
+"""Random views of a pair: geometry alike for rgb, thermal and label; light, noise and loss for each sensor apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mrfs_ros.config import setting
+from mrfs_ros.data.dataset import Pair
+from mrfs_ros.types import UNLABELLED
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How far a training crop may be from the frame it was cut from; probabilities are per crop."""
+
+    mirror: float = setting(0.5, "Probability of a left-right mirror.", low=0, high=1)
+    scale_low: float = setting(0.5, "Smallest factor of the random scale.", low=0.1, high=4)
+    scale_high: float = setting(1.75, "Largest factor of the random scale.", low=0.1, high=4)
+    balanced_crops: float = setting(
+        0.0, "Probability that a crop is laid around a pixel of a class other than background.", low=0, high=1
+    )
+    rgb_gamma: float = setting(0.0, "Day and night: rgb to the power exp(+-this).", low=0, high=2)
+    rgb_gain: float = setting(0.0, "Each colour channel times 1 +- this.", low=0, high=1)
+    rgb_noise: float = setting(0.0, "Largest standard deviation of rgb noise [grey levels].", low=0, high=64)
+    rgb_blur: float = setting(0.0, "Probability of a blurred rgb image (sigma up to 1.5 pixels).", low=0, high=1)
+    thermal_gain: float = setting(0.0, "Thermal contrast times 1 +- this, around its mean.", low=0, high=1)
+    thermal_offset: float = setting(0.0, "Thermal plus or minus up to this [grey levels].", low=0, high=128)
+    thermal_noise: float = setting(0.0, "Largest standard deviation of thermal noise [grey levels].", low=0, high=64)
+    thermal_blur: float = setting(
+        0.0, "Probability of a blurred thermal image (sigma up to 1.5 pixels).", low=0, high=1
+    )
+    thermal_inversion: float = setting(0.0, "Probability of black-hot thermal.", low=0, high=1)
+    misalignment: float = setting(0.0, "Thermal shifted by up to this [pixels] in both directions.", low=0, high=64)
+    drop_rgb: float = setting(0.0, "Probability that rgb is black.", low=0, high=1)
+    drop_thermal: float = setting(0.0, "Probability that thermal is black (never both).", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A training example of size (H, W); fields as in ``Pair``.
+
+    ``valid``: (H, W) uint8, 1 inside the image, 0 in padding, where rgb and thermal are 0 and label is 255.
+    """
+
+    rgb: np.ndarray
+    thermal: np.ndarray
+    label: np.ndarray
+    valid: np.ndarray
+
+
+def augment(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> Crop:
+    """A random crop of ``size`` (H, W); the same ``rng`` state gives the same crop."""
+    rgb, thermal, label = _cut(pair, size, config, rng)
+    if rng.random() < config.mirror:
+        rgb, thermal, label = rgb[:, ::-1], thermal[:, ::-1], label[:, ::-1]
+    rgb = _light(np.ascontiguousarray(rgb), config, rng)
+    thermal = _heat(_shifted(np.ascontiguousarray(thermal), config.misalignment, rng), config, rng)
+    chance = rng.random()
+    if chance < config.drop_rgb:
+        rgb = np.zeros_like(rgb)
+    elif chance < config.drop_rgb + config.drop_thermal:
+        thermal = np.zeros_like(thermal)
+    return _padded(rgb, thermal, np.ascontiguousarray(label), size, rng)
+
+
+def _cut(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """A scaled region of the pair, at most ``size``; smaller where the scaled frame is."""
+    height, width = pair.thermal.shape
+    scale = np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high)))
+    region = min(height, round(size[0] / scale)), min(width, round(size[1] / scale))
+    free = height - region[0], width - region[1]
+    if rng.random() < config.balanced_crops and (anchor := _object_pixel(pair.label, rng)) is not None:
+        corner = [int(np.clip(anchor[i] - rng.uniform(0.1, 0.9) * region[i], 0, free[i])) for i in (0, 1)]
+    else:
+        corner = [int(rng.integers(free[i] + 1)) for i in (0, 1)]
+    cut = np.s_[corner[0] : corner[0] + region[0], corner[1] : corner[1] + region[1]]
+    target = [max(1, min(size[i], round(region[i] * scale))) for i in (1, 0)]
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return (
+        cv2.resize(pair.rgb[cut], target, interpolation=smooth),
+        cv2.resize(pair.thermal[cut], target, interpolation=smooth),
+        cv2.resize(pair.label[cut], target, interpolation=cv2.INTER_NEAREST_EXACT),
+    )
+
+
+def _object_pixel(label: np.ndarray, rng: np.random.Generator) -> tuple[int, int] | None:
+    """A random pixel of a random class of the frame, so that a distant person counts as much as a bus."""
+    classes = [c for c in np.unique(label) if c not in (0, UNLABELLED)]
+    if not classes:
+        return None
+    pixels = np.flatnonzero(label == classes[rng.integers(len(classes))])
+    row, column = divmod(int(pixels[rng.integers(len(pixels))]), label.shape[1])
+    return row, column
+
+
+def _light(rgb: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    gamma = np.exp(rng.uniform(-config.rgb_gamma, config.rgb_gamma))
+    gains = 1 + rng.uniform(-config.rgb_gain, config.rgb_gain, 3)
+    ramp = 255 * (np.arange(256) / 255) ** gamma
+    table = np.clip(ramp[:, None] * gains, 0, 255).round().astype(np.uint8)
+    rgb = cv2.LUT(rgb, table[None])
+    return _noisy(_blurred(rgb, config.rgb_blur, rng), config.rgb_noise, rng)
+
+
+def _heat(thermal: np.ndarray, config: AugmentConfig, rng: np.random.Generator) -> np.ndarray:
+    gain = 1 + rng.uniform(-config.thermal_gain, config.thermal_gain)
+    offset = rng.uniform(-config.thermal_offset, config.thermal_offset)
+    mean = float(thermal.mean())
+    table = np.clip(gain * (np.arange(256) - mean) + mean + offset, 0, 255).round().astype(np.uint8)
+    if rng.random() < config.thermal_inversion:
+        table = 255 - table
+    thermal = cv2.LUT(thermal, table)
+    return _noisy(_blurred(thermal, config.thermal_blur, rng), config.thermal_noise, rng)
+
+
+def _blurred(image: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
+    sigma = rng.uniform(0.3, 1.5)
+    return cv2.GaussianBlur(image, (0, 0), sigma) if rng.random() < probability else image
+
+
+def _noisy(image: np.ndarray, largest: float, rng: np.random.Generator) -> np.ndarray:
+    sigma = rng.uniform(0, largest)
+    if largest == 0:
+        return image
+    noise = sigma * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(image + noise, 0, 255).round().astype(np.uint8)
+
+
+def _shifted(thermal: np.ndarray, largest: float, rng: np.random.Generator) -> np.ndarray:
+    columns, rows = rng.uniform(-largest, largest, 2)
+    if largest == 0:
+        return thermal
+    height, width = thermal.shape
+    matrix = np.float32([[1, 0, columns], [0, 1, rows]])
+    return cv2.warpAffine(thermal, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _padded(
+    rgb: np.ndarray, thermal: np.ndarray, label: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+) -> Crop:
+    missing = size[0] - label.shape[0], size[1] - label.shape[1]
+    top, left = int(rng.integers(missing[0] + 1)), int(rng.integers(missing[1] + 1))
+    borders = (top, missing[0] - top, left, missing[1] - left)
+
+    def pad(image: np.ndarray, value: int) -> np.ndarray:
+        return cv2.copyMakeBorder(image, *borders, cv2.BORDER_CONSTANT, value=(value, value, value))
+
+    return Crop(pad(rgb, 0), pad(thermal, 0), pad(label, UNLABELLED), pad(np.ones_like(label), 0))

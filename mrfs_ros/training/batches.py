@@ -1,0 +1,75 @@
+"""Training batches that depend on seed and step alone, so that a run can stop anywhere and go on unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from mrfs_ros.data.dataset import PairDataset
+from mrfs_ros.training.augment import AugmentConfig, augment
+
+
+class StepExamples(Dataset):
+    """Examples by (step, slot): which frame, and how it is cut, follow from the seed and these two numbers."""
+
+    def __init__(
+        self, datasets: Sequence[PairDataset], size: tuple[int, int], config: AugmentConfig, seed: int, batch: int
+    ):
+        self._pairs = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
+        self._size, self._config, self._seed, self._batch = size, config, seed, batch
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        step, slot = key
+        epoch, position = divmod(step * self._batch + slot, len(self._pairs))
+        order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._pairs))
+        dataset, index = self._pairs[order[position]]
+        crop = augment(dataset[index], self._size, self._config, np.random.default_rng((self._seed, 1, step, slot)))
+        return {
+            "rgb": torch.from_numpy(crop.rgb).permute(2, 0, 1),
+            "thermal": torch.from_numpy(crop.thermal)[None],
+            "label": torch.from_numpy(crop.label),
+            "valid": torch.from_numpy(crop.valid)[None],
+        }
+
+
+class _Steps:
+    """Keys of the batches from ``first`` on, those of ``rank`` among ``world`` processes; never ends."""
+
+    def __init__(self, first: int, batch: int, rank: int, world: int):
+        self._first, self._batch, self._rank, self._world = first, batch, rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        step = self._first
+        while True:
+            yield [(step, slot) for slot in range(self._rank, self._batch, self._world)]
+            step += 1
+
+
+def batches(
+    examples: StepExamples, *, first: int, batch: int, workers: int, rank: int = 0, world: int = 1
+) -> Iterator[dict[str, Tensor]]:
+    """Endless uint8 batches from step ``first`` on: rgb (B, 3, H, W), thermal, valid (B, 1, H, W), label (B, H, W).
+
+    ``batch`` counts the examples of all ``world`` processes together; this one gets every ``world``-th from ``rank``.
+    """
+    loader = DataLoader(
+        examples,
+        batch_sampler=_Steps(first, batch, rank, world),
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(),
+        prefetch_factor=4 if workers else None,
+    )
+    return iter(loader)
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)

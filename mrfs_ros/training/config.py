@@ -1,0 +1,168 @@
+"""Everything that a training run can be told, with defaults, and the YAML file that tells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mrfs_ros.config import check_settings, from_mapping, setting
+from mrfs_ros.data.dataset import DatasetConfig
+from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.network.variants import VARIANTS
+from mrfs_ros.training.augment import AugmentConfig
+from mrfs_ros.training.losses import FUSION_WEIGHT, PRESETS, LossPreset, preset_named
+from mrfs_ros.types import ClassSet, class_set_named, numbered_hues
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training run; ``train`` and ``val`` are lists of ``DatasetConfig`` mappings, ``augment`` an ``AugmentConfig``."""
+
+    variant: str = setting("mit_b0", "Size of the encoders.", choices=tuple(VARIANTS))
+    head_width: int = setting(512, "Channels of the segmentation head.", low=8, high=4096)
+    classes: str = setting("MFNet", "Class set: MFNet, MSRS, FMB, PST900, or empty with class_names.")
+    class_names: list = setting([], "Own class names, background first.")
+    pretrained: str = setting("", "MiT encoder weights (.pth, .safetensors), copied into both modalities.")
+    init: str = setting("", "MRFS weights file to go on from.")
+    train: list = setting([], "Datasets to learn from.")
+    val: list = setting([], "Datasets to choose the best weights on; empty = the last weights are the result.")
+    augment: dict = setting({}, "See AugmentConfig.")
+    preset: str = setting("MFNet", "Numbers of the fusion loss.", choices=tuple(PRESETS))
+    fusion_target: dict = setting({}, "Own gamma, contrast or gradient_weight in place of the preset's.")
+    fusion_weight: float = setting(FUSION_WEIGHT, "Share of the fusion loss in the total.", low=0, high=1000)
+    class_weights: str = setting(
+        "none",
+        "none, median (frequency balancing, Eigen and Fergus, 2015) or sqrt (its square root), from the labels.",
+        choices=("none", "sqrt", "median"),
+    )
+    label_smoothing: float = setting(0.0, "Share of the target given to all classes.", low=0, high=0.9)
+    steps: int = setting(40000, "Optimizer steps.", low=1, high=10**8)
+    batch_size: int = setting(6, "Crops per step, over all processes together.", low=1, high=4096)
+    crop_height: int = setting(480, "Height [pixels] of a crop.", low=32, high=4096)
+    crop_width: int = setting(640, "Width [pixels] of a crop.", low=32, high=4096)
+    rate: float = setting(6e-5, "Highest learning rate (AdamW).", low=0, high=1)
+    weight_decay: float = setting(0.01, "On matrices and kernels, none on biases and norms.", low=0, high=1)
+    warmup_steps: int = setting(1500, "Steps over which the rate rises linearly.", low=0, high=10**8)
+    poly_power: float = setting(0.9, "The rate falls with (1 - progress) to this power.", low=0, high=10)
+    clip_norm: float = setting(0.0, "Largest norm of all gradients together; 0 = not clipped.", low=0, high=1e6)
+    amp: str = setting(
+        "none",
+        "Precision of the forward pass: none = float32, bf16, fp16 (CUDA only).",
+        choices=("none", "bf16", "fp16"),
+    )
+    ema_decay: float = setting(0.999, "Decay of the averaged weights, which are the result.", low=0, high=0.999999)
+    seed: int = setting(0, "Of weights, crops and dropout.", low=0, high=2**31)
+    workers: int = setting(1, "Processes that read and cut frames.", low=0, high=256)
+    threads: int = setting(0, "Threads of torch on the CPU; 0 = torch's own choice.", low=0, high=1024)
+    log_every: int = setting(20, "Steps between log entries.", low=1, high=10**8)
+    save_every: int = setting(200, "Steps between saved states.", low=1, high=10**8)
+    eval_every: int = setting(2000, "Steps between validations.", low=1, high=10**8)
+
+    def augmentation(self) -> AugmentConfig:
+        """The settings under ``augment``, checked."""
+        config = from_mapping(AugmentConfig, self.augment)
+        check_settings(config)
+        if config.scale_low > config.scale_high:
+            raise ConfigError(f"augment: expected scale_low <= scale_high, got {config.scale_low}, {config.scale_high}")
+        return config
+
+    def loss_preset(self) -> LossPreset:
+        """The preset with the numbers of ``fusion_target`` in place of its own."""
+        preset = preset_named(self.preset)
+        unknown = set(self.fusion_target) - set(asdict(preset))
+        numbers = all(type(value) in (int, float) and value >= 0 for value in self.fusion_target.values())
+        if unknown or not numbers:
+            raise ConfigError(f"fusion_target: expected numbers for {', '.join(asdict(preset))}: {self.fusion_target}")
+        return replace(preset, **self.fusion_target)
+
+    def class_set(self) -> ClassSet:
+        """The classes by name, or the own ones."""
+        if not self.class_names:
+            return class_set_named(self.classes)
+        if not all(isinstance(name, str) for name in self.class_names):
+            raise ConfigError(f"class_names: expected a list of texts, got {self.class_names!r}")
+        names = tuple(self.class_names)
+        return ClassSet(self.classes or "own", names, numbered_hues(len(names)))
+
+    def datasets(self, part: str) -> list[DatasetConfig]:
+        """The datasets under ``part`` (train or val), checked."""
+        configs = [from_mapping(DatasetConfig, entry) for entry in getattr(self, part)]
+        for config in configs:
+            check_settings(config)
+        return configs
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML file of settings; relative paths in it start at its folder. ConfigError says which one is wrong.
+
+    ``overrides``: settings in place of the file's, as texts NAME=VALUE.
+    """
+    path = Path(path).expanduser()
+    values = read_yaml(path) | dict(_override(text) for text in overrides)
+    config = from_mapping(TrainConfig, values)
+    check_settings(config)
+    parts = {}
+    for part in ("train", "val"):
+        entries = getattr(config, part)
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise ConfigError(f"{path}: {part}: expected a list of datasets with root, layout, split")
+        parts[part] = [{**entry, "root": _beside(path, str(entry.get("root", "")))} for entry in entries]
+    if not config.train:
+        raise ConfigError(f"{path}: train: expected at least one dataset")
+    files = {name: _beside(path, getattr(config, name)) for name in ("pretrained", "init")}
+    config = replace(config, **parts, **files)
+    config.augmentation(), config.class_set(), config.loss_preset(), config.datasets("train"), config.datasets("val")
+    return config
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; ConfigError if there is none."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingPackageError("reading YAML needs PyYAML: pip install 'mrfs_ros[train]'") from error
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected 'name: value' lines, got {type(values).__name__}")
+    return values
+
+
+def _override(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"setting {text!r}: expected NAME=VALUE")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"setting {text!r}: its value cannot be read: expected a number or a text") from error
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """The effective settings as YAML, in the order of the dataclass."""
+    import yaml
+
+    return yaml.safe_dump(asdict(config), sort_keys=False)
+
+
+def duration_s(text: str) -> float:
+    """Seconds of a duration such as 90s, 25m or 1.5h; ConfigError otherwise."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not match or float(match.group(1)) == 0:
+        raise ConfigError(f"duration {text!r}: expected a number with s, m or h, such as 25m")
+    return float(match.group(1)) * _UNITS[match.group(2)]
+
+
+def _beside(file: Path, path: str) -> str:
+    return str((file.parent / Path(path).expanduser()).resolve()) if path else ""

@@ -1,0 +1,278 @@
+"""The training loop: batches in, averaged weights out, resumable after any step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.config import NetworkConfig
+from mrfs_ros.data.dataset import PairDataset
+from mrfs_ros.engine.eager import normalised
+from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.network import MRFS, build_network
+from mrfs_ros.training.batches import StepExamples, batches
+from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.losses import mrfs_loss
+from mrfs_ros.training.optimizer import adamw, averaged, rate_factor
+from mrfs_ros.training.pretrained import load_encoders
+from mrfs_ros.training.processes import Processes
+from mrfs_ros.training.run_folder import MetricsLog, RunFolder
+
+LOGGED = ("total", "segmentation", "fusion", "intensity", "gradient", "colour")
+Validate = Callable[[MRFS], dict[str, float]]
+
+
+class Trainer:
+    """Network, average, optimizer and where they are in the run."""
+
+    def __init__(self, config: TrainConfig, datasets: list[PairDataset], processes: Processes):
+        self.config, self.processes = config, processes
+        self.classes = config.class_set()
+        if config.amp == "fp16" and processes.device.type != "cuda":
+            raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
+        self.network = _start(config, len(self.classes)).train().to(processes.device)
+        self.parallel = processes.parallel(self.network)
+        self.average = averaged(self.network, config.ema_decay)
+        self.optimizer = adamw(self.network, config.rate, config.weight_decay)
+        self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
+        self.pixels = class_pixels(datasets, len(self.classes))
+        self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
+        self.preset = config.loss_preset()
+        self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
+
+    def state(self) -> dict:
+        """Everything that the next step depends on."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "best": self.best,
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Go back to where ``state`` was taken."""
+        for name in ("network", "average", "optimizer", "scaler"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
+
+    def train_step(self, batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """One optimizer step; returns the loss and its terms, detached. MrfsError when the loss is not finite."""
+        config, device = self.config, self.processes.device
+        # Dropout depends on seed and step alone: a run that goes on is the run that never stopped.
+        torch.manual_seed(hash((config.seed, self.step, self.processes.rank)) % 2**63)
+        factor = rate_factor(self.step, config.warmup_steps, progress, config.poly_power)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate * factor
+        batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+        rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
+        with _autocast(config.amp, device):
+            logits, fused = self.parallel(rgb, thermal)
+        losses = mrfs_loss(
+            logits, fused, rgb, thermal, batch["label"], batch["valid"], self.preset,
+            fusion_weight=config.fusion_weight,
+            class_weights=self.class_weights,
+            label_smoothing=config.label_smoothing,
+        )  # fmt: skip
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(losses["total"]).backward()
+        if config.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return {name: losses[name].detach() for name in LOGGED}
+
+    def averaged_network(self) -> MRFS:
+        """The averaged weights, in eval mode."""
+        return self.average.module.eval()
+
+    def provenance(self, origin: dict[str, str], datasets: list[PairDataset], scores: dict[str, float]) -> dict:
+        """What a weights file says of its making; ``origin``: where the run comes from."""
+        untrained = [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
+        return {
+            **origin,
+            "steps": self.step,
+            "training time [s]": round(self.elapsed_s),
+            "pairs": sum(len(dataset) for dataset in datasets),
+            "untrained classes": ", ".join(untrained) or "none",
+            "scores": scores,
+            "settings": _without_paths(asdict(self.config)),
+        }
+
+
+def fit(
+    trainer: Trainer,
+    datasets: list[PairDataset],
+    folder: RunFolder | None,
+    *,
+    validate: Validate | None,
+    budget_s: float = 0.0,
+    progress_bar: Callable[..., object] | None = None,
+) -> None:
+    """Train to the last step or to the end of ``budget_s`` [s of training], whichever comes first.
+
+    ``folder``: of the first process, None in the others. ``validate``: network in eval mode -> scores, of which
+    "mIoU" chooses best.safetensors; without it that is the last average.
+    """
+    config, processes = trainer.config, trainer.processes
+    first = trainer.step
+    log = MetricsLog(folder.path, first) if folder else None
+    examples = StepExamples(
+        datasets, (config.crop_height, config.crop_width), config.augmentation(), config.seed, config.batch_size
+    )
+    stream = batches(
+        examples, first=first, batch=config.batch_size, workers=config.workers,
+        rank=processes.rank, world=processes.world,
+    )  # fmt: skip
+    clock = _Clock(trainer, budget_s)
+    bar = progress_bar(initial=first, total=config.steps, unit="step") if progress_bar and folder else None
+    sums = _Means()
+    for batch in stream:
+        sums.add(trainer.train_step(batch, clock.progress()))
+        finished = clock.progress() >= 1
+        if finished or trainer.step % config.log_every == 0 or trainer.step == 1:
+            _log(trainer, log, bar, sums, config.batch_size)
+        if finished or trainer.step % config.eval_every == 0:
+            _validate(trainer, datasets, folder, log, validate, clock)
+        if folder and (finished or trainer.step % config.save_every == 0):
+            folder.save_state(trainer.state())
+        if bar:
+            bar.update(1)
+        if finished:
+            break
+    processes.wait()
+    if bar:
+        bar.close()
+    if log:
+        log.close()
+
+
+class _Clock:
+    """How much of the run is over, by steps or by time, whichever is further; validation does not count."""
+
+    def __init__(self, trainer: Trainer, budget_s: float):
+        self._trainer, self._budget_s, self._last = trainer, budget_s, time.monotonic()
+
+    def progress(self) -> float:
+        now = time.monotonic()
+        self._trainer.elapsed_s += now - self._last
+        self._last = now
+        by_steps = self._trainer.step / self._trainer.config.steps
+        if not self._budget_s:
+            return by_steps
+        return max(by_steps, self._trainer.processes.agree(self._trainer.elapsed_s) / self._budget_s)
+
+    def skip(self) -> None:
+        """Leave out the time since the last look."""
+        self._last = time.monotonic()
+
+
+class _Means:
+    """Running means of losses, without waiting for the device at every step."""
+
+    def __init__(self):
+        self._sums: dict[str, Tensor] = {}
+        self._count, self._since = 0, time.monotonic()
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        self._sums = {name: self._sums.get(name, 0) + value for name, value in losses.items()}
+        self._count += 1
+
+    def take(self, batch: int) -> dict[str, float]:
+        values = {name: (value / self._count).item() for name, value in self._sums.items()}
+        values["crops_per_s"] = self._count * batch / (time.monotonic() - self._since)
+        self.__init__()
+        return values
+
+
+def _log(trainer: Trainer, log: MetricsLog | None, bar, means: _Means, batch: int) -> None:
+    values = means.take(batch)
+    if not np.isfinite(values["total"]):
+        raise MrfsError(
+            f"the loss is {values['total']} after step {trainer.step}: lower rate, set clip_norm, or use amp: none"
+        )
+    values["rate"] = trainer.optimizer.param_groups[0]["lr"]
+    if log:
+        log.add(trainer.step, values)
+    if bar:
+        bar.set_postfix_str(f"loss {values['total']:.3f}, {values['crops_per_s']:.1f} crops/s")
+
+
+def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
+    if folder:
+        network = trainer.averaged_network()
+        scores = validate(network) if validate else {}
+        if log and scores:
+            log.add(trainer.step, {f"val/{name}": value for name, value in scores.items()})
+        provenance = trainer.provenance(folder.origin, datasets, scores)
+        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance)
+        score = scores.get("mIoU", float(trainer.step))
+        if score > trainer.best:
+            trainer.best = score
+            save_checkpoint(folder.path / "best.safetensors", network, trainer.classes, provenance, torch.float16)
+    trainer.processes.wait()
+    clock.skip()
+
+
+def class_pixels(datasets: list[PairDataset], count: int) -> np.ndarray:
+    """Labelled pixels of every class over all datasets, (count,) int64."""
+    total = np.zeros(256, np.int64)
+    for dataset in datasets:
+        for pair in dataset:
+            total += np.bincount(pair.label.ravel(), minlength=256)
+    return total[:count]
+
+
+def class_weights(pixels: np.ndarray, rule: str, device: torch.device) -> Tensor | None:
+    """(classes,) weights of the cross-entropy by ``rule`` (none, median, sqrt); 1 for classes without pixels."""
+    if rule == "none" or not pixels.any():
+        return None
+    present = pixels > 0
+    weights = np.ones(len(pixels))
+    weights[present] = np.median(pixels[present]) / pixels[present]
+    return torch.tensor(np.sqrt(weights) if rule == "sqrt" else weights, dtype=torch.float32, device=device)
+
+
+def _start(config: TrainConfig, classes: int) -> MRFS:
+    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file."""
+    wanted = NetworkConfig(variant=config.variant, num_classes=classes, head_width=config.head_width)
+    if config.init:
+        checkpoint = read_checkpoint(config.init)
+        if (checkpoint.config.variant, checkpoint.config.num_classes) != (wanted.variant, wanted.num_classes):
+            raise ConfigError(
+                f"init: {config.init} is a {checkpoint.config.variant} with {checkpoint.config.num_classes} classes, "
+                f"the settings ask for {wanted.variant} with {wanted.num_classes}"
+            )
+        return checkpoint.network()
+    network = build_network(wanted, config.seed)
+    if config.pretrained:
+        load_encoders(network, config.pretrained)
+    return network
+
+
+def _autocast(amp: str, device: torch.device):
+    if amp == "none":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16 if amp == "bf16" else torch.float16)
+
+
+def _without_paths(settings: dict) -> dict:
+    """Settings fit for publishing: datasets and files by their last names, not by where they lie on this machine."""
+    shown = dict(settings)
+    for part in ("train", "val"):
+        shown[part] = [{**entry, "root": entry["root"].rpartition("/")[2]} for entry in settings[part]]
+    for file in ("pretrained", "init"):
+        shown[file] = settings[file].rpartition("/")[2]
+    return shown

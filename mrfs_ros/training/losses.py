@@ -1,0 +1,166 @@
+"""The paper's training objective: cross-entropy plus the fusion loss of intensity, gradient and colour."""
+# Paper: Zhang, Zuo, Jiang, Guo, Ma, "MRFS: Mutually Reinforcing Image Fusion and Segmentation", CVPR 2024, section 3.4.
+# Every mean runs over the whole crop, padding included; the validity mask multiplies the fused image and nothing else.
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.types import UNLABELLED
+
+FUSION_WEIGHT = 0.1
+INTENSITY_WEIGHT = 0.5
+COLOUR_WEIGHT = 1.0
+_GRAY = (0.2989, 0.587, 0.114)  # grey value whose mean the contrast turns around
+_SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+_SOBEL_Y = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))  # top minus bottom
+
+
+@dataclass(frozen=True)
+class LossPreset:
+    """What the fusion loss asks for on one dataset: ``gamma`` of rgb, ``contrast`` of thermal, weight of gradients."""
+
+    gamma: float
+    contrast: float
+    gradient_weight: float
+
+
+PRESETS = {
+    "MFNet": LossPreset(0.5, 1.7, 0.2),
+    "FMB": LossPreset(0.8, 1.0, 1.0),
+    "PST900": LossPreset(0.5, 1.8, 0.2),
+}
+
+
+def mrfs_loss(
+    logits: Tensor,
+    fused: Tensor,
+    rgb: Tensor,
+    thermal: Tensor,
+    label: Tensor,
+    valid: Tensor,
+    preset: str | LossPreset = "MFNet",
+    *,
+    fusion_weight: float = FUSION_WEIGHT,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> dict[str, Tensor]:
+    """The whole objective and its terms, each a scalar: total, segmentation, fusion, intensity, gradient, colour.
+
+    ``logits``: (B, classes, H, W). ``fused``, ``rgb``: (B, 3, H, W) in [0, 1], RGB. ``thermal``: (B, 1 or 3, H, W) in
+    [0, 1]. ``label``: (B, H, W) class ids, 255 = ignored. ``valid``: (B, 1, H, W), 1 inside the image, 0 in padding.
+    ``preset``: MFNet, FMB, PST900 or own numbers. ``intensity``, ``gradient`` and ``colour`` are before weighting.
+    ImageError for shapes that do not belong together, ConfigError for an unknown preset.
+    """
+    _check_shapes(logits, fused, rgb, thermal, label, valid)
+    preset = preset_named(preset) if isinstance(preset, str) else preset
+    segmentation = segmentation_loss(logits, label, class_weights, label_smoothing)
+    terms = fusion_loss(fused.float(), rgb.float(), thermal.float(), valid.float(), preset)
+    return {"total": segmentation + fusion_weight * terms["fusion"], "segmentation": segmentation, **terms}
+
+
+def preset_named(name: str) -> LossPreset:
+    """The numbers for a dataset; ConfigError if there are none under this name."""
+    if name not in PRESETS:
+        raise ConfigError(f"unknown loss preset {name!r}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def segmentation_loss(
+    logits: Tensor, label: Tensor, class_weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy, mean over the pixels that are not ignored; 0 (with gradients) when all are.
+
+    With ``class_weights`` ((classes,)) the mean is weighted by the true class's weight.
+    """
+    label = label.long()
+    total = functional.cross_entropy(
+        logits.float(),
+        label,
+        weight=class_weights,
+        ignore_index=UNLABELLED,
+        reduction="sum",
+        label_smoothing=label_smoothing,
+    )
+    counted = label != UNLABELLED
+    weights = counted if class_weights is None else class_weights[label.where(counted, 0)] * counted
+    return total / weights.sum().clamp(min=1e-12)
+
+
+def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, preset: LossPreset) -> dict[str, Tensor]:
+    """The fusion loss (``fusion``) and its terms before weighting; shapes as for ``mrfs_loss``, float."""
+    fused = fused * valid
+    visible = recover_weak_information(rgb, preset.gamma)
+    salient = salient_information(thermal.expand_as(rgb), preset.contrast)
+    intensity = intensity_loss(fused, visible, salient)
+    gradient = gradient_loss(fused, visible, salient)
+    colour = colour_loss(fused, visible)
+    fusion = INTENSITY_WEIGHT * intensity + preset.gradient_weight * gradient + COLOUR_WEIGHT * colour
+    return {"fusion": fusion, "intensity": intensity, "gradient": gradient, "colour": colour}
+
+
+def recover_weak_information(rgb: Tensor, gamma: float) -> Tensor:
+    """Weakened information recovery: rgb to the power ``gamma``, in [0, 1]; below 1 lifts what the dark hides."""
+    return rgb.pow(gamma).clamp(0, 1)
+
+
+def salient_information(thermal: Tensor, contrast: float) -> Tensor:
+    """Salient information: (B, 3, H, W) thermal with its contrast raised around each image's mean grey, in [0, 1]."""
+    weights = thermal.new_tensor(_GRAY).view(1, 3, 1, 1)
+    mean = (thermal * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
+    return (contrast * thermal + (1 - contrast) * mean).clamp(0, 1)
+
+
+def intensity_loss(fused: Tensor, visible: Tensor, salient: Tensor) -> Tensor:
+    """L1 to the brighter of both at every pixel and channel."""
+    return functional.l1_loss(fused, torch.maximum(visible, salient))
+
+
+def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor) -> Tensor:
+    """L1 of Sobel responses to the larger signed one of both, horizontal and vertical by halves."""
+    fused_x, fused_y = _sobel(fused)
+    visible_x, visible_y = _sobel(visible)
+    salient_x, salient_y = _sobel(salient)
+    horizontal = functional.l1_loss(fused_x, torch.maximum(visible_x, salient_x))
+    vertical = functional.l1_loss(fused_y, torch.maximum(visible_y, salient_y))
+    return 0.5 * horizontal + 0.5 * vertical
+
+
+def colour_loss(fused: Tensor, visible: Tensor) -> Tensor:
+    """L1 of Cb plus L1 of Cr: colour comes from the visible image alone."""
+    fused_cb, fused_cr = _chroma(fused)
+    visible_cb, visible_cr = _chroma(visible)
+    return functional.l1_loss(fused_cb, visible_cb) + functional.l1_loss(fused_cr, visible_cr)
+
+
+def _sobel(image: Tensor) -> tuple[Tensor, Tensor]:
+    channels = image.shape[1]
+    kernels = image.new_tensor((_SOBEL_X, _SOBEL_Y)).view(2, 1, 3, 3).repeat(channels, 1, 1, 1)
+    response = functional.conv2d(image, kernels, padding=1, groups=channels)
+    return response[:, 0::2], response[:, 1::2]
+
+
+def _chroma(image: Tensor) -> tuple[Tensor, Tensor]:
+    red, green, blue = image.unbind(dim=1)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return 0.564 * (blue - luma) + 0.5, 0.713 * (red - luma) + 0.5
+
+
+def _check_shapes(logits: Tensor, fused: Tensor, rgb: Tensor, thermal: Tensor, label: Tensor, valid: Tensor) -> None:
+    batch, _, height, width = rgb.shape if rgb.ndim == 4 else (0, 0, 0, 0)
+    expected = {
+        "rgb": (rgb, [(batch, 3, height, width)]),
+        "fused": (fused, [(batch, 3, height, width)]),
+        "thermal": (thermal, [(batch, 1, height, width), (batch, 3, height, width)]),
+        "label": (label, [(batch, height, width)]),
+        "valid": (valid, [(batch, 1, height, width)]),
+        "logits": (logits, [(batch, logits.shape[1] if logits.ndim == 4 else 0, height, width)]),
+    }
+    for name, (tensor, shapes) in expected.items():
+        if tuple(tensor.shape) not in shapes:
+            raise ImageError(f"{name}: expected {' or '.join(map(str, shapes))}, got {tuple(tensor.shape)}")

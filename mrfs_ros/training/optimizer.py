@@ -1,0 +1,39 @@
+"""AdamW with no weight decay where it hurts, the learning rate's course, and the average of the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+NO_DECAY_AXES = 1  # biases and the scales of norms have one axis
+
+
+def adamw(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW (betas 0.9, 0.999) over all parameters, weight decay on matrices and kernels only."""
+    decayed = [p for p in network.parameters() if p.ndim > NO_DECAY_AXES]
+    plain = [p for p in network.parameters() if p.ndim <= NO_DECAY_AXES]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999))
+
+
+def rate_factor(step: int, warmup: int, progress: float, power: float) -> float:
+    """Share of the full learning rate: linear over ``warmup`` steps, times (1 - progress) to the power ``power``.
+
+    ``progress``: share of the run that is over, 0 to 1.
+    """
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    return rise * (1 - min(1.0, progress)) ** power
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of weights and buffers; young averages forget faster, so that they start sane."""
+
+    def update(averages: list[Tensor], currents: list[Tensor], count: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, currents, share)
+        else:
+            torch._foreach_copy_(averages, currents)
+
+    return AveragedModel(network, multi_avg_fn=update, use_buffers=True)

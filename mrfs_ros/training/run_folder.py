@@ -1,0 +1,127 @@
+"""What a run leaves behind: its settings, numbers as they come, states to go on from, weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mrfs_ros import __version__
+from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
+from mrfs_ros.training.config import TrainConfig, to_yaml
+
+STATE = "latest.pt"
+UNITS = {"rate": "1/step", "crops_per_s": "1/s", "elapsed": "s"}  # the rest are losses and shares, without unit
+
+
+class RunFolder:
+    """A folder with config.yaml, run.json, metrics.jsonl, latest.pt, *.safetensors and TensorBoard files."""
+
+    def __init__(self, path: Path, config: TrainConfig, resume: bool):
+        self.path = path
+        stated = path / "config.yaml"
+        if not resume and stated.exists():
+            raise ConfigError(f"{path}: holds a run already: choose another --out, or go on with it by --resume")
+        if resume and not (path / STATE).is_file():
+            raise ConfigError(f"{path}: holds no {STATE} to go on from: start it without --resume")
+        path.mkdir(parents=True, exist_ok=True)
+        if resume and stated.read_text(encoding="utf-8") != to_yaml(config):
+            raise ConfigError(f"{stated}: differs from the settings given: a run goes on with the ones it began with")
+        stated.write_text(to_yaml(config), encoding="utf-8")
+        story = path / "run.json"
+        if not resume:
+            story.write_text(json.dumps(origin(), indent=1) + "\n", encoding="utf-8")
+        self.origin: dict[str, str] = json.loads(story.read_text(encoding="utf-8"))
+        _link_latest(path)
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Write ``latest.pt``, whole or not at all."""
+        target, unfinished = self.path / STATE, self.path / f"{STATE}.unfinished"
+        torch.save(state, unfinished)
+        os.replace(unfinished, target)
+
+
+class MetricsLog:
+    """Numbers by step, as JSON lines (name, value, unit, step) and for TensorBoard."""
+
+    def __init__(self, folder: Path, first_step: int):
+        self._path = folder / "metrics.jsonl"
+        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+        # A run that was killed wrote beyond the state it goes on from; those steps will come again.
+        kept = [line for line in lines if _step(line) <= first_step]
+        self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self._board = _summary_writer(folder / "tensorboard", first_step)
+
+    def add(self, step: int, values: dict[str, float]) -> None:
+        """Log ``values`` after ``step`` steps."""
+        with self._path.open("a", encoding="utf-8") as file:
+            for name, value in values.items():
+                unit = UNITS.get(name, "")
+                file.write(json.dumps({"step": step, "name": name, "value": value, "unit": unit}) + "\n")
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+        self._board.flush()
+
+    def close(self) -> None:
+        self._board.close()
+
+
+def _step(line: str) -> float:
+    """The step of a log line; infinity for one that a kill cut off."""
+    try:
+        return json.loads(line)["step"]
+    except ValueError:
+        return float("inf")
+
+
+def load_state(folder: Path, device: torch.device) -> dict[str, Any]:
+    """Read ``latest.pt`` of a run folder; CheckpointError if it is damaged."""
+    try:
+        return torch.load(folder / STATE, map_location=device, weights_only=True)
+    except Exception as error:  # damage has many types
+        raise CheckpointError(f"{folder / STATE}: cannot be read ({error}): start the run anew") from error
+
+
+def origin() -> dict[str, str]:
+    """Where a run comes from: command, commit, versions, hardware, date."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "command": " ".join(["mrfs", *sys.argv[1:]]),
+        "commit": _commit(),
+        "mrfs_ros": __version__,
+        "torch": torch.__version__,
+        "device": device,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def _commit() -> str:
+    """The git revision of this code, with -dirty if changed since; unknown outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _link_latest(path: Path) -> None:
+    link, unfinished = path.parent / "latest", path.parent / f".latest-{os.getpid()}"
+    if link.exists() and not link.is_symlink():
+        return  # somebody's own folder of this name
+    unfinished.symlink_to(path.name)
+    os.replace(unfinished, link)
+
+
+def _summary_writer(folder: Path, first_step: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingPackageError("training logs need TensorBoard: pip install 'mrfs_ros[train]'") from error
+    return SummaryWriter(str(folder), purge_step=first_step + 1)
