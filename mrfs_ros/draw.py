@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -50,3 +50,16 @@ def side_by_side(panels: Mapping[str, np.ndarray]) -> np.ndarray:
         cv2.putText(bar, title, (4, _BAR - 8), _FONT, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
         columns.append(np.vstack((bar, colour)))
     return np.hstack(columns)
+
+
+def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], panel_width: int = 320) -> np.ndarray:
+    """One picture of many frames: each row's titled panels scaled to ``panel_width`` pixels, rows one below another.
+
+    Panels as for ``side_by_side``; all rows have as many. Returns (H, W, 3) uint8 RGB.
+    """
+    sheet = []
+    for row in rows:
+        height, width = next(iter(row.values())).shape[:2]
+        size = panel_width, round(height * panel_width / width)
+        sheet.append(side_by_side({t: cv2.resize(p, size, interpolation=cv2.INTER_AREA) for t, p in row.items()}))
+    return np.vstack(sheet)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import fuse, info, train
+from mrfs_ros.cli import evaluate, fuse, info, train
 from mrfs_ros.errors import MrfsError
 
 EXAMPLES = """examples:
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fuse, info, train):
+    for command in (fuse, info, train, evaluate):
         command.add_parser(commands).set_defaults(run=command.run)
     return top
 

@@ -103,9 +103,9 @@ def _validation(val, classes, processes):
     from mrfs_ros.engine.eager import EagerEngine
 
     def validate(network) -> dict[str, float]:
-        from mrfs_ros.evaluation.evaluate import segmentation_scores
+        from mrfs_ros.evaluation.evaluate import validation_scores
 
         info = EngineInfo("eager", str(processes.device), network.config.variant, classes, "in training")
-        return segmentation_scores(EagerEngine(network, info), val)
+        return validation_scores(EagerEngine(network, info), val)
 
     return validate

@@ -53,9 +53,18 @@ def read_label(path: Path, classes: ClassSet) -> np.ndarray:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write (H, W) uint8 grey or (H, W, 3) uint8 RGB as PNG; ImageError when the file cannot be written."""
+    _write(path, image, ".png", [])
+
+
+def write_jpeg(path: Path, image: np.ndarray, quality: int = 90) -> None:
+    """Write as JPEG of ``quality`` 1 to 100; otherwise as ``write_png``."""
+    _write(path, image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def _write(path: Path, image: np.ndarray, suffix: str, settings: list[int]) -> None:
     pixels = image if image.ndim == 2 else image[:, :, ::-1]
     try:
-        path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        path.write_bytes(cv2.imencode(suffix, pixels, settings)[1].tobytes())
     except OSError as error:
         raise ImageError(
             f"{path}: cannot be written ({error.strerror}): free space or choose another folder"

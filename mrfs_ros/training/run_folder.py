@@ -44,7 +44,7 @@ class RunFolder:
         """Write ``latest.pt``, whole or not at all."""
         target, unfinished = self.path / STATE, self.path / f"{STATE}.unfinished"
         torch.save(state, unfinished)
-        os.replace(unfinished, target)
+        unfinished.replace(target)
 
 
 class MetricsLog:
@@ -116,7 +116,7 @@ def _link_latest(path: Path) -> None:
     if link.exists() and not link.is_symlink():
         return  # somebody's own folder of this name
     unfinished.symlink_to(path.name)
-    os.replace(unfinished, link)
+    unfinished.replace(link)
 
 
 def _summary_writer(folder: Path, first_step: int):

@@ -1,0 +1,150 @@
+"""``mrfs evaluate``: a weights file over labelled or unlabelled pairs, scores and pictures out."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from mrfs_ros.config import BACKENDS
+from mrfs_ros.errors import ConfigError
+
+EXAMPLES = """examples:
+  mrfs evaluate --root /data/MFNet --layout mfnet --split test --weights models/mfnet.pth --out out/mfnet
+  mrfs evaluate config/train_street.yaml --weights runs/street/best.safetensors --baselines --out out/street
+  mrfs evaluate --root /data/LLVIP --layout llvip --split test --out out/llvip
+
+The data are one dataset by --root, or those under val in a training configuration. The folder gets scores.md,
+scores.json, frames.csv (every frame) and contact_sheet.jpg.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "evaluate",
+        help="score segmentation and fusion on a dataset",
+        description="Score the labels (IoU, accuracy) and fused images (EN, SD, SF, AG, MI, SCD, CC, VIF, Qabf, ...).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("config", nargs="?", type=Path, help="training configuration whose val datasets are scored")
+    command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
+    command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
+    command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
+    command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
+    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
+    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
+    command.add_argument(
+        "--window", default="", metavar="HxW", help="slide a window of this size, stride 2/3, as the paper does"
+    )
+    command.add_argument("--stretch", action="store_true", help="stretch each fused image to its min and max first")
+    command.add_argument("--baselines", action="store_true", help="score the inputs' plain average and maximum too")
+    command.add_argument("--no-fusion", action="store_true", help="segmentation scores alone: quicker")
+    command.add_argument("--sheet", type=int, default=12, metavar="N", help="frames on the contact sheet (default: 12)")
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score everything, write the report, print its tables."""
+    from tqdm import tqdm
+
+    from mrfs_ros.engine import load_engine
+    from mrfs_ros.evaluation.evaluate import evaluate
+    from mrfs_ros.evaluation.report import markdown, write_report
+
+    engine = load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
+    if arguments.window:
+        engine = _sliding(engine, arguments)
+    datasets = _datasets(arguments, engine.info.classes)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    sheet = _Sheet(engine.info.classes, sum(map(len, datasets.values())), arguments.sheet)
+    evaluation = evaluate(
+        engine,
+        datasets,
+        fusion=not arguments.no_fusion,
+        baselines=arguments.baselines,
+        stretch=arguments.stretch,
+        watch=sheet.add,
+        progress=lambda pairs: tqdm(pairs, unit="pair", file=sys.stderr, dynamic_ncols=True),
+    )
+    facts = _facts(engine, datasets, arguments)
+    write_report(evaluation, arguments.out, facts)
+    sheet.write(arguments.out / "contact_sheet.jpg")
+    print(markdown(evaluation, facts))
+    print(f"written to {arguments.out}: scores.md, scores.json, frames.csv, contact_sheet.jpg")
+    return 0
+
+
+def _datasets(arguments: argparse.Namespace, classes) -> dict:
+    from mrfs_ros.data.dataset import DatasetConfig, PairDataset
+    from mrfs_ros.training.config import load_config
+
+    if bool(arguments.config) == bool(arguments.root):
+        raise ConfigError("expected a training configuration or --root FOLDER, one of them")
+    if arguments.root:
+        split = arguments.split or ("all" if arguments.layout == "folder" else "test")
+        configs = [DatasetConfig(root=arguments.root, layout=arguments.layout, split=split, cache=False)]
+    else:
+        configs = [replace(config, cache=False) for config in load_config(arguments.config).datasets("val")]
+        if not configs:
+            raise ConfigError(f"{arguments.config}: names no val datasets: expected at least one")
+    datasets = {}
+    for config in configs:
+        name = Path(config.root).resolve().name
+        datasets[f"{name} {config.split}"] = PairDataset(config, classes)
+    return datasets
+
+
+def _sliding(engine, arguments: argparse.Namespace):
+    from mrfs_ros.checkpoint import load_network
+    from mrfs_ros.evaluation.sliding import sliding_engine
+
+    match = re.fullmatch(r"(\d+)x(\d+)", arguments.window)
+    if not match or not engine.info.weights:
+        raise ConfigError(f"--window {arguments.window!r}: expected HEIGHTxWIDTH, such as 480x640, and a weights file")
+    return sliding_engine(load_network(engine.info.weights), engine.info, (int(match[1]), int(match[2])))
+
+
+def _facts(engine, datasets: dict, arguments: argparse.Namespace) -> dict[str, str]:
+    return {
+        "network": str(engine.info),
+        "data": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in datasets.items()),
+        "image": f"window {arguments.window}, stride 2/3" if arguments.window else "whole",
+        "fused image": "STRETCHED to its min and max before scoring"
+        if arguments.stretch
+        else "as the network gives it",
+    }
+
+
+class _Sheet:
+    """Collects evenly spread frames: inputs, fused image, predicted and true labels."""
+
+    def __init__(self, classes, pairs: int, wanted: int):
+        self._classes, self._every, self._seen = classes, max(1, -(-pairs // max(1, wanted))), 0
+        self._rows: list = []
+
+    def add(self, pair, result) -> None:
+        from mrfs_ros.draw import overlay
+
+        if self._seen % self._every == 0:
+            self._rows.append(
+                {
+                    f"rgb {pair.name}": pair.rgb,
+                    "thermal": pair.thermal,
+                    "fused": result.fused,
+                    "labels": overlay(result.fused, result.labels, self._classes),
+                    "truth" if pair.labelled else "no truth": overlay(result.fused, pair.label, self._classes),
+                }
+            )
+        self._seen += 1
+
+    def write(self, path: Path) -> None:
+        from mrfs_ros.draw import contact_sheet
+        from mrfs_ros.sensing.image_files import write_jpeg
+
+        write_jpeg(path, contact_sheet(self._rows))

@@ -1,0 +1,137 @@
+"""An engine over datasets: what it scores on every frame, and on the day, the night and the whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mrfs_ros.data.dataset import Pair, PairDataset
+from mrfs_ros.engine import Engine
+from mrfs_ros.evaluation.metrics import fusion_metrics
+from mrfs_ros.evaluation.segmentation import SegmentationScores, confusion_matrix
+from mrfs_ros.evaluation.segmentation import segmentation_scores as scores_of_pixels
+from mrfs_ros.sensing.gray import to_gray
+from mrfs_ros.types import ClassSet, FusionResult
+
+NIGHT_GRAY = 56
+"""Mean grey of rgb below which a frame whose name does not tell counts as night: the best cut between MSRS's D and N."""
+
+Watch = Callable[[Pair, FusionResult], None]
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """Scores of one frame; ``fusion``: method ("fused" or a baseline) -> metric -> value."""
+
+    dataset: str
+    name: str
+    night: bool
+    seconds: float
+    confusion: np.ndarray
+    fusion: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Frames with their scores, and means over groups of them."""
+
+    classes: ClassSet
+    frames: list[FrameScores]
+
+    def groups(self) -> dict[str, list[FrameScores]]:
+        """All frames, day, night, and each dataset if there are several; empty groups are left out."""
+        groups = {
+            "all": self.frames,
+            "day": [frame for frame in self.frames if not frame.night],
+            "night": [frame for frame in self.frames if frame.night],
+        }
+        names = dict.fromkeys(frame.dataset for frame in self.frames)
+        if len(names) > 1:
+            groups |= {name: [frame for frame in self.frames if frame.dataset == name] for name in names}
+        return {name: frames for name, frames in groups.items() if frames}
+
+    def segmentation(self, frames: Sequence[FrameScores]) -> SegmentationScores | None:
+        """Scores of the pixels of ``frames`` together; None when none is labelled."""
+        confusion = sum(frame.confusion for frame in frames)
+        return scores_of_pixels(confusion, self.classes) if confusion.any() else None
+
+    def fusion(self, frames: Sequence[FrameScores]) -> dict[str, dict[str, float]]:
+        """Method -> metric -> mean over ``frames``."""
+        return {
+            method: {metric: float(np.mean([f.fusion[method][metric] for f in frames])) for metric in metrics}
+            for method, metrics in frames[0].fusion.items()
+        }
+
+
+def evaluate(
+    engine: Engine,
+    datasets: dict[str, PairDataset],
+    *,
+    fusion: bool = True,
+    baselines: bool = False,
+    stretch: bool = False,
+    watch: Watch | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> Evaluation:
+    """Run ``engine`` over ``datasets`` (name -> dataset) and score its labels and fused images.
+
+    ``fusion``: score the fused images too. ``baselines``: and the plain average and maximum of the inputs.
+    ``stretch``: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
+    ``watch``: is shown every pair with its result. ``progress``: wraps the pairs, such as tqdm.
+    """
+    pairs = [(name, dataset, i) for name, dataset in datasets.items() for i in range(len(dataset))]
+    frames = []
+    for name, dataset, i in progress(pairs):
+        pair = dataset[i]
+        start = time.perf_counter()
+        result = engine(pair.rgb, pair.thermal)
+        seconds = time.perf_counter() - start
+        confusion = confusion_matrix(result.labels, pair.label, len(engine.info.classes))
+        scores = _fusion_scores(pair, result, baselines, stretch) if fusion else {}
+        frames.append(FrameScores(name, pair.name, is_night(pair), seconds, confusion, scores))
+        if watch:
+            watch(pair, result)
+    return Evaluation(engine.info.classes, frames)
+
+
+def validation_scores(engine: Engine, datasets: Sequence[PairDataset]) -> dict[str, float]:
+    """mIoU (rule "defined") and IoU/CLASS over all ``datasets`` together; classes without a pixel are left out."""
+    named = {str(number): dataset for number, dataset in enumerate(datasets)}
+    evaluation = evaluate(engine, named, fusion=False)
+    scores = evaluation.segmentation(evaluation.frames)
+    if scores is None:
+        return {}
+    ious = {f"IoU/{name}": iou for name, iou in zip(engine.info.classes.names, scores.iou) if not np.isnan(iou)}
+    return {"mIoU": scores.mean_iou("defined"), **ious}
+
+
+def is_night(pair: Pair) -> bool:
+    """By the last letter of an MFNet or MSRS name (00123D, 00123N), otherwise by the mean grey of rgb."""
+    stem, letter = pair.name[:-1], pair.name[-1]
+    if stem.isdigit() and letter in "DN":
+        return letter == "N"
+    return float(to_gray(pair.rgb).mean()) < NIGHT_GRAY
+
+
+def stretched(fused: np.ndarray) -> np.ndarray:
+    """``fused`` ((H, W, 3) uint8) with its darkest value at 0 and its brightest at 255: higher EN, SD and AG."""
+    low, high = int(fused.min()), int(fused.max())
+    if low == high:
+        return fused
+    return np.round((fused.astype(np.float32) - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _fusion_scores(pair: Pair, result: FusionResult, baselines: bool, stretch: bool) -> dict[str, dict[str, float]]:
+    visible, thermal = to_gray(pair.rgb), pair.thermal
+    images = {"fused": to_gray(stretched(result.fused) if stretch else result.fused)}
+    if baselines:
+        mean = (visible.astype(np.uint16) + thermal) / 2
+        images |= {"average": np.round(mean).astype(np.uint8), "maximum": np.maximum(visible, thermal)}
+    return {method: fusion_metrics(image, visible, thermal) for method, image in images.items()}
+
+
+def segmentation_scores(engine, datasets):
+    return validation_scores(engine, datasets)
