@@ -41,11 +41,13 @@ setup(
     ],
     extras_require={
         "bags": ["rosbags>=0.11"],
-        "test": ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6"],
+        "train": ["PyYAML>=6", "tensorboard>=2.15"],
+        "test": ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6", "tensorboard>=2.15"],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/models", ["models/README.md", "models/mrfs_b0_street.safetensors"]),
         *(shared(folder) for folder in ("launch", "config", "rviz")),
     ],
     zip_safe=True,

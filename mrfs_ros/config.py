@@ -79,7 +79,9 @@ class NodeConfig:
     """The ROS node's parameters; ``fixed`` ones need a restart."""
 
     weights: str = setting(
-        "", "Weights file, .pth or .safetensors; empty = UNTRAINED network, and it says so.", fixed=True
+        "",
+        "Weights file, .pth or .safetensors; empty = the model that comes along; untrained = random weights.",
+        fixed=True,
     )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)

@@ -141,7 +141,7 @@ def main() -> int:
         help="folder for bags, pictures, logs (default: out); what an earlier demo left in it is replaced",
     )
     parser.add_argument("--frames", type=int, choices=range(1, 13), metavar="1-12", help="pairs to play (default: all)")
-    parser.add_argument("--weights", default="", help="weights file; without it the network is UNTRAINED")
+    parser.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     arguments = parser.parse_args()
     out, weights = arguments.out, arguments.weights
     for old in ("sample_bag", "recorded_bag", "pictures", "logs"):
@@ -182,8 +182,6 @@ def main() -> int:
         f"demo: pairs in {len(pairs)}, fused {len(images[OUTPUTS[0]])}, masks {len(images[OUTPUTS[1]])}, overlays "
         f"{len(images[OUTPUTS[2]])}; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms"
     )
-    if not weights:
-        print("demo: the network is UNTRAINED (no weights given): its images prove the way, not the network")
     print(f"demo: look at {out / 'pictures'}; the bag with inputs and outputs is {out / 'recorded_bag'}")
     return 0
 

@@ -17,28 +17,33 @@ FLOORS = {
     "errors": 0,
     "types": 1,
     "config": 1,
+    "shipped": 1,
     "network": 2,
     "sensing": 2,
     "draw": 2,
     "checkpoint": 3,
+    "data": 3,
     "engine": 4,
-    "cli": 5,
-    "ros": 5,
+    "training": 5,
+    "evaluation": 5,
+    "cli": 6,
+    "ros": 6,
 }
 ROS_PACKAGES = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rcl_interfaces", "builtin_interfaces",
     "rosgraph_msgs", "vision_msgs", "message_filters", "cv_bridge",
 }  # fmt: skip
 HOME = {  # the rooms in which a heavy package may be imported
-    "torch": {"network", "checkpoint", "engine"},
+    "torch": {"network", "checkpoint", "engine", "training", "evaluation"},
     "safetensors": {"checkpoint"},
-    "cv2": {"sensing", "draw"},
+    "cv2": {"sensing", "draw", "data", "training", "evaluation"},
+    "yaml": {"training"},
     **{package: {"ros"} for package in ROS_PACKAGES},
     "rosbags": {"ros"},
     "launch": set(),
     "launch_ros": set(),
 }
-INSIDE_FUNCTIONS_ONLY = {"rosbags", "message_filters", "cv_bridge", "vision_msgs", "tqdm"}
+INSIDE_FUNCTIONS_ONLY = {"rosbags", "message_filters", "cv_bridge", "vision_msgs", "tqdm", "yaml"}
 
 
 def room(path: Path) -> str:

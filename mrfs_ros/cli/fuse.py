@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
     command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument("--weights", default="", help="weights file; without it the network is UNTRAINED")
+    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")

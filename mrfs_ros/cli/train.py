@@ -42,8 +42,6 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train to the end; the first process under torchrun writes the run folder."""
-    import torch
-
     from mrfs_ros.data.dataset import PairDataset
     from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
@@ -52,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config, arguments.set)
     budget_s = duration_s(arguments.time_budget) if arguments.time_budget else 0.0
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    processes = join(arguments.device)
+    processes = join(arguments.device, config.threads)
     try:
         classes = config.class_set()
         datasets = [PairDataset(entry, classes) for entry in config.datasets("train")]

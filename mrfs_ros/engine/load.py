@@ -12,13 +12,18 @@ from mrfs_ros.engine.eager import EagerEngine
 from mrfs_ros.engine.protocol import Engine, EngineInfo
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.network import build_network
+from mrfs_ros.shipped import shipped_model
 from mrfs_ros.types import class_set_for_count, class_set_named
+
+UNTRAINED = "untrained"
+"""Given as weights: random ones, on purpose."""
 
 
 def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "auto", *, classes: str = "") -> Engine:
     """Return an engine for a weights file.
 
-    ``weights``: .pth or .safetensors; empty gives an UNTRAINED mit_b0 (``engine.info.untrained`` is True).
+    ``weights``: .pth or .safetensors; empty = the trained model that comes with this package; ``untrained`` = a
+    mit_b0 with random weights (``engine.info.untrained`` is True), for trying things out.
     ``device``: auto (CUDA if there is one, else cpu), cpu, cuda, cuda:N. ``backend``: auto, eager.
     ``classes``: name of the class set, empty = what the file says or its class count tells.
     Raises CheckpointError for the file, ConfigError for the other arguments.
@@ -26,12 +31,13 @@ def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend {backend!r}: expected one of {', '.join(BACKENDS)}")
     device = resolve_device(device)
-    if weights:
+    if weights != UNTRAINED:
+        weights = weights or shipped_model()
         checkpoint = read_checkpoint(weights, classes)
         network, class_set, sha256 = checkpoint.network(), checkpoint.classes, checkpoint.sha256
     else:
         class_set = class_set_named(classes) if classes else class_set_for_count(NetworkConfig().num_classes)
-        network, sha256 = build_network(NetworkConfig(num_classes=len(class_set))), ""
+        network, weights, sha256 = build_network(NetworkConfig(num_classes=len(class_set))), "", ""
     info = EngineInfo("eager", device, network.config.variant, class_set, str(weights), sha256)
     return EagerEngine(network, info)
 

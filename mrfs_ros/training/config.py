@@ -21,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A training run; ``train``, ``val``: lists of mappings to ``DatasetConfig``, ``augment``: one to ``AugmentConfig``."""
+    """A training run; ``train`` and ``val`` list mappings to ``DatasetConfig``, ``augment`` is one to ``AugmentConfig``."""
 
     variant: str = setting("mit_b0", "Size of the encoders.", choices=tuple(VARIANTS))
     head_width: int = setting(512, "Channels of the segmentation head.", low=8, high=4096)

@@ -53,11 +53,15 @@ class Processes:
             distributed.destroy_process_group()
 
 
-def join(device: str) -> Processes:
+def join(device: str, threads: int = 0) -> Processes:
     """Join the other processes if torchrun started this one; ``device`` as for ``load_engine``.
+
+    ``threads``: of torch on the CPU, for each process; 0 leaves torch's own choice.
 
     CUDA processes of one machine take one GPU each and talk over NCCL, CPU processes over gloo.
     """
+    if threads:
+        torch.set_num_threads(threads)
     resolved = torch.device(resolve_device(device))
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

@@ -33,7 +33,7 @@ def test_installed_program_tells_its_version():
     assert (run.returncode, run.stdout.strip()) == (0, f"mrfs_ros {__version__}")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["fuse", "--help"], ["info", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ("fuse", "info", "train", "evaluate"))])
 def test_help_shows_examples(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
@@ -88,8 +88,8 @@ def test_a_bad_pair_does_not_stop_the_others(tmp_path, tiny_weights, small_pair,
     assert "2 of 3 pairs fused" in output.out
 
 
-def test_without_weights_everything_says_untrained(pair_files, tmp_path, capsys):
-    assert fuse(*pair_files, tmp_path / "out") == 0
+def test_untrained_is_said_everywhere(pair_files, tmp_path, capsys):
+    assert fuse(*pair_files, tmp_path / "out", "untrained") == 0
     assert "UNTRAINED" in capsys.readouterr().out
     picture = read_rgb(tmp_path / "out/street_overlay.png")
     assert (picture[-26:] == 0).mean() > 0.5  # the dark strip that the text stands on

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -77,11 +79,22 @@ def test_info_says_what_runs(engine, tiny_weights):
     assert engine.device_report() == {"torch threads": str(torch.get_num_threads())}
 
 
-def test_without_weights_it_says_untrained():
-    engine = load_engine(classes="FMB")
+def test_random_weights_say_that_they_are_untrained():
+    engine = load_engine("untrained", classes="FMB")
     assert engine.info.untrained
     assert "UNTRAINED" in str(engine.info)
     assert len(engine.info.classes) == 15
+
+
+def test_without_weights_it_is_the_model_that_comes_along(small_pair):
+    engine = load_engine(device="cpu")
+    assert not engine.info.untrained
+    assert Path(engine.info.weights).name == "mrfs_b0_street.safetensors"
+    assert engine.info.classes == MFNET
+    result = engine(*small_pair)
+    thermal = small_pair[1]
+    # It has learnt to fuse: what is bright in the thermal image is bright in the fused one.
+    assert result.fused[thermal > 200].mean() > result.fused[thermal < 80].mean() + 40
 
 
 @pytest.mark.parametrize(
@@ -92,7 +105,7 @@ def test_without_weights_it_says_untrained():
         ({"device": "abacus"}, ConfigError, "unknown device 'abacus': expected auto, cpu, cuda or cuda:N"),
         ({"device": "mps"}, ConfigError, "device 'mps' is not supported"),
         ({"device": "cuda:99"}, ConfigError, "device 'cuda:99' is not there"),
-        ({"classes": "Mars"}, ConfigError, "unknown class set 'Mars'"),
+        ({"weights": "untrained", "classes": "Mars"}, ConfigError, "unknown class set 'Mars'"),
     ],
 )
 def test_wishes_that_cannot_be_met(arguments, error, text):

@@ -44,7 +44,7 @@ def test_answers_are_the_engines_bytes_under_the_rgb_header(tmp_path, cameras, t
 
 def test_untrained_is_said_in_log_diagnostics_and_overlay(tmp_path, cameras, small_pair):
     world = cameras(outputs=("overlay",))
-    with NodeProcess(tmp_path, warmup_height=96, warmup_width=128) as node:
+    with NodeProcess(tmp_path, weights="untrained", warmup_height=96, warmup_width=128) as node:
         node.ready()
         world.matched().send(0, *small_pair)
         world.await_answer(0)
