@@ -21,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A training run; ``train`` and ``val`` list mappings to ``DatasetConfig``, ``augment`` is one to ``AugmentConfig``."""
+    """A training run; ``train``, ``val``: mappings to ``DatasetConfig``, ``augment``: one to ``AugmentConfig``."""
 
     variant: str = setting("mit_b0", "Size of the encoders.", choices=tuple(VARIANTS))
     head_width: int = setting(512, "Channels of the segmentation head.", low=8, high=4096)
@@ -59,6 +59,7 @@ class TrainConfig:
     seed: int = setting(0, "Of weights, crops and dropout.", low=0, high=2**31)
     workers: int = setting(1, "Processes that read and cut frames.", low=0, high=256)
     threads: int = setting(0, "Threads of torch on the CPU; 0 = torch's own choice.", low=0, high=1024)
+    tensorboard: bool = setting(True, "Write TensorBoard files beside metrics.jsonl.")
     log_every: int = setting(20, "Steps between log entries.", low=1, high=10**8)
     save_every: int = setting(200, "Steps between saved states.", low=1, high=10**8)
     eval_every: int = setting(2000, "Steps between validations.", low=1, high=10**8)

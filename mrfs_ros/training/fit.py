@@ -128,7 +128,7 @@ def fit(
     """
     config, processes = trainer.config, trainer.processes
     first = trainer.step
-    log = MetricsLog(folder.path, first) if folder else None
+    log = MetricsLog(folder.path, first, config.tensorboard) if folder else None
     examples = StepExamples(
         datasets, (config.crop_height, config.crop_width), config.augmentation(), config.seed, config.batch_size
     )

@@ -48,15 +48,15 @@ class RunFolder:
 
 
 class MetricsLog:
-    """Numbers by step, as JSON lines (name, value, unit, step) and for TensorBoard."""
+    """Numbers by step, as JSON lines (name, value, unit, step) and, if wanted, for TensorBoard."""
 
-    def __init__(self, folder: Path, first_step: int):
+    def __init__(self, folder: Path, first_step: int, tensorboard: bool = True):
         self._path = folder / "metrics.jsonl"
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         # A run that was killed wrote beyond the state it goes on from; those steps will come again.
         kept = [line for line in lines if _step(line) <= first_step]
         self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        self._board = _summary_writer(folder / "tensorboard", first_step)
+        self._board = _summary_writer(folder / "tensorboard", first_step) if tensorboard else None
 
     def add(self, step: int, values: dict[str, float]) -> None:
         """Log ``values`` after ``step`` steps."""
@@ -64,12 +64,14 @@ class MetricsLog:
             for name, value in values.items():
                 unit = UNITS.get(name, "")
                 file.write(json.dumps({"step": step, "name": name, "value": value, "unit": unit}) + "\n")
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
-        self._board.flush()
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+            self._board.flush()
 
     def close(self) -> None:
-        self._board.close()
+        if self._board:
+            self._board.close()
 
 
 def _step(line: str) -> float:
@@ -123,5 +125,7 @@ def _summary_writer(folder: Path, first_step: int):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise MissingPackageError("training logs need TensorBoard: pip install 'mrfs_ros[train]'") from error
+        raise MissingPackageError(
+            "tensorboard: true needs TensorBoard: pip install 'mrfs_ros[train]', or set it to false"
+        ) from error
     return SummaryWriter(str(folder), purge_step=first_step + 1)
