@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder = RunFolder(arguments.out, config, arguments.resume) if processes.first else None
         processes.wait()
         if arguments.resume:
-            trainer.load_state(load_state(arguments.out, processes.device))
+            trainer.load_state(load_state(arguments.out))
         if folder:
             _describe(trainer, datasets, val, arguments.out)
         fit(

@@ -65,6 +65,8 @@ class PairDataset:
         if not config.root or not root.is_dir():
             raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
         self.files = find_pairs(root, self._layout, config.split, config.missing_labels)
+        if config.label and all(files.label is None for files in self.files):
+            raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
         self._cache: dict[int, Pair] = {}
 
     def __len__(self) -> int:

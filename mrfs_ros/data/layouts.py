@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +59,15 @@ def find_pairs(root: Path, layout: Layout, split: str, missing_labels: bool = Fa
     ``root/FOLDER``; split ``all`` takes every file of ``root/FOLDER``. ImageError when folders, lists and files do
     not fit together; labels may only be missing one by one with ``missing_labels``, or all together.
     """
+    if Path(split).is_absolute() or ".." in Path(split).parts:
+        raise ConfigError(f"split {split!r}: expected a folder or a list inside {root}")
     rgb_folder, is_split = _folder(root, layout.rgb, split)
     rgbs = _images(rgb_folder)
     thermals = rgbs if layout.thermal is None else _images(_folder(root, layout.thermal, split)[0])
     labels = _labels(root, layout, split)
     names = _names(root, split, rgbs, is_split)
+    if not names:
+        raise ImageError(f"{rgb_folder}: expected images ({', '.join(SUFFIXES)}) of split {split!r}, found none")
     _check_complete(rgb_folder, names, rgbs, "rgb")
     _check_complete(rgb_folder, names, thermals, "thermal", others=rgbs if is_split or split == "all" else None)
     if labels and not missing_labels:
@@ -85,15 +90,16 @@ def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
     if layout.label is None:
         return {}
     try:
-        return _images(_folder(root, layout.label, split)[0])
+        folder, _ = _folder(root, layout.label, split)
     except ImageError:  # no label folder at all: pairs for fusion alone
         return {}
+    return _images(folder)
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     images: dict[str, Path] = {}
-    for path in files:
+    for path in sorted(path for path in files if not path.name.startswith(".")):  # ._NAME.png: left by macOS
         if path.stem in images:
             raise ImageError(f"{path}: {images[path.stem].name} has the same name: expected one image a name")
         images[path.stem] = path
@@ -108,14 +114,19 @@ def _names(root: Path, split: str, rgbs: dict[str, Path], is_split: bool) -> lis
     path = root / f"{split}.txt"
     if not path.is_file():
         raise ImageError(f"{path}: no such list: expected one name a line, or split: all for every pair")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    names = [Path(line).stem if Path(line).suffix.lower() in SUFFIXES else line for line in lines if line]
-    if not names:
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors put a mark before the first name
+    except UnicodeDecodeError as error:
+        raise ImageError(f"{path}: expected UTF-8 text, one name a line") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
         raise ImageError(f"{path}: expected one name a line, got an empty list")
-    for line, name in zip((line for line in lines if line), names):
+    for line in lines:
         if Path(line).name != line:
             raise ImageError(f"{path}: {line!r}: expected a bare file name, no path")
-        if names.count(name) > 1:
+    names = [Path(line).stem if Path(line).suffix.lower() in SUFFIXES else line for line in lines]
+    for name, count in Counter(names).items():
+        if count > 1:
             raise ImageError(f"{path}: {name!r} is listed more than once")
     return names
 

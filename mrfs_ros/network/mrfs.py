@@ -81,7 +81,11 @@ def _three_channels(rgb: Tensor, thermal: Tensor) -> Tensor:
 def _initialise(network: MRFS) -> None:
     """Fresh weights: encoders and attention as SegFormer does it, the heads' convolutions by Kaiming."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.Linear):
+        if name.startswith("backbone.PCASCs.") and name.endswith("proj"):
+            # Five of these follow each other without a norm or a skip: at std 0.02 their product leaves nothing of the
+            # signal, and training from scratch stalls.
+            nn.init.eye_(module.weight)
+        elif isinstance(module, nn.Linear):
             nn.init.trunc_normal_(module.weight, std=0.02)
         elif isinstance(module, nn.Conv2d):
             if name.startswith("backbone."):

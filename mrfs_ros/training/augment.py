@@ -68,16 +68,16 @@ def augment(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.ra
 
 def _cut(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """A scaled region of the pair, at most ``size``; smaller where the scaled frame is."""
-    height, width = pair.thermal.shape
+    frame = pair.thermal.shape
     scale = np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high)))
-    region = min(height, round(size[0] / scale)), min(width, round(size[1] / scale))
-    free = height - region[0], width - region[1]
+    region = [min(frame[i], max(1, round(size[i] / scale))) for i in (0, 1)]
+    free = [frame[i] - region[i] for i in (0, 1)]
     if rng.random() < config.balanced_crops and (anchor := _object_pixel(pair.label, rng)) is not None:
-        corner = [int(np.clip(anchor[i] - rng.uniform(0.1, 0.9) * region[i], 0, free[i])) for i in (0, 1)]
+        corner = [int(np.clip(anchor[i] - int(rng.uniform(0.1, 0.9) * region[i]), 0, free[i])) for i in (0, 1)]
     else:
         corner = [int(rng.integers(free[i] + 1)) for i in (0, 1)]
     cut = np.s_[corner[0] : corner[0] + region[0], corner[1] : corner[1] + region[1]]
-    target = [max(1, min(size[i], round(region[i] * scale))) for i in (1, 0)]
+    target = [min(size[i], max(1, round(frame[i] * scale))) for i in (1, 0)]
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return (
         cv2.resize(pair.rgb[cut], target, interpolation=smooth),

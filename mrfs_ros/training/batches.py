@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mrfs_ros.data.dataset import PairDataset
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.training.augment import AugmentConfig, augment
 
 
@@ -59,7 +60,10 @@ def batches(
     """Endless uint8 batches from step ``first`` on: rgb (B, 3, H, W), thermal, valid (B, 1, H, W), label (B, H, W).
 
     ``batch`` counts the examples of all ``world`` processes together; this one gets every ``world``-th from ``rank``.
+    ConfigError when that is none for some process.
     """
+    if batch < world:
+        raise ConfigError(f"batch_size: expected at least one crop for each of {world} processes, got {batch}")
     loader = DataLoader(
         examples,
         batch_sampler=_Steps(first, batch, rank, world),

@@ -14,7 +14,7 @@ from mrfs_ros.errors import ConfigError, MissingPackageError
 from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.losses import FUSION_WEIGHT, PRESETS, LossPreset, preset_named
-from mrfs_ros.types import ClassSet, class_set_named, numbered_hues
+from mrfs_ros.types import CLASS_SETS, ClassSet, class_set_named, numbered_hues
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -46,6 +46,7 @@ class TrainConfig:
     crop_height: int = setting(480, "Height [pixels] of a crop.", low=32, high=4096)
     crop_width: int = setting(640, "Width [pixels] of a crop.", low=32, high=4096)
     rate: float = setting(6e-5, "Highest learning rate (AdamW).", low=0, high=1)
+    head_rate: float = setting(1.0, "Learning rate of both heads, as a multiple of rate.", low=0, high=1000)
     weight_decay: float = setting(0.01, "On matrices and kernels, none on biases and norms.", low=0, high=1)
     warmup_steps: int = setting(1500, "Steps over which the rate rises linearly.", low=0, high=10**8)
     poly_power: float = setting(0.9, "The rate falls with (1 - progress) to this power.", low=0, high=10)
@@ -70,6 +71,10 @@ class TrainConfig:
         check_settings(config)
         if config.scale_low > config.scale_high:
             raise ConfigError(f"augment: expected scale_low <= scale_high, got {config.scale_low}, {config.scale_high}")
+        if config.drop_rgb + config.drop_thermal > 1:
+            raise ConfigError(
+                f"augment: expected drop_rgb + drop_thermal <= 1, got {config.drop_rgb}, {config.drop_thermal}"
+            )
         return config
 
     def loss_preset(self) -> LossPreset:
@@ -88,7 +93,8 @@ class TrainConfig:
         if not all(isinstance(name, str) for name in self.class_names):
             raise ConfigError(f"class_names: expected a list of texts, got {self.class_names!r}")
         names = tuple(self.class_names)
-        return ClassSet(self.classes or "own", names, numbered_hues(len(names)))
+        public = self.classes.lower() in {"", *(name.lower() for name in CLASS_SETS)}  # MFNet is but the default
+        return ClassSet("own" if public else self.classes, names, numbered_hues(len(names)))
 
     def datasets(self, part: str) -> list[DatasetConfig]:
         """The datasets under ``part`` (train or val), checked."""
@@ -112,7 +118,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         entries = getattr(config, part)
         if not all(isinstance(entry, dict) for entry in entries):
             raise ConfigError(f"{path}: {part}: expected a list of datasets with root, layout, split")
-        parts[part] = [{**entry, "root": _beside(path, str(entry.get("root", "")))} for entry in entries]
+        parts[part] = [
+            {**entry, "root": _beside(path, entry["root"])} if isinstance(entry.get("root"), str) else entry
+            for entry in entries
+        ]
     if not config.train:
         raise ConfigError(f"{path}: train: expected at least one dataset")
     files = {name: _beside(path, getattr(config, name)) for name in ("pretrained", "init")}
@@ -124,37 +133,48 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; ConfigError if there is none."""
     try:
-        import yaml
-    except ImportError as error:
-        raise MissingPackageError("reading YAML needs PyYAML: pip install 'mrfs_ros[train]'") from error
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): expected a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is no YAML: {error}") from error
+    values = _parsed(text, f"{path}: is no YAML")
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected 'name: value' lines, got {type(values).__name__}")
     return values
 
 
 def _override(text: str) -> tuple[str, Any]:
-    import yaml
-
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"setting {text!r}: expected NAME=VALUE")
+    return name.strip(), _parsed(value, f"setting {text!r}: its value cannot be read, expected a number or a text")
+
+
+def _parsed(text: str, complaint: str) -> Any:
     try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"setting {text!r}: its value cannot be read: expected a number or a text") from error
+        import yaml
+    except ImportError as error:
+        raise MissingPackageError("reading YAML needs PyYAML: pip install 'mrfs_ros[train]'") from error
+    try:
+        return yaml.load(text, _with_exponents(yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no such day, as in 2026-02-30
+        raise ConfigError(f"{complaint}: {' '.join(str(error).split())}") from error
 
 
 def to_yaml(config: TrainConfig) -> str:
     """The effective settings as YAML, in the order of the dataclass."""
     import yaml
 
-    return yaml.safe_dump(asdict(config), sort_keys=False)
+    return yaml.dump(asdict(config), Dumper=_with_exponents(yaml.SafeDumper), sort_keys=False)
+
+
+def _with_exponents(kind: type) -> type:
+    """A loader or dumper for which 6e-5 is a number, as in YAML 1.2; to PyYAML's own it is a text, unlike 6.0e-5."""
+    own = type(kind.__name__, (kind,), {})
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+    own.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return own
 
 
 def duration_s(text: str) -> float:

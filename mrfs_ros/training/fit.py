@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
@@ -20,7 +20,7 @@ from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.training.batches import StepExamples, batches
 from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.losses import mrfs_loss
-from mrfs_ros.training.optimizer import adamw, averaged, rate_factor
+from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
 from mrfs_ros.training.pretrained import load_encoders
 from mrfs_ros.training.processes import Processes
 from mrfs_ros.training.run_folder import MetricsLog, RunFolder
@@ -40,7 +40,7 @@ class Trainer:
         self.network = _start(config, len(self.classes)).train().to(processes.device)
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
-        self.optimizer = adamw(self.network, config.rate, config.weight_decay)
+        self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
         self.pixels = class_pixels(datasets, len(self.classes))
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
@@ -66,13 +66,12 @@ class Trainer:
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
 
     def train_step(self, batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
-        """One optimizer step; returns the loss and its terms, detached. MrfsError when the loss is not finite."""
+        """One optimizer step; returns the loss and its terms, detached."""
         config, device = self.config, self.processes.device
         # Dropout depends on seed and step alone: a run that goes on is the run that never stopped.
         torch.manual_seed(hash((config.seed, self.step, self.processes.rank)) % 2**63)
         factor = rate_factor(self.step, config.warmup_steps, progress, config.poly_power)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.rate * factor
+        set_rate(self.optimizer, factor)
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
         with _autocast(config.amp, device):
@@ -84,7 +83,9 @@ class Trainer:
             label_smoothing=config.label_smoothing,
         )  # fmt: skip
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(losses["total"]).backward()
+        # Gradients are averaged over processes: each one counts by how many of the step's crops it has.
+        share = len(rgb) * self.processes.world / config.batch_size
+        self.scaler.scale(losses["total"] * share).backward()
         if config.clip_norm:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
@@ -124,7 +125,7 @@ def fit(
     """Train to the last step or to the end of ``budget_s`` [s of training], whichever comes first.
 
     ``folder``: of the first process, None in the others. ``validate``: network in eval mode -> scores, of which
-    "mIoU" chooses best.safetensors; without it that is the last average.
+    "mIoU" chooses best.safetensors; without it that is the last average. MrfsError when the loss is not finite.
     """
     config, processes = trainer.config, trainer.processes
     first = trainer.step
@@ -139,19 +140,22 @@ def fit(
     clock = _Clock(trainer, budget_s)
     bar = progress_bar(initial=first, total=config.steps, unit="step") if progress_bar and folder else None
     sums = _Means()
-    for batch in stream:
-        sums.add(trainer.train_step(batch, clock.progress()))
+    finished = clock.progress() >= 1
+    if finished:  # goes on from its end: nothing to learn, but under a shorter budget the weights are still to come
+        _validate(trainer, datasets, folder, None, validate, clock)
+    while not finished:
+        sums.add(trainer.train_step(next(stream), clock.progress()))
         finished = clock.progress() >= 1
-        if finished or trainer.step % config.log_every == 0 or trainer.step == 1:
+        scores_due, state_due = (finished or trainer.step % n == 0 for n in (config.eval_every, config.save_every))
+        # Numbers first, so that no weights are saved whose loss is none, and means begin anew where a run may go on.
+        if scores_due or state_due or trainer.step % config.log_every == 0 or trainer.step == 1:
             _log(trainer, log, bar, sums, config.batch_size)
-        if finished or trainer.step % config.eval_every == 0:
+        if scores_due:
             _validate(trainer, datasets, folder, log, validate, clock)
-        if folder and (finished or trainer.step % config.save_every == 0):
+        if folder and state_due:
             folder.save_state(trainer.state())
         if bar:
             bar.update(1)
-        if finished:
-            break
     processes.wait()
     if bar:
         bar.close()
@@ -217,11 +221,11 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
         if log and scores:
             log.add(trainer.step, {f"val/{name}": value for name, value in scores.items()})
         provenance = trainer.provenance(folder.origin, datasets, scores)
-        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance)
+        folder.save_weights("last", network, trainer.classes, provenance)
         score = scores.get("mIoU", float(trainer.step))
         if score > trainer.best:
             trainer.best = score
-            save_checkpoint(folder.path / "best.safetensors", network, trainer.classes, provenance, torch.float16)
+            folder.save_weights("best", network, trainer.classes, provenance, torch.float16)
     trainer.processes.wait()
     clock.skip()
 
@@ -250,11 +254,10 @@ def _start(config: TrainConfig, classes: int) -> MRFS:
     wanted = NetworkConfig(variant=config.variant, num_classes=classes, head_width=config.head_width)
     if config.init:
         checkpoint = read_checkpoint(config.init)
-        if (checkpoint.config.variant, checkpoint.config.num_classes) != (wanted.variant, wanted.num_classes):
-            raise ConfigError(
-                f"init: {config.init} is a {checkpoint.config.variant} with {checkpoint.config.num_classes} classes, "
-                f"the settings ask for {wanted.variant} with {wanted.num_classes}"
-            )
+        for name in ("variant", "num_classes", "head_width"):
+            got, asked = getattr(checkpoint.config, name), getattr(wanted, name)
+            if got != asked:
+                raise ConfigError(f"init: {config.init} has {name} {got}, the settings ask for {asked}")
         return checkpoint.network()
     network = build_network(wanted, config.seed)
     if config.pretrained:

@@ -152,15 +152,18 @@ def _chroma(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_shapes(logits: Tensor, fused: Tensor, rgb: Tensor, thermal: Tensor, label: Tensor, valid: Tensor) -> None:
-    batch, _, height, width = rgb.shape if rgb.ndim == 4 else (0, 0, 0, 0)
+    if rgb.ndim != 4 or rgb.shape[1] != 3:
+        raise ImageError(f"rgb: expected (B, 3, H, W), got {tuple(rgb.shape)}")
+    batch, _, height, width = rgb.shape
+    classes = logits.shape[1] if logits.ndim == 4 else "classes"
     expected = {
-        "rgb": (rgb, [(batch, 3, height, width)]),
         "fused": (fused, [(batch, 3, height, width)]),
         "thermal": (thermal, [(batch, 1, height, width), (batch, 3, height, width)]),
         "label": (label, [(batch, height, width)]),
         "valid": (valid, [(batch, 1, height, width)]),
-        "logits": (logits, [(batch, logits.shape[1] if logits.ndim == 4 else 0, height, width)]),
+        "logits": (logits, [(batch, classes, height, width)]),
     }
     for name, (tensor, shapes) in expected.items():
         if tuple(tensor.shape) not in shapes:
-            raise ImageError(f"{name}: expected {' or '.join(map(str, shapes))}, got {tuple(tensor.shape)}")
+            texts = " or ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
+            raise ImageError(f"{name}: expected {texts}, got {tuple(tensor.shape)}")

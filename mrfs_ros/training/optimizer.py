@@ -6,15 +6,32 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from mrfs_ros.network import MRFS
+
 NO_DECAY_AXES = 1  # biases and the scales of norms have one axis
 
 
-def adamw(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (betas 0.9, 0.999) over all parameters, weight decay on matrices and kernels only."""
-    decayed = [p for p in network.parameters() if p.ndim > NO_DECAY_AXES]
-    plain = [p for p in network.parameters() if p.ndim <= NO_DECAY_AXES]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def adamw(network: MRFS, rate: float, weight_decay: float, head_rate: float = 1.0) -> torch.optim.AdamW:
+    """AdamW (betas 0.9, 0.999), weight decay on matrices and kernels only, heads ``head_rate`` times as fast.
+
+    Each parameter group's full rate is under ``full_rate``; see ``set_rate``.
+    """
+    groups = []
+    for part, full_rate in (
+        (network.backbone, rate),
+        (network.decode_head, rate * head_rate),
+        (network.aux_head, rate * head_rate),
+    ):
+        for decay, wanted in ((weight_decay, True), (0.0, False)):
+            parameters = [p for p in part.parameters() if (p.ndim > NO_DECAY_AXES) == wanted]
+            groups.append({"params": parameters, "weight_decay": decay, "lr": full_rate, "full_rate": full_rate})
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's learning rate to ``factor`` times its full one."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["full_rate"] * factor
 
 
 def rate_factor(step: int, warmup: int, progress: float, power: float) -> float:

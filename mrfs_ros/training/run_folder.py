@@ -7,14 +7,20 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mrfs_ros import __version__
+from mrfs_ros.checkpoint import save_checkpoint
+from mrfs_ros.config import from_mapping
 from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
-from mrfs_ros.training.config import TrainConfig, to_yaml
+from mrfs_ros.network import MRFS
+from mrfs_ros.training.config import TrainConfig, read_yaml, to_yaml
+from mrfs_ros.types import ClassSet
 
 STATE = "latest.pt"
 UNITS = {"rate": "1/step", "crops_per_s": "1/s", "elapsed": "s"}  # the rest are losses and shares, without unit
@@ -25,26 +31,38 @@ class RunFolder:
 
     def __init__(self, path: Path, config: TrainConfig, resume: bool):
         self.path = path
-        stated = path / "config.yaml"
-        if not resume and stated.exists():
-            raise ConfigError(f"{path}: holds a run already: choose another --out, or go on with it by --resume")
-        if resume and not (path / STATE).is_file():
-            raise ConfigError(f"{path}: holds no {STATE} to go on from: start it without --resume")
-        path.mkdir(parents=True, exist_ok=True)
-        if resume and stated.read_text(encoding="utf-8") != to_yaml(config):
-            raise ConfigError(f"{stated}: differs from the settings given: a run goes on with the ones it began with")
-        stated.write_text(to_yaml(config), encoding="utf-8")
-        story = path / "run.json"
-        if not resume:
+        _check_usable(path, resume)
+        stated, story = path / "config.yaml", path / "run.json"
+        if resume:
+            _check_same_settings(stated, config)
+        else:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another --out") from error
+            stated.write_text(to_yaml(config), encoding="utf-8")
             story.write_text(json.dumps(origin(), indent=1) + "\n", encoding="utf-8")
         self.origin: dict[str, str] = json.loads(story.read_text(encoding="utf-8"))
         _link_latest(path)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write ``latest.pt``, whole or not at all."""
-        target, unfinished = self.path / STATE, self.path / f"{STATE}.unfinished"
+        unfinished = self.path / f"{STATE}.unfinished"
         torch.save(state, unfinished)
-        unfinished.replace(target)
+        unfinished.replace(self.path / STATE)
+
+    def save_weights(
+        self,
+        name: str,
+        network: MRFS,
+        classes: ClassSet,
+        provenance: Mapping[str, Any],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Write ``name``.safetensors, whole or not at all; see ``save_checkpoint``."""
+        unfinished = self.path / f"{name}.safetensors.unfinished"
+        save_checkpoint(unfinished, network, classes, provenance, dtype)
+        unfinished.replace(self.path / f"{name}.safetensors")
 
 
 class MetricsLog:
@@ -55,7 +73,9 @@ class MetricsLog:
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         # A run that was killed wrote beyond the state it goes on from; those steps will come again.
         kept = [line for line in lines if _step(line) <= first_step]
-        self._path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        unfinished = folder / "metrics.jsonl.unfinished"
+        unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        unfinished.replace(self._path)
         self._board = _summary_writer(folder / "tensorboard", first_step) if tensorboard else None
 
     def add(self, step: int, values: dict[str, float]) -> None:
@@ -82,12 +102,36 @@ def _step(line: str) -> float:
         return float("inf")
 
 
-def load_state(folder: Path, device: torch.device) -> dict[str, Any]:
+def load_state(folder: Path) -> dict[str, Any]:
     """Read ``latest.pt`` of a run folder; CheckpointError if it is damaged."""
     try:
-        return torch.load(folder / STATE, map_location=device, weights_only=True)
+        # To the CPU: on a GPU AdamW's step counters would stay there, and every step would wait for each of them.
+        return torch.load(folder / STATE, map_location="cpu", weights_only=True)
     except Exception as error:  # damage has many types
-        raise CheckpointError(f"{folder / STATE}: cannot be read ({error}): start the run anew") from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).partition('.')[0].split())}"
+        raise CheckpointError(
+            f"{folder / STATE}: cannot be read ({reason}): start a new run, its setting init may name "
+            f"{folder / 'last.safetensors'}"
+        ) from error
+
+
+def _check_usable(path: Path, resume: bool) -> None:
+    """ConfigError unless a new run can begin here, or with ``resume`` an old one go on."""
+    begun, saved = (path / "config.yaml").exists(), (path / STATE).is_file()
+    if resume and not saved:
+        way = "delete it and " if begun else ""
+        raise ConfigError(f"{path}: holds no {STATE} to go on from: {way}start without --resume")
+    if begun and not resume:
+        way = "go on with it by --resume" if saved else f"delete it, it ended before its first {STATE}"
+        raise ConfigError(f"{path}: holds a run already: choose another --out, or {way}")
+
+
+def _check_same_settings(stated: Path, config: TrainConfig) -> None:
+    before, now = asdict(from_mapping(TrainConfig, read_yaml(stated))), asdict(config)
+    if changed := [name for name in now if now[name] != before[name]]:
+        raise ConfigError(
+            f"{stated}: differs from the settings given in {', '.join(changed)}: a run goes on with what it began with"
+        )
 
 
 def origin() -> dict[str, str]:
@@ -114,9 +158,11 @@ def _commit() -> str:
 
 
 def _link_latest(path: Path) -> None:
+    path = path.resolve()  # who goes on with runs/latest means the run behind the link
     link, unfinished = path.parent / "latest", path.parent / f".latest-{os.getpid()}"
     if link.exists() and not link.is_symlink():
         return  # somebody's own folder of this name
+    unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(path.name)
     unfinished.replace(link)
 
