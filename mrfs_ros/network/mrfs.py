@@ -94,4 +94,8 @@ def _initialise(network: MRFS) -> None:
             else:
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
         if isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+            if name.endswith("patch_embed1.proj"):
+                # The norm that follows takes the scale off W x + b: with b = 0 a hot and a cold plain patch look alike.
+                nn.init.normal_(module.bias, std=0.1)
+            else:
+                nn.init.zeros_(module.bias)
