@@ -1,0 +1,349 @@
+"""Pairs as arrays: what stands in the files comes out unchanged, and what cannot be right names its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.training.config import load_config
+from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
+
+RNG = np.random.default_rng(7)
+SIZE = (24, 32)
+RGB = RNG.integers(0, 256, (*SIZE, 3), np.uint8)
+THERMAL = RNG.integers(0, 256, SIZE, np.uint8)
+LABEL = RNG.integers(0, 9, SIZE, np.uint8)
+LABEL[0, :3] = UNLABELLED
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    """Write an image; colour as RGB (and thermal)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    order = {2: ..., 3: np.s_[:, :, ::-1]}[image.ndim] if image.shape[-1] != 4 else np.s_[:, :, [2, 1, 0, 3]]
+    assert cv2.imwrite(str(path), image[order])
+
+
+def write_pair(root: Path, name: str = "a", rgb=RGB, thermal=THERMAL, label=LABEL) -> None:
+    for folder, image in (("rgb", rgb), ("thermal", thermal), ("label", label)):
+        if image is not None:
+            write(root / folder / f"{name}.png", image)
+
+
+def dataset(root: Path, classes: ClassSet = MFNET, **options) -> PairDataset:
+    return PairDataset(DatasetConfig(root=str(root), **{"split": "all", **options}), classes)
+
+
+def error_of(kind: type[Exception], root: Path, classes: ClassSet = MFNET, **options) -> str:
+    """The text of the error that making the dataset, or reading its first pair, ends in."""
+    with pytest.raises(kind) as error:
+        dataset(root, classes, **options)[0]
+    return str(error.value)
+
+
+def check_pair(pair: Pair, rgb=RGB, thermal=THERMAL, label=LABEL) -> None:
+    for array, wanted in ((pair.rgb, rgb), (pair.thermal, thermal), (pair.label, label)):
+        assert array.dtype == np.uint8
+        assert array.shape == wanted.shape
+        assert (array == wanted).all()
+
+
+def test_arrays_are_what_stands_in_the_files(tmp_path):
+    write_pair(tmp_path)
+    (pair,) = dataset(tmp_path)
+    assert pair.name == "a"
+    assert pair.labelled
+    check_pair(pair)
+
+
+def test_red_is_the_first_channel(tmp_path):
+    red = np.full((*SIZE, 3), (255, 0, 0), np.uint8)
+    write_pair(tmp_path, rgb=red)
+    assert cv2.imread(str(tmp_path / "rgb" / "a.png"))[0, 0].tolist() == [0, 0, 255]  # OpenCV's own order
+    assert dataset(tmp_path)[0].rgb[0, 0].tolist() == [255, 0, 0]
+
+
+def test_four_channel_files(tmp_path):
+    """MFNet: red, green, blue and thermal in one PNG."""
+    write(tmp_path / "images" / "00001D.png", np.dstack((RGB, THERMAL)))
+    write(tmp_path / "labels" / "00001D.png", LABEL)
+    (tmp_path / "train.txt").write_text("00001D\n")
+    check_pair(dataset(tmp_path, layout="mfnet", split="train")[0])
+
+
+def test_length_order_and_index(tmp_path):
+    for number, name in enumerate("cab"):
+        write_pair(tmp_path, name, thermal=np.full(SIZE, number, np.uint8))
+    pairs = dataset(tmp_path)
+    assert len(pairs) == 3
+    assert [(pair.name, pair.thermal[0, 0]) for pair in pairs] == [("a", 1), ("b", 2), ("c", 0)]
+    assert pairs[2].name == "c"
+    with pytest.raises(IndexError):
+        pairs[3]
+
+
+def test_unlabelled_pairs(tmp_path):
+    write_pair(tmp_path, "a", label=None)
+    pair = dataset(tmp_path)[0]
+    check_pair(pair, label=np.full(SIZE, UNLABELLED, np.uint8))
+    assert not pair.labelled
+
+
+def test_some_labels_are_missing(tmp_path):
+    write_pair(tmp_path, "a")
+    write_pair(tmp_path, "b", label=None)
+    assert "missing b; missing_labels: true takes them as unlabelled" in error_of(ImageError, tmp_path)
+    assert [pair.labelled for pair in dataset(tmp_path, missing_labels=True)] == [True, False]
+
+
+def test_label_map(tmp_path):
+    """Ids of another dataset: some change, some are to be ignored, the others stay."""
+    label = np.full(SIZE, 3, np.uint8)
+    label[0], label[1], label[2] = 24, 7, 2
+    write_pair(tmp_path, label=label)
+    mapped = dataset(tmp_path, label_map={2: 1, 7: UNLABELLED, 24: 2})[0].label
+    assert [mapped[row, 0] for row in range(4)] == [2, UNLABELLED, 1, 3]  # 24 turned 2 is not mapped again
+
+
+ENTRIES = st.dictionaries(
+    st.integers(0, 12) | st.integers(0, 255), st.integers(0, 8) | st.just(UNLABELLED), max_size=20
+)
+
+
+@given(ENTRIES)
+@settings(max_examples=25, deadline=None)
+def test_label_map_holds_for_every_id(tmp_path_factory, label_map):
+    root = tmp_path_factory.mktemp("ids")
+    every_id = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    write_pair(root, rgb=RGB[:16, :16], thermal=THERMAL[:16, :16], label=every_id)
+    valid = {*range(9), UNLABELLED}
+    whole = {i: UNLABELLED for i in range(256) if i not in valid} | label_map
+    label = dataset(root, label_map=whole)[0].label
+    assert label.ravel().tolist() == [whole.get(i, i) for i in range(256)]
+
+
+@pytest.mark.parametrize(
+    "label_map, text",
+    [
+        ({256: 1}, "label_map: 256: 1: expected an id 0-255 and a class 0-8 or 255"),
+        ({-1: 1}, "label_map: -1: 1: expected an id 0-255"),
+        ({1: 9}, "label_map: 1: 9: expected an id 0-255 and a class 0-8 or 255"),
+        ({1: -1}, "label_map: 1: -1: expected"),
+        ({"car": 1}, "label_map: 'car': 1: expected"),
+        ({1: "car"}, "label_map: 1: 'car': expected"),
+        ({1: 2.0}, "label_map: 1: 2.0: expected"),
+        ({True: 1}, "label_map: True: 1: expected"),
+        ({1: None}, "label_map: 1: None: expected"),
+    ],
+)
+def test_bad_label_map(tmp_path, label_map, text):
+    write_pair(tmp_path)
+    assert error_of(ConfigError, tmp_path, label_map=label_map).startswith(text)
+
+
+@pytest.mark.parametrize("classes", [MFNET, FMB, PST900], ids=lambda classes: classes.name)
+def test_colour_labels(tmp_path, classes):
+    ids = np.arange(SIZE[0] * SIZE[1], dtype=np.uint64).reshape(SIZE) % len(classes)
+    write_pair(tmp_path, label=classes.palette()[ids])
+    assert (dataset(tmp_path, classes)[0].label == ids).all()
+
+
+def test_colour_labels_are_mapped_by_id(tmp_path):
+    write_pair(tmp_path, label=MFNET.palette()[np.full(SIZE, 3)])
+    assert (dataset(tmp_path, label_map={3: UNLABELLED})[0].label == UNLABELLED).all()
+
+
+def test_unknown_colour(tmp_path):
+    colours = MFNET.palette()[np.full(SIZE, 1)]
+    colours[5, 6] = (1, 2, 3)
+    write_pair(tmp_path, label=colours)
+    assert error_of(ImageError, tmp_path) == (
+        f"{tmp_path / 'label' / 'a.png'}: colour (1, 2, 3) is no class of MFNet: "
+        "expected its palette, or a grey image of class ids"
+    )
+
+
+def test_unknown_class_ids(tmp_path):
+    label = LABEL.copy()
+    label[0, :2] = 9, 40
+    write_pair(tmp_path, label=label)
+    assert error_of(ImageError, tmp_path) == (
+        f"{tmp_path / 'label' / 'a.png'}: class id 9, 40 is unknown: MFNet has 0 to 8, and 255 = ignore; "
+        "map others with label_map"
+    )
+
+
+def test_thermal_of_another_size(tmp_path):
+    write_pair(tmp_path, thermal=THERMAL[:, :-1])
+    assert error_of(ImageError, tmp_path) == (
+        f"{tmp_path / 'thermal' / 'a.png'}: is 24x31 (HxW), but {tmp_path / 'rgb' / 'a.png'} is 24x32: register it"
+    )
+
+
+def test_label_of_another_size(tmp_path):
+    write_pair(tmp_path, label=LABEL.T)
+    assert error_of(ImageError, tmp_path) == (
+        f"{tmp_path / 'label' / 'a.png'}: is 32x24 (HxW), but {tmp_path / 'rgb' / 'a.png'} is 24x32"
+    )
+
+
+@pytest.mark.parametrize("folder", ["rgb", "thermal", "label"])
+def test_damaged_files(tmp_path, folder):
+    write_pair(tmp_path)
+    path = tmp_path / folder / "a.png"
+    path.write_bytes(path.read_bytes()[:40])
+    pairs = dataset(tmp_path)  # found: damage shows when the file is read
+    with pytest.raises(ImageError) as error:
+        pairs[0]
+    assert str(error.value).startswith(f"{path}: is no image that OpenCV reads")
+
+
+def test_16_bit_thermal_is_refused(tmp_path):
+    write_pair(tmp_path, thermal=THERMAL.astype(np.uint16) * 100)
+    text = error_of(ImageError, tmp_path)
+    assert text.startswith(f"{tmp_path / 'thermal' / 'a.png'}: expected 8 bits per channel, got uint16")
+
+
+def test_sensors_that_are_swapped(tmp_path):
+    write_pair(tmp_path, rgb=THERMAL, thermal=RGB)
+    assert error_of(ImageError, tmp_path) == (
+        f"{tmp_path / 'rgb' / 'a.png'}: expected a colour image, got a grey one; are rgb and thermal swapped?"
+    )
+
+
+def test_three_channels_where_mfnet_has_four(tmp_path):
+    write(tmp_path / "images" / "a.png", RGB)
+    text = error_of(ImageError, tmp_path, layout="mfnet")
+    assert text == f"{tmp_path / 'images' / 'a.png'}: expected 4 channels, RGB and thermal, got shape (24, 32, 3)"
+
+
+def test_thermal_holes_of_pst900_are_filled(tmp_path):
+    thermal = np.full(SIZE, 120, np.uint8)
+    thermal[:, 16:] = 180
+    whole = thermal.copy()
+    thermal[4:7, 4:7] = 0
+    thermal[10:12, 24:27] = 0
+    for folder, image in (("rgb", RGB), ("thermal", thermal), ("labels", LABEL % 5)):
+        write(tmp_path / "train" / folder / "a.png", image)
+    pair = dataset(tmp_path, PST900, layout="pst900", split="train")[0]
+    assert np.abs(pair.thermal.astype(int) - whole).max() <= 5  # of 120 and 180: from what is around each hole
+    assert (pair.thermal == whole)[thermal > 0].all()  # only holes change
+    black = dataset(tmp_path / "train", PST900, label="labels")[0]  # in other layouts 0 is a temperature
+    assert (black.thermal == thermal).all()
+
+
+def test_cache(tmp_path):
+    write_pair(tmp_path)
+    kept, fresh = dataset(tmp_path), dataset(tmp_path, cache=False)
+    first, old = kept[0], fresh[0]
+    write(tmp_path / "thermal" / "a.png", 255 - THERMAL)
+    assert kept[0] is first
+    assert next(iter(kept)) is first
+    assert (old.thermal == THERMAL).all()
+    assert (fresh[0].thermal == 255 - THERMAL).all()
+
+
+def test_own_folder_names(tmp_path):
+    for folder, image in (("cameras/left", RGB), ("lepton", THERMAL), ("masks", LABEL)):
+        write(tmp_path / folder / "a.png", image)
+    check_pair(dataset(tmp_path, rgb="cameras/left", thermal="lepton", label="masks")[0])
+
+
+def test_own_folders_replace_those_of_any_layout(tmp_path):
+    """A thermal folder makes MFNet's layout read 3-channel images; LLVIP's may get labels."""
+    for folder, image in (("images", RGB), ("ir", THERMAL), ("infrared", THERMAL), ("visible", RGB), ("own", LABEL)):
+        write(tmp_path / folder / "a.png", image)
+    check_pair(dataset(tmp_path, layout="mfnet", thermal="ir", label="own")[0])
+    check_pair(dataset(tmp_path, layout="llvip", label="own")[0])
+
+
+@pytest.mark.parametrize("kind", ["rgb", "thermal", "label"])
+@pytest.mark.parametrize("folder", ["../other", "/tmp", "a/../../b"])
+def test_folders_outside_the_root_are_refused(tmp_path, kind, folder):
+    write_pair(tmp_path)
+    text = error_of(ConfigError, tmp_path, **{kind: folder})
+    assert text == f"folder {folder!r}: expected one inside the dataset's root"
+
+
+def test_own_label_folder_that_is_not_there(tmp_path):
+    """Whoever names a label folder does not want to train without labels."""
+    write_pair(tmp_path)
+    text = error_of(ImageError, tmp_path, label="lable")
+    assert text == f"{tmp_path}: label: expected labels in the folder 'lable', found none"
+
+
+@pytest.mark.parametrize("root", ["", "nowhere/at/all", "a file"])
+def test_missing_root(tmp_path, monkeypatch, root):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(ConfigError) as error:
+        PairDataset(DatasetConfig(root=root), MFNET)
+    assert str(error.value) == f"dataset root {root!r}: expected a folder, there is none at {tmp_path / root}"
+
+
+def test_root_in_the_home_folder(tmp_path, monkeypatch):
+    write_pair(tmp_path / "set")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(PairDataset(DatasetConfig(root="~/set", split="all"), MFNET)) == 1
+
+
+def test_unknown_layout(tmp_path):
+    text = error_of(ConfigError, tmp_path, layout="kitti")
+    assert text == (
+        "unknown layout 'kitti': expected one of folder, mfnet, mfnet_folders, msrs, fmb, pst900, llvip, roadscene"
+    )
+
+
+def test_errors_of_the_files_come_through(tmp_path):
+    (tmp_path / "rgb").mkdir()
+    assert "expected a folder all/thermal or thermal/all or thermal" in error_of(ImageError, tmp_path)
+
+
+TRAINING = """\
+classes: ""
+class_names: [ground, person, vehicle]
+train:
+  - root: recordings/field
+    split: monday
+    thermal: lepton
+    label_map: {7: 2, 255: 0}
+  - root: recordings/msrs
+    layout: msrs
+val:
+  - {root: recordings/field, split: tuesday, thermal: lepton}
+"""
+
+
+def test_from_ten_lines_of_yaml_to_arrays(tmp_path, monkeypatch):
+    """As a user does it: a file beside the recordings, started from another folder."""
+    field, msrs = tmp_path / "recordings" / "field", tmp_path / "recordings" / "msrs" / "train"
+    label = np.where(LABEL == UNLABELLED, UNLABELLED, LABEL % 2).astype(np.uint8)
+    label[3] = 7
+    for name in ("left out", "drive 1", "drive 2"):
+        write(field / "rgb" / f"{name}.png", RGB)
+        write(field / "lepton" / f"{name}.png", THERMAL)
+    write(field / "label" / "drive 1.png", label)
+    write(field / "label" / "drive 2.png", LABEL % 3)
+    (field / "monday.txt").write_text("drive 1\n")
+    (field / "tuesday.txt").write_text("drive 2.png\n")
+    for folder, image in (("vi", RGB), ("ir", THERMAL), ("Segmentation_labels", LABEL % 3)):
+        write(msrs / folder / "00001D.png", image)
+    (tmp_path / "train.yaml").write_text(TRAINING)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    config = load_config("../train.yaml")
+    train, val = ([PairDataset(c, config.class_set()) for c in config.datasets(part)] for part in ("train", "val"))
+
+    assert [[pair.name for pair in part] for part in (*train, *val)] == [["drive 1"], ["00001D"], ["drive 2"]]
+    mapped = np.where(label == 7, 2, np.where(label == UNLABELLED, 0, label))
+    check_pair(train[0][0], label=mapped)
+    check_pair(train[1][0], label=LABEL % 3)
+    check_pair(val[0][0], label=LABEL % 3)
+    assert config.class_set().names == ("ground", "person", "vehicle")
