@@ -33,7 +33,7 @@ def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
     an int is welcome where a float is expected.
     """
     known = {f.name: f.default_factory() if f.default is MISSING else f.default for f in fields(kind)}
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(map(str, set(values) - set(known)))
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(unknown)}: expected one of {', '.join(known)}")
     checked = {}
@@ -70,7 +70,7 @@ def check_settings(config: Any) -> None:
         if rules["choices"] and value not in rules["choices"]:
             raise ConfigError(f"{f.name}: expected one of {', '.join(rules['choices'])}, got {value!r}")
         low, high = rules["low"], rules["high"]
-        if (low is not None and value < low) or (high is not None and value > high):
+        if not (low is None or value >= low) or not (high is None or value <= high):  # NaN is in no range
             raise ConfigError(f"{f.name}: expected {low} to {high}, got {value}")
 
 

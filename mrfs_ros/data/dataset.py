@@ -116,7 +116,6 @@ def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:
         config.rgb or layout.rgb,
         config.thermal or layout.thermal,
         config.label or layout.label,
-        layout.classes,
         layout.holes,
     )
 

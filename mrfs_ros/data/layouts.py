@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.types import FMB, MFNET, PST900, ClassSet
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 SHOWN = 3  # names that an error lists before it only counts
@@ -23,19 +22,18 @@ class Layout:
     rgb: str
     thermal: str | None
     label: str | None
-    classes: ClassSet | None
     holes: bool = False
 
 
 LAYOUTS = {
-    "folder": Layout("rgb", "thermal", "label", None),
-    "mfnet": Layout("images", None, "labels", MFNET),
-    "mfnet_folders": Layout("visible", "infrared", "label", MFNET),
-    "msrs": Layout("vi", "ir", "Segmentation_labels", MFNET),
-    "fmb": Layout("Visible", "Infrared", "Label", FMB),
-    "pst900": Layout("rgb", "thermal", "labels", PST900, holes=True),
-    "llvip": Layout("visible", "infrared", None, None),
-    "roadscene": Layout("crop_LR_visible", "cropinfrared", None, None),
+    "folder": Layout("rgb", "thermal", "label"),
+    "mfnet": Layout("images", None, "labels"),
+    "mfnet_folders": Layout("visible", "infrared", "label"),
+    "msrs": Layout("vi", "ir", "Segmentation_labels"),
+    "fmb": Layout("Visible", "Infrared", "Label"),
+    "pst900": Layout("rgb", "thermal", "labels", holes=True),
+    "llvip": Layout("visible", "infrared", None),
+    "roadscene": Layout("crop_LR_visible", "cropinfrared", None),
 }
 """MFNet (Ha et al., 2017; 4-channel files, or folders as the released MRFS code wants them), MSRS (Tang et al., 2022),
 FMB (Liu et al., 2023), PST900 (Shivakumar et al., 2020), LLVIP (Jia et al., 2021), RoadScene (Xu et al., 2020), and

@@ -22,14 +22,14 @@ class StepExamples(Dataset):
         self, datasets: Sequence[PairDataset], size: tuple[int, int], config: AugmentConfig, seed: int, batch: int
     ):
         self._pairs = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
-        self._size, self._config, self._seed, self._batch = size, config, seed, batch
+        self._size, self._config, self._seed, self.batch = size, config, seed, batch
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
         step, slot = key
-        epoch, position = divmod(step * self._batch + slot, len(self._pairs))
+        epoch, position = divmod(step * self.batch + slot, len(self._pairs))
         order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._pairs))
         dataset, index = self._pairs[order[position]]
         crop = augment(dataset[index], self._size, self._config, np.random.default_rng((self._seed, 1, step, slot)))
@@ -55,20 +55,21 @@ class _Steps:
 
 
 def batches(
-    examples: StepExamples, *, first: int, batch: int, workers: int, rank: int = 0, world: int = 1
+    examples: StepExamples, *, first: int, workers: int, rank: int = 0, world: int = 1
 ) -> Iterator[dict[str, Tensor]]:
     """Endless uint8 batches from step ``first`` on: rgb (B, 3, H, W), thermal, valid (B, 1, H, W), label (B, H, W).
 
-    ``batch`` counts the examples of all ``world`` processes together; this one gets every ``world``-th from ``rank``.
-    ConfigError when that is none for some process.
+    ``examples.batch`` counts over all ``world`` processes together; this one gets every ``world``-th from ``rank``.
+    ConfigError unless all get equally many: their gradients are averaged by process, not by crop.
     """
-    if batch < world:
-        raise ConfigError(f"batch_size: expected at least one crop for each of {world} processes, got {batch}")
+    if examples.batch % world:
+        raise ConfigError(f"batch_size: expected a multiple of the {world} processes, got {examples.batch}")
     loader = DataLoader(
         examples,
-        batch_sampler=_Steps(first, batch, rank, world),
+        batch_sampler=_Steps(first, examples.batch, rank, world),
         num_workers=workers,
         worker_init_fn=_one_thread,
+        multiprocessing_context="fork" if workers else None,  # the workers share what the datasets keep in memory
         pin_memory=torch.cuda.is_available(),
         prefetch_factor=4 if workers else None,
     )

@@ -134,7 +134,7 @@ def fit(
         datasets, (config.crop_height, config.crop_width), config.augmentation(), config.seed, config.batch_size
     )
     stream = batches(
-        examples, first=first, batch=config.batch_size, workers=config.workers,
+        examples, first=first, workers=config.workers,
         rank=processes.rank, world=processes.world,
     )  # fmt: skip
     clock = _Clock(trainer, budget_s)

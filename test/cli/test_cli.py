@@ -33,7 +33,9 @@ def test_installed_program_tells_its_version():
     assert (run.returncode, run.stdout.strip()) == (0, f"mrfs_ros {__version__}")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ("fuse", "info", "train", "evaluate"))])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in ("fuse", "info", "train", "evaluate"))]
+)
 def test_help_shows_examples(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
