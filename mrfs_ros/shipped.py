@@ -20,6 +20,6 @@ def shipped_model() -> Path:
         if path.is_file():
             return path
     raise CheckpointError(
-        f"the model that comes with mrfs_ros is neither {' nor '.join(map(str, places))}: install the package again, "
+        f"the model that comes with mrfs_ros is not at {' or '.join(map(str, places))}: install the package again, "
         "or name a weights file (weights: untrained runs a network with random weights)"
     )

@@ -61,7 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.window:
         engine = _sliding(engine, arguments)
     datasets = _datasets(arguments, engine.info.classes)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{arguments.out}: cannot be made ({error.strerror}): choose another folder") from error
     sheet = _Sheet(engine.info.classes, sum(map(len, datasets.values())), arguments.sheet)
     evaluation = evaluate(
         engine,

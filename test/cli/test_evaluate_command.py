@@ -1,0 +1,83 @@
+"""``mrfs evaluate`` as a user runs it: folders in, tables and pictures out, one line per error."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mrfs_ros.cli.main import main
+
+
+@pytest.fixture
+def dataset(tmp_path, small_pair):
+    """Two labelled pairs in the folder layout, and a training configuration that names them under val."""
+    rgb, thermal = small_pair
+    root = tmp_path / "street"
+    for folder in ("rgb", "thermal", "label"):
+        (root / folder).mkdir(parents=True)
+    for name in ("a", "b"):
+        assert cv2.imwrite(str(root / "rgb" / f"{name}.png"), rgb[:, :, ::-1])
+        assert cv2.imwrite(str(root / "thermal" / f"{name}.png"), thermal)
+        assert cv2.imwrite(str(root / "label" / f"{name}.png"), np.where(thermal > 150, 2, 0).astype(np.uint8))
+    entry = "  - {root: street, split: all}\n"
+    (tmp_path / "settings.yaml").write_text(f"train:\n{entry}val:\n{entry}")
+    return root
+
+
+def evaluate(*arguments) -> int:
+    return main(["evaluate", *map(str, arguments), "--device", "cpu"])
+
+
+def test_a_folder_is_scored(dataset, tmp_path, tiny_weights, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--root", dataset, "--weights", tiny_weights, "--baselines", "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "| data | street all: 2 pairs |" in printed
+    assert "| person |" in printed
+    assert "all: average" in printed
+    assert sorted(path.name for path in out.iterdir()) == [
+        "contact_sheet.jpg", "frames.csv", "scores.json", "scores.md",
+    ]  # fmt: skip
+    assert (out / "scores.md").read_text() in printed
+    height, width = cv2.imread(str(out / "contact_sheet.jpg")).shape[:2]
+    assert (height, width) == (2 * (26 + 240), 5 * 320)
+
+
+def test_a_configuration_is_scored(dataset, tmp_path, tiny_weights):
+    out = tmp_path / "out"
+    arguments = (tmp_path / "settings.yaml", "--weights", tiny_weights, "--no-fusion", "--window", "64x96", "--stretch")
+    assert evaluate(*arguments, "--out", out) == 0
+    content = json.loads((out / "scores.json").read_text())
+    assert content["facts"]["image"] == "window 64x96, stride 2/3"
+    assert content["facts"]["fused image"].startswith("STRETCHED")
+    assert content["groups"]["all"]["fusion"] == {}
+    assert 0 <= content["groups"]["all"]["segmentation"]["pixel_accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ([], "expected a training configuration or --root FOLDER, one of them"),
+        (["--root", "nowhere"], "dataset root 'nowhere': expected a folder"),
+        (["--root", "{root}", "--layout", "mars"], "unknown layout 'mars': expected one of folder, mfnet"),
+        (["--root", "{root}", "--split", "test"], "test.txt: no such list"),
+        (["--root", "{root}", "--window", "big"], "--window 'big': expected HEIGHTxWIDTH"),
+        (["--root", "{root}", "--window", "8x8"], "window 8x8: expected at least 32x32 pixels"),
+        (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
+    ],
+)
+def test_what_cannot_be_scored(dataset, tmp_path, tiny_weights, capsys, arguments, text):
+    words = [word.format(root=dataset) for word in arguments]
+    assert evaluate(*words, "--weights", tiny_weights, "--out", tmp_path / "out") == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mrfs: error: ")]
+    assert len(errors) == 1
+    assert text in errors[0]
+
+
+def test_out_that_cannot_be_made(dataset, tmp_path, tiny_weights, capsys):
+    (tmp_path / "file").write_text("")
+    assert evaluate("--root", dataset, "--weights", tiny_weights, "--out", tmp_path / "file") == 2
+    assert "cannot be made" in capsys.readouterr().err
