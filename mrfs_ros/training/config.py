@@ -57,6 +57,12 @@ class TrainConfig:
         choices=("none", "bf16", "fp16"),
     )
     ema_decay: float = setting(0.999, "Decay of the averaged weights, which are the result.", low=0, high=0.999999)
+    freeze_norms: float = setting(
+        1.0,
+        "Share of the run after which BatchNorm keeps its statistics: those of small, mixed batches flicker.",
+        low=0,
+        high=1,
+    )
     seed: int = setting(0, "Of weights, crops and dropout.", low=0, high=2**31)
     workers: int = setting(1, "Processes that read and cut frames.", low=0, high=256)
     threads: int = setting(0, "Threads of torch on the CPU; 0 = torch's own choice.", low=0, high=1024)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.config import NetworkConfig
@@ -45,6 +45,7 @@ class Trainer:
         self.pixels = class_pixels(datasets, len(self.classes))
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
+        self._norms = [m for m in self.parallel.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
 
     def state(self) -> dict:
@@ -72,6 +73,8 @@ class Trainer:
         torch.manual_seed(hash((config.seed, self.step, self.processes.rank)) % 2**63)
         factor = rate_factor(self.step, config.warmup_steps, progress, config.poly_power)
         set_rate(self.optimizer, factor)
+        for norm in self._norms:
+            norm.train(progress < config.freeze_norms)
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
         with _autocast(config.amp, device):
