@@ -8,7 +8,7 @@ results=$(realpath "$2")
 budget=${3:-25m}
 shift "$(($# < 3 ? $# : 3))"
 cd "$(dirname "$0")/.."
-export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} CUBLAS_WORKSPACE_CONFIG=:4096:8
+export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 # glibc gives large blocks back to the system after every use, and asks for them again: twice the time on a CPU.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
 python=${PYTHON:-python3}
@@ -25,4 +25,4 @@ rm -rf runs/street_data
 
 cp "$run"/{config.yaml,run.json,metrics.jsonl} "$run"/scores/{scores.md,scores.json,contact_sheet.jpg} "$results"
 split --bytes 15m --numeric-suffixes "$run/best.safetensors" "$results/best.safetensors.part"
-echo "put together with: cat $2/best.safetensors.part* > models/mrfs_b0_street.safetensors"
+echo "put together with: cat $results/best.safetensors.part* > models/mrfs_b0_street.safetensors"
