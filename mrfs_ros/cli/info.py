@@ -48,5 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        print(f"{name:<{width}}  {value}")
+        lines = [f"{key}: {entry}" for key, entry in value.items()] if isinstance(value, dict) else [value]
+        for number, line in enumerate(lines or ["-"]):
+            print(f"{name if number == 0 else '':<{width}}  {line}")
     return 0

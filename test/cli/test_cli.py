@@ -140,6 +140,16 @@ def test_info_prints_the_facts(tiny_weights, capsys):
         assert fact in out
 
 
+def test_info_prints_nested_facts_one_a_line(tiny_weights, tmp_path, capsys):
+    from mrfs_ros.checkpoint import load_network, save_checkpoint
+
+    facts = {"scores": {"mIoU": 0.5, "IoU/car": 0.25}, "settings": {}}
+    save_checkpoint(tmp_path / "w.safetensors", load_network(tiny_weights), MFNET, facts)
+    assert main(["info", str(tmp_path / "w.safetensors")]) == 0
+    *_, first, second, last = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert (first, second, last) == (["scores", "mIoU: 0.5"], ["IoU/car:", "0.25"], ["settings", "-"])
+
+
 def test_info_refuses_what_is_no_network(tmp_path, capsys):
     (tmp_path / "w.pth").write_text("hello")
     assert main(["info", str(tmp_path / "w.pth")]) == 2
