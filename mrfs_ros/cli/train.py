@@ -10,7 +10,7 @@ EXAMPLES = """examples:
   mrfs train config/train_mfnet.yaml --out runs/mfnet
   mrfs train config/train_mfnet.yaml --out runs/mfnet --resume
   mrfs train my_robot.yaml --out runs/mine --time-budget 25m --set batch_size=16
-  torchrun --nproc-per-node 4 -m mrfs_ros.cli.main train config/train_mfnet.yaml --out runs/mfnet
+  torchrun --nproc-per-node 2 -m mrfs_ros.cli.main train config/train_mfnet.yaml --out runs/mfnet
 
 The run folder holds best.safetensors (the result: averaged weights, half precision, best mIoU on val),
 last.safetensors, latest.pt (to go on from), config.yaml, run.json, metrics.jsonl and TensorBoard files:
@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.data.dataset import PairDataset
     from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
+    from mrfs_ros.training.logit_shift import shift_file
     from mrfs_ros.training.processes import join
     from mrfs_ros.training.run_folder import RunFolder, load_state
 
@@ -62,14 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
             trainer.load_state(load_state(arguments.out))
         if folder:
             _describe(trainer, datasets, val, arguments.out)
-        fit(
-            trainer,
-            datasets,
-            folder,
-            validate=_validation(val, classes, processes) if val else None,
-            budget_s=budget_s,
-            progress_bar=_bar,
-        )
+        validate = _validation(val, classes, processes) if val else None
+        fit(trainer, datasets, folder, validate=validate, budget_s=budget_s, progress_bar=_bar)
+        if folder and validate and config.shift_logits:
+            shifts = shift_file(arguments.out / "best.safetensors", val, validate, processes.device)
+            print(f"logit shifts: {shifts or 'none: the best mIoU is without'}")
     finally:
         processes.close()
     if folder:

@@ -40,6 +40,7 @@ class TrainConfig:
         "none, median (frequency balancing, Eigen and Fergus, 2015) or sqrt (its square root), from the labels.",
         choices=("none", "sqrt", "median"),
     )
+    shift_logits: bool = setting(False, "At the end, shift each class's logit to where the mIoU on val is best.")
     label_smoothing: float = setting(0.0, "Share of the target given to all classes.", low=0, high=0.9)
     steps: int = setting(40000, "Optimizer steps.", low=1, high=10**8)
     batch_size: int = setting(6, "Crops per step, over all processes together.", low=1, high=4096)

@@ -37,6 +37,10 @@ class Trainer:
         self.classes = config.class_set()
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
+        if config.batch_size % processes.world:  # batches() asks for it too, but then the run folder is there
+            raise ConfigError(
+                f"batch_size: expected a multiple of the {processes.world} processes, got {config.batch_size}"
+            )
         self.network = _start(config, len(self.classes)).train().to(processes.device)
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
@@ -86,9 +90,7 @@ class Trainer:
             label_smoothing=config.label_smoothing,
         )  # fmt: skip
         self.optimizer.zero_grad(set_to_none=True)
-        # Gradients are averaged over processes: each one counts by how many of the step's crops it has.
-        share = len(rgb) * self.processes.world / config.batch_size
-        self.scaler.scale(losses["total"] * share).backward()
+        self.scaler.scale(losses["total"]).backward()
         if config.clip_norm:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)

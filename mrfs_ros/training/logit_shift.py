@@ -1,0 +1,86 @@
+"""One number a class, added to its logit: chosen on val, folded into the last bias of the segmentation head.
+
+Class weights and crops laid around objects teach a network that objects are more frequent than they are; it then paints
+too much. Where the mean IoU is best is found on the val frames (after Menon et al., "Long-tail learning via logit
+adjustment", ICLR 2021, who derive the shift from class frequencies instead).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.data.dataset import PairDataset
+from mrfs_ros.engine.eager import normalised
+from mrfs_ros.network import MRFS
+from mrfs_ros.types import UNLABELLED
+
+KEY = "logit shifts"
+GRID = tuple(np.arange(-3, 3.01, 0.25).tolist())
+PASSES = 3  # over all classes; the choice of one depends on the others
+STRIDE = 4  # of the pixels looked at, both ways
+
+
+def shift_file(
+    path: Path, datasets: Sequence[PairDataset], validate: Callable[[MRFS], dict[str, float]], device: torch.device
+) -> dict[str, float]:
+    """Choose shifts on ``datasets`` for a weights file, write it anew with them; return class name -> shift.
+
+    ``validate``: network -> scores for the file's provenance. A file that has shifts already stays as it is.
+    """
+    checkpoint = read_checkpoint(path)
+    if KEY in checkpoint.provenance:
+        return checkpoint.provenance[KEY]
+    network = checkpoint.network().to(device)
+    shifts = choose_shifts(*_pixels(network, datasets, device))
+    with torch.no_grad():
+        network.decode_head.linear_pred.bias += torch.tensor(shifts, dtype=torch.float32, device=device)
+    named = {name: shift for name, shift in zip(checkpoint.classes.names, shifts) if shift}
+    provenance = {**checkpoint.provenance, "scores": validate(network), KEY: named}
+    save_checkpoint(path, network.cpu(), checkpoint.classes, provenance, torch.float16)
+    return named
+
+
+def choose_shifts(logits: np.ndarray, labels: np.ndarray) -> list[float]:
+    """(classes,) shifts from ``GRID``, 0 for the background and classes without a pixel, with the best mean IoU.
+
+    ``logits``: (N, classes) float. ``labels``: (N,) class ids. Ties go to the smaller shift.
+    """
+    shifts = np.zeros(logits.shape[1])
+    present = np.unique(labels)
+    candidates = sorted(GRID, key=abs)
+    for _ in range(PASSES):
+        for number in present[present > 0]:
+            scores = []
+            for candidate in candidates:
+                shifts[number] = candidate
+                scores.append(_mean_iou((logits + shifts).argmax(axis=1), labels, present))
+            shifts[number] = candidates[int(np.argmax(scores))]
+    return shifts.tolist()
+
+
+def _mean_iou(predicted: np.ndarray, labels: np.ndarray, present: np.ndarray) -> float:
+    size = int(max(predicted.max(), labels.max())) + 1
+    confusion = np.bincount(labels * size + predicted, minlength=size * size).reshape(size, size)
+    hits = np.diagonal(confusion)
+    return float(np.mean((hits / np.maximum(confusion.sum(0) + confusion.sum(1) - hits, 1))[present]))
+
+
+def _pixels(network: MRFS, datasets: Sequence[PairDataset], device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N, classes) and labels (N,) of every ``STRIDE``-th labelled pixel."""
+    logits, labels = [], []
+    for dataset in datasets:
+        for pair in dataset:
+            rgb = torch.from_numpy(pair.rgb).to(device).permute(2, 0, 1)[None]
+            thermal = torch.from_numpy(pair.thermal).to(device)[None, None]
+            with torch.inference_mode():
+                output = network(normalised(rgb), normalised(thermal)).logits[0, :, ::STRIDE, ::STRIDE]
+            label = pair.label[::STRIDE, ::STRIDE]
+            counted = label != UNLABELLED
+            logits.append(output.permute(1, 2, 0).cpu().numpy()[counted])
+            labels.append(label[counted].astype(np.int64))
+    return np.concatenate(logits), np.concatenate(labels)
