@@ -37,7 +37,7 @@ class TrainConfig:
     fusion_weight: float = setting(FUSION_WEIGHT, "Share of the fusion loss in the total.", low=0, high=1000)
     class_weights: str = setting(
         "none",
-        "none, median (frequency balancing, Eigen and Fergus, 2015) or sqrt (its square root), from the labels.",
+        "none, median (the median class frequency over each class's, in pixels) or sqrt (its square root).",
         choices=("none", "sqrt", "median"),
     )
     shift_logits: bool = setting(False, "At the end, shift each class's logit to where the mIoU on val is best.")

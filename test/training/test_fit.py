@@ -1,0 +1,433 @@
+"""The training loop: it learns, ends when told, goes on as if never stopped, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy_run import CLASSES, CPU, course, metrics, trainer_of, write_pairs, write_settings
+
+from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.config import NetworkConfig
+from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.network import build_network
+from mrfs_ros.training.fit import class_pixels, class_weights, fit
+from mrfs_ros.training.losses import mrfs_loss
+from mrfs_ros.training.run_folder import RunFolder, load_state
+from mrfs_ros.types import ClassSet, numbered_hues
+
+OWN = ClassSet("own", tuple(CLASSES), numbered_hues(len(CLASSES)))
+
+
+@pytest.fixture(scope="module")
+def view(sample_pair):
+    """A part of the sample with people and cars in it, wide enough for two frames of 96x128."""
+    rgb, thermal = sample_pair
+    return rgb[200:296, 100:260], thermal[200:296, 100:260]
+
+
+@pytest.fixture(autouse=True)
+def tidy(tmp_path):
+    """Removes what runs saved, 200 MB each."""
+    yield
+    for heavy in (*tmp_path.rglob("latest.pt*"), *tmp_path.rglob("*.safetensors*")):
+        heavy.unlink()
+
+
+@pytest.fixture
+def settings(tmp_path, view):
+    """Writes settings over two 64x64 frames."""
+    root = write_pairs(tmp_path / "data", view, (64, 64))
+    return lambda **changes: write_settings(tmp_path / "settings.yaml", root, **changes)
+
+
+def run(settings: Path, out: Path, **how) -> tuple:
+    """Train as ``mrfs train`` does; the trainer and the folder."""
+    trainer, datasets = trainer_of(settings)
+    folder = RunFolder(out, trainer.config, resume=False)
+    fit(trainer, datasets, folder, **({"validate": None} | how))
+    return trainer, datasets, folder
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(path).weights
+
+
+@pytest.mark.slow
+def test_it_learns_two_frames_by_heart(tmp_path, view):
+    root = write_pairs(tmp_path / "data", view, (96, 128))
+    steps = 60
+    settings = write_settings(
+        tmp_path / "settings.yaml", root, crop_height=96, crop_width=128, head_width=96, steps=steps, rate=2e-3,
+        warmup_steps=5, log_every=5, ema_decay=0.9,
+    )  # fmt: skip
+    _, datasets, _ = run(settings, tmp_path / "out")
+    segmentation, fusion = (course(tmp_path / "out", name) for name in ("segmentation", "fusion"))
+    assert segmentation[steps] < segmentation[1] / 10, segmentation
+    assert fusion[steps] < fusion[1] / 2, fusion
+    # The averaged weights, in eval mode, know the frames too.
+    network, batch = read_checkpoint(tmp_path / "out" / "last.safetensors").network(), batch_of(datasets)
+    rgb, thermal = batch["rgb"] / 255, batch["thermal"] / 255
+    with torch.no_grad():
+        logits, fused = network(rgb, thermal)
+        result = mrfs_loss(logits, fused, rgb, thermal, batch["label"], batch["valid"])
+    assert (logits.argmax(1) == batch["label"]).float().mean() > 0.9
+    assert result["fusion"] < fusion[1] / 2
+
+
+def batch_of(datasets) -> dict[str, torch.Tensor]:
+    pairs = list(datasets[0])
+    label = torch.from_numpy(np.stack([pair.label for pair in pairs]))
+    return {
+        "rgb": torch.from_numpy(np.stack([pair.rgb for pair in pairs])).permute(0, 3, 1, 2),
+        "thermal": torch.from_numpy(np.stack([pair.thermal for pair in pairs]))[:, None],
+        "label": label,
+        "valid": torch.ones_like(label)[:, None],
+    }
+
+
+def command(settings: Path, out: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "mrfs_ros.cli.main",
+        "train",
+        str(settings),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        *more,
+    ]
+
+
+def kill_after_step(process: subprocess.Popen, out: Path, step: int, timeout_s: float = 300) -> None:
+    """SIGKILL, to the process and its workers, some moment after the metrics of ``step`` appear."""
+    deadline = time.monotonic() + timeout_s
+    while f'"step": {step},' not in (text(out / "metrics.jsonl")):
+        assert process.poll() is None, "the run ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.15))
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings):
+    """Validation, means over several steps, dropout, workers, warm-up: nothing may notice."""
+    every = {"log_every": 2, "save_every": 3, "eval_every": 5}  # on purpose none a multiple of the others
+    root = str(tmp_path / "data")
+    file = settings(
+        steps=14, workers=1, threads=1, class_weights="sqrt", clip_norm=1.0, val=[{"root": root, "split": "all"}],
+        augment={"mirror": 0.5, "scale_low": 0.8, "scale_high": 1.2, "rgb_noise": 5.0}, **every,
+    )  # fmt: skip
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    with (tmp_path / "log").open("w") as log:
+        one = subprocess.Popen(command(file, whole), stdout=log, stderr=log)
+        other = subprocess.Popen(command(file, killed), stdout=log, stderr=log, start_new_session=True)
+        try:
+            last = random.choice((4, 5, 6, 8))
+            kill_after_step(other, killed, last)
+            assert (other.wait(), one.wait(timeout=300)) == (-signal.SIGKILL, 0), text(tmp_path / "log")
+        finally:
+            one.kill()
+            other.kill()
+        began = load_state(killed)["step"]
+        assert began in (3, 6, 9, 12)
+        subprocess.run(command(file, killed, "--resume"), stdout=log, stderr=log, check=True, timeout=300)
+    assert f"run folder {killed}, step {began} of 14" in text(tmp_path / "log")
+    for name in ("last", "best"):
+        expected, got = weights(whole / f"{name}.safetensors"), weights(killed / f"{name}.safetensors")
+        assert expected.keys() == got.keys()
+        differing = [key for key in expected if not torch.equal(expected[key], got[key])]
+        assert not differing, (f"killed after the metrics of step {last}", differing)
+    assert metrics(killed) == metrics(whole)
+    assert {step for step, _, _ in metrics(whole)} == {1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14}
+    assert {"val/mIoU", "val/IoU/hot", "total", "rate"} <= {name for _, name, _ in metrics(whole)}
+
+
+def test_means_are_those_of_the_steps_between_entries(tmp_path, settings):
+    common = {"steps": 5, "save_every": 100, "eval_every": 100}
+    run(settings(log_every=1, **common), tmp_path / "each")
+    run(settings(log_every=3, **common), tmp_path / "third")
+    each, third = course(tmp_path / "each", "total"), course(tmp_path / "third", "total")
+    assert third.keys() == {1, 3, 5}
+    assert third[1] == each[1]
+    assert third[3] == pytest.approx((each[2] + each[3]) / 2, rel=1e-6)
+    assert third[5] == pytest.approx((each[4] + each[5]) / 2, rel=1e-6)
+
+
+def test_the_rate_warms_up_and_falls(tmp_path, settings):
+    run(settings(steps=6, warmup_steps=2, rate=1e-3, poly_power=1.0, log_every=1), tmp_path / "out")
+    expected = {s + 1: 1e-3 * min(1, (s + 1) / 2) * (1 - s / 6) for s in range(6)}
+    assert course(tmp_path / "out", "rate") == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_a_time_budget_ends_the_run_and_the_rate_reaches_zero(tmp_path, settings):
+    budget_s = 2.5
+    trainer, _, _ = run(settings(steps=10**6, warmup_steps=0, log_every=1), tmp_path / "out", budget_s=budget_s)
+    assert trainer.elapsed_s >= budget_s
+    assert 3 <= trainer.step < 10**4
+    rates = course(tmp_path / "out", "rate")
+    assert list(rates) == list(range(1, trainer.step + 1))
+    assert all(after < before for before, after in zip(rates.values(), list(rates.values())[1:]))
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    longest_s = max(2 / line["value"] for line in lines if line["name"] == "crops_per_s")
+    assert rates[trainer.step] < 1e-3 * (1.5 * longest_s / budget_s) ** 0.9  # the last step began that near the end
+    assert read_checkpoint(tmp_path / "out" / "best.safetensors").provenance["steps"] == trainer.step
+    assert load_state(tmp_path / "out")["step"] == trainer.step
+
+
+def test_a_finished_run_has_nothing_to_go_on_to(tmp_path, settings):
+    file = settings(steps=3)
+    run(file, tmp_path / "out")
+    before = weights(tmp_path / "out" / "last.safetensors"), metrics(tmp_path / "out")
+    (tmp_path / "out" / "last.safetensors").unlink()
+    trainer, datasets = trainer_of(file)
+    folder = RunFolder(tmp_path / "out", trainer.config, resume=True)
+    trainer.load_state(load_state(tmp_path / "out"))
+    fit(trainer, datasets, folder, validate=None)
+    assert trainer.step == 3
+    after = weights(tmp_path / "out" / "last.safetensors"), metrics(tmp_path / "out")
+    assert after[1] == before[1]
+    assert all(torch.equal(after[0][name], tensor) for name, tensor in before[0].items())
+
+
+def test_validation_chooses_the_best_weights(tmp_path, settings):
+    """Of three validations the second scores highest; best is its average in half precision, last is the third's."""
+    seen, scores = [], [0.2, 0.5, 0.1]
+
+    def validate(network) -> dict[str, float]:
+        assert not network.training
+        seen.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return {"mIoU": scores[len(seen) - 1]}
+
+    trainer, _, _ = run(settings(steps=6, eval_every=2, ema_decay=0.5), tmp_path / "out", validate=validate)
+    assert len(seen) == 3
+    assert trainer.network.training
+    assert trainer.best == 0.5
+    assert course(tmp_path / "out", "val/mIoU") == dict(zip((2, 4, 6), scores))
+    best, last = (read_checkpoint(tmp_path / "out" / f"{name}.safetensors") for name in ("best", "last"))
+    assert best.provenance["scores"] == {"mIoU": 0.5}
+    assert (best.provenance["steps"], last.provenance["steps"]) == (4, 6)
+    for name, tensor in seen[1].items():
+        halved = tensor.half().float() if tensor.is_floating_point() else tensor
+        assert torch.equal(best.weights[name], halved), name
+    assert all(torch.equal(last.weights[name], tensor) for name, tensor in seen[2].items())
+    assert not torch.equal(seen[1]["decode_head.linear_pred.weight"], seen[2]["decode_head.linear_pred.weight"])
+
+
+def test_a_score_of_zero_is_a_result_too(tmp_path, settings):
+    run(settings(steps=1), tmp_path / "out", validate=lambda network: {"mIoU": 0.0})
+    assert read_checkpoint(tmp_path / "out" / "best.safetensors").provenance["scores"] == {"mIoU": 0.0}
+
+
+def test_without_validation_the_last_average_is_the_result(tmp_path, settings):
+    trainer, _, _ = run(settings(steps=4, eval_every=2, ema_decay=0.5), tmp_path / "out")
+    best = read_checkpoint(tmp_path / "out" / "best.safetensors")
+    assert best.provenance["steps"] == 4
+    assert best.classes.names == tuple(CLASSES)
+    average = trainer.averaged_network().state_dict()["aux_head.CNN_fuse.3.weight"]
+    assert torch.equal(best.weights["aux_head.CNN_fuse.3.weight"], average.half().float())
+    assert not torch.equal(average, trainer.network.aux_head.CNN_fuse[3].weight)
+
+
+def test_what_the_weights_say_of_their_making(tmp_path, settings):
+    _, _, folder = run(settings(steps=2, class_names=[*CLASSES, "unicorn", "yeti"]), tmp_path / "out")
+    provenance = read_checkpoint(tmp_path / "out" / "last.safetensors").provenance
+    assert provenance["untrained classes"] == "unicorn, yeti"
+    assert provenance["pairs"] == 2
+    assert provenance["steps"] == 2
+    assert provenance["torch"] == torch.__version__
+    assert provenance["settings"]["rate"] == 1e-3
+    assert provenance["settings"]["train"] == [{"root": "data", "split": "all"}]
+    assert str(tmp_path) not in json.dumps(provenance["settings"])
+    assert folder.origin.items() <= provenance.items()
+
+
+def test_pairs_without_labels_train_the_fusion_alone(tmp_path, settings, view):
+    root = write_pairs(tmp_path / "unlabelled", view, (64, 64), labelled=False)
+    file = settings(train=[{"root": str(root), "split": "all"}], steps=6, log_every=1, class_weights="median")
+    trainer, _, _ = run(file, tmp_path / "out")
+    assert set(course(tmp_path / "out", "segmentation").values()) == {0.0}
+    fusion = course(tmp_path / "out", "fusion")
+    assert fusion[6] < fusion[1]
+    assert trainer.class_weights is None
+    provenance = read_checkpoint(tmp_path / "out" / "last.safetensors").provenance
+    assert provenance["untrained classes"] == "cold, warm, hot"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_run_before_anything_is_saved(tmp_path, settings, value):
+    trainer, datasets = trainer_of(settings(steps=5, log_every=1000, save_every=2, eval_every=4))
+    folder = RunFolder(tmp_path / "out", trainer.config, resume=False)
+    with torch.no_grad():
+        trainer.network.decode_head.linear_pred.bias[0] = value
+    with pytest.raises(MrfsError, match=r"the loss is nan after step 1: lower rate, set clip_norm, or use amp: none"):
+        fit(trainer, datasets, folder, validate=None)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"config.yaml", "run.json", "metrics.jsonl"}
+
+
+def test_numbers_that_go_bad_between_two_log_entries(tmp_path, settings):
+    """Found when the next state is due, which is not written."""
+    trainer, datasets = trainer_of(settings(steps=9, log_every=1000, save_every=2))
+    folder = RunFolder(tmp_path / "out", trainer.config, resume=False)
+    bar = BreakingBar(trainer.network, step=3)
+    with pytest.raises(MrfsError, match="the loss is nan after step 4"):
+        fit(trainer, datasets, folder, validate=None, progress_bar=lambda **_: bar)
+    assert load_state(tmp_path / "out")["step"] == 2
+
+
+class BreakingBar:
+    """A progress bar, told of every step, that breaks the network after one of them."""
+
+    def __init__(self, network, step: int):
+        self.network, self.left = network, step
+
+    def update(self, _: int) -> None:
+        self.left -= 1
+        if self.left == 0:
+            with torch.no_grad():
+                self.network.decode_head.linear_pred.bias.fill_(float("nan"))
+
+    def set_postfix_str(self, _: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_class_pixels_count_every_label_once(settings):
+    _, datasets = trainer_of(settings())
+    pixels = class_pixels(datasets, 3)
+    assert pixels.sum() == 2 * 64 * 64
+    assert pixels.tolist() == [sum((pair.label == c).sum() for pair in datasets[0]) for c in range(3)]
+    assert class_pixels(datasets * 2, 3).tolist() == (2 * pixels).tolist()
+
+
+def test_class_weights_by_rule():
+    pixels = np.array([8000, 100, 0, 400])
+    assert class_weights(pixels, "none", CPU) is None
+    assert class_weights(np.zeros(4, np.int64), "median", CPU) is None
+    assert class_weights(pixels, "median", CPU).tolist() == pytest.approx([0.05, 4.0, 1.0, 1.0])  # median 400
+    assert class_weights(pixels, "sqrt", CPU).tolist() == pytest.approx([0.05**0.5, 2.0, 1.0, 1.0])
+    assert class_weights(pixels, "sqrt", CPU).dtype == torch.float32
+
+
+def test_weights_of_classes_reach_the_loss(settings):
+    losses = {}
+    for rule in ("none", "median"):
+        trainer, datasets = trainer_of(settings(class_weights=rule, label_smoothing=0.1))
+        losses[rule] = one_step(trainer, datasets)["segmentation"]
+    assert losses["none"] != losses["median"]
+
+
+def one_step(trainer, datasets) -> dict[str, torch.Tensor]:
+    return trainer.train_step(batch_of(datasets), 0.0)
+
+
+def test_a_step_depends_on_seed_and_step_alone(settings):
+    """Not on what else drew random numbers before it: that is how a run goes on unchanged."""
+    results = []
+    for noise in (0, 17):
+        trainer, datasets = trainer_of(settings(seed=4))
+        torch.manual_seed(noise)
+        torch.rand(noise)
+        one_step(trainer, datasets)
+        results.append((one_step(trainer, datasets)["total"], trainer.network.state_dict()))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(tensor, results[1][1][name]) for name, tensor in results[0][1].items())
+    trainer, datasets = trainer_of(settings(seed=5))
+    one_step(trainer, datasets)
+    assert one_step(trainer, datasets)["total"] != results[0][0]
+
+
+def test_gradients_are_clipped_to_their_common_norm(settings):
+    norms = {}
+    for clip_norm in (0.0, 0.05):
+        trainer, datasets = trainer_of(settings(clip_norm=clip_norm))
+        one_step(trainer, datasets)
+        norms[clip_norm] = torch.stack([p.grad.norm() for p in trainer.network.parameters()]).norm().item()
+    assert norms[0.0] > 0.06
+    assert norms[0.05] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_norms_keep_their_statistics_late_in_the_run_and_go_on_learning(settings):
+    trainer, datasets = trainer_of(settings(freeze_norms=0.5))
+    norm = trainer.network.decode_head.linear_fuse[1]
+    kept = []
+    for progress in (0.0, 0.49, 0.5, 0.75):
+        before = norm.running_mean.clone(), norm.weight.detach().clone()
+        trainer.train_step(batch_of(datasets), progress)
+        kept.append(torch.equal(norm.running_mean, before[0]))
+        assert not torch.equal(norm.weight, before[1])
+    assert kept == [False, False, True, True]
+
+
+def test_bf16_keeps_weights_and_losses_in_float32(settings):
+    trainer, datasets = trainer_of(settings(amp="bf16"))
+    plain, plain_datasets = trainer_of(settings())
+    rounded, exact = one_step(trainer, datasets), one_step(plain, plain_datasets)
+    assert {tensor.dtype for tensor in trainer.network.parameters()} == {torch.float32}
+    assert rounded["total"].dtype == torch.float32
+    assert rounded["total"].item() == pytest.approx(exact["total"].item(), rel=0.05)
+    assert rounded["total"] != exact["total"]
+
+
+def test_fp16_needs_a_gpu(settings):
+    with pytest.raises(ConfigError, match="amp: fp16 needs CUDA: expected bf16 or none on the CPU"):
+        trainer_of(settings(amp="fp16"))
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory) -> Path:
+    """Weights for three classes, of another seed than the settings'."""
+    path = tmp_path_factory.mktemp("given") / "given.safetensors"
+    save_checkpoint(path, build_network(NetworkConfig(num_classes=3, head_width=8), seed=99), OWN, {})
+    return path
+
+
+def test_a_run_begins_with_given_weights(settings, given):
+    expected = weights(given)
+    fresh, _ = trainer_of(settings())
+    assert not torch.equal(fresh.network.aux_head.CNN_fuse[3].weight, expected["aux_head.CNN_fuse.3.weight"])
+    trainer, datasets = trainer_of(settings(init=str(given)))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in trainer.network.state_dict().items())
+    one_step(trainer, datasets)
+    assert not torch.equal(trainer.network.aux_head.CNN_fuse[3].weight, expected["aux_head.CNN_fuse.3.weight"])
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"class_names": ["a", "b", "c", "d"]}, "has num_classes 3, the settings ask for 4"),
+        ({"variant": "mit_b1"}, "has variant mit_b0, the settings ask for mit_b1"),
+        ({"head_width": 16}, "has head_width 8, the settings ask for 16"),
+    ],
+)
+def test_given_weights_of_another_network(settings, given, changes, text):
+    with pytest.raises(ConfigError, match=rf"^init: .*given\.safetensors {text}"):
+        trainer_of(settings(init=str(given), **changes))
+
+
+def test_pretrained_encoders_go_into_both(tmp_path, settings):
+    donor = build_network(NetworkConfig(head_width=8), seed=7).backbone
+    torch.save({n: t for n, t in donor.state_dict().items() if not n.startswith("extra")}, tmp_path / "mit_b0.pth")
+    trainer, _ = trainer_of(settings(pretrained="mit_b0.pth"))
+    for encoder in ("block3", "extra_block3"):
+        weight = getattr(trainer.network.backbone, encoder)[1].mlp.fc1.weight
+        assert torch.equal(weight, donor.block3[1].mlp.fc1.weight)
