@@ -20,7 +20,7 @@ from mrfs_ros.network import MRFS
 from mrfs_ros.types import UNLABELLED
 
 KEY = "logit shifts"
-GRID = tuple(np.arange(-3, 3.01, 0.25).tolist())
+GRID = tuple(np.arange(-5, 5.01, 0.25).tolist())
 PASSES = 3  # over all classes; the choice of one depends on the others
 STRIDE = 4  # of the pixels looked at, both ways
 
