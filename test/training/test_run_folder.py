@@ -41,7 +41,7 @@ def test_a_new_folder_tells_its_settings_and_its_origin(tmp_path):
     assert story["mrfs_ros"] == __version__
     assert story["torch"] == torch.__version__
     assert story.keys() == {"command", "commit", "mrfs_ros", "torch", "device", "date"}
-    assert story["command"].startswith("mrfs ")
+    assert story["command"].startswith("mrfs")
 
 
 def test_the_commit_is_gits(tmp_path):
