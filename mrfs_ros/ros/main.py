@@ -28,9 +28,9 @@ def main(make_node: Callable | None = None) -> int:
     Returns the process's exit code: 0 after SIGINT, SIGTERM or the parent's death, 2 when it cannot start,
     1 after an error that is ours.
     """
-    parent = os.getppid()
+    parent, stop = os.getppid(), _Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)  # from the first moment on: importing takes seconds, loading may too
+        signal.signal(number, stop)  # from the first moment on: importing takes seconds, loading may too
     node, code = None, 0
     try:
         _read_arguments()
@@ -38,12 +38,8 @@ def main(make_node: Callable | None = None) -> int:
         _spin(node, parent)
     except (SystemExit, KeyboardInterrupt) as end:
         code = end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 0
-    except MrfsError as error:
-        print(f"mrfs_node: error: {error}", file=sys.stderr)
-        code = 2
-    except Exception:
-        traceback.print_exc()
-        code = 1
+    except Exception as error:
+        code = 0 if stop.asked else _failure(error)
     finally:
         _finish(node, code)
     return code
@@ -110,8 +106,23 @@ def _described(spec: Field) -> str:
     return textwrap.fill(text, 110, initial_indent=f"  {spec.name:22} ", subsequent_indent=25 * " ")
 
 
-def _stop(number: int, frame: object) -> None:
-    raise SystemExit(0)
+class _Stop:
+    """Ends the process on a signal, and remembers it: native code may answer the exception with one of its own."""
+
+    asked = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.asked = True
+        raise SystemExit(0)
+
+
+def _failure(error: Exception) -> int:
+    """Say what went wrong; return the exit code."""
+    if isinstance(error, MrfsError):
+        print(f"mrfs_node: error: {error}", file=sys.stderr)
+        return 2
+    traceback.print_exception(error)
+    return 1
 
 
 def _end_with(parent: int) -> None:
