@@ -84,6 +84,7 @@ def save_checkpoint(
 ) -> None:
     """Write ``network`` as safetensors, floats as ``dtype``, with config, classes and provenance as metadata.
 
+    Whole or not at all: a write that is interrupted leaves the file that was there.
     ``provenance``: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
     """
     weights = {
@@ -96,7 +97,9 @@ def save_checkpoint(
         "classes": json.dumps(asdict(classes)),
         "provenance": json.dumps(dict(provenance)),
     }
-    save_file(weights, str(path), metadata)
+    unfinished = Path(f"{path}.unfinished")
+    save_file(weights, str(unfinished), metadata)
+    unfinished.replace(path)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -8,9 +8,8 @@ import time
 from pathlib import Path
 
 from mrfs_ros.config import BACKENDS
+from mrfs_ros.data.layouts import images_in
 from mrfs_ros.errors import ImageError, MrfsError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")  # what counts as an image in a folder
 
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
@@ -86,7 +85,7 @@ def find_pairs(rgb: Path, thermal: Path) -> tuple[list[tuple[str, Path, Path]], 
         raise ImageError(f"--rgb {rgb} and --thermal {thermal}: expected two files or two folders, got one of each")
     if not rgb.is_dir():
         return [(rgb.stem, rgb, thermal)], []
-    rgbs, thermals = _images(rgb), _images(thermal)
+    rgbs, thermals = images_in(rgb), images_in(thermal)
     names = sorted(rgbs.keys() & thermals.keys())
     if not names:
         raise ImageError(
@@ -99,16 +98,6 @@ def find_pairs(rgb: Path, thermal: Path) -> tuple[list[tuple[str, Path, Path]], 
 
 def _first(images: dict[str, Path]) -> str:
     return f" (such as {next(iter(images.values())).name})" if images else ""
-
-
-def _images(folder: Path) -> dict[str, Path]:
-    images: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES:
-            if path.stem in images:
-                raise ImageError(f"{path}: {images[path.stem].name} has the same name: expected one image a name")
-            images[path.stem] = path
-    return images
 
 
 def _fuse_pair(engine, rgb: Path, thermal: Path, target: Path, notice: str) -> float:

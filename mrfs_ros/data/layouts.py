@@ -60,8 +60,8 @@ def find_pairs(root: Path, layout: Layout, split: str, missing_labels: bool = Fa
     if Path(split).is_absolute() or ".." in Path(split).parts:
         raise ConfigError(f"split {split!r}: expected a folder or a list inside {root}")
     rgb_folder, is_split = _folder(root, layout.rgb, split)
-    rgbs = _images(rgb_folder)
-    thermals = rgbs if layout.thermal is None else _images(_folder(root, layout.thermal, split)[0])
+    rgbs = images_in(rgb_folder)
+    thermals = rgbs if layout.thermal is None else images_in(_folder(root, layout.thermal, split)[0])
     labels = _labels(root, layout, split)
     names = _names(root, split, rgbs, is_split)
     if not names:
@@ -91,10 +91,11 @@ def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
         folder, _ = _folder(root, layout.label, split)
     except ImageError:  # no label folder at all: pairs for fusion alone
         return {}
-    return _images(folder)
+    return images_in(folder)
 
 
-def _images(folder: Path) -> dict[str, Path]:
+def images_in(folder: Path) -> dict[str, Path]:
+    """Name (without suffix) -> image file of a folder, sorted by name; ImageError when two have one name."""
     files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     images: dict[str, Path] = {}
     for path in sorted(path for path in files if not path.name.startswith(".")):  # ._NAME.png: left by macOS

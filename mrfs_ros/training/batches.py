@@ -62,8 +62,7 @@ def batches(
     ``examples.batch`` counts over all ``world`` processes together; this one gets every ``world``-th from ``rank``.
     ConfigError unless all get equally many: their gradients are averaged by process, not by crop.
     """
-    if examples.batch % world:
-        raise ConfigError(f"batch_size: expected a multiple of the {world} processes, got {examples.batch}")
+    check_shares(examples.batch, world)
     loader = DataLoader(
         examples,
         batch_sampler=_Steps(first, examples.batch, rank, world),
@@ -79,6 +78,12 @@ def batches(
         return iter(loader)
     finally:
         cv2.setNumThreads(threads)
+
+
+def check_shares(batch: int, world: int) -> None:
+    """ConfigError unless ``world`` processes get equally many examples of a batch."""
+    if batch % world:
+        raise ConfigError(f"batch_size: expected a multiple of the {world} processes, got {batch}")
 
 
 def _one_thread(_: int) -> None:

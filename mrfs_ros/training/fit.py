@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mrfs_ros.checkpoint import read_checkpoint
+from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
-from mrfs_ros.training.batches import StepExamples, batches
+from mrfs_ros.training.batches import StepExamples, batches, check_shares
 from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
@@ -37,10 +37,7 @@ class Trainer:
         self.classes = config.class_set()
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
-        if config.batch_size % processes.world:  # batches() asks for it too, but then the run folder is there
-            raise ConfigError(
-                f"batch_size: expected a multiple of the {processes.world} processes, got {config.batch_size}"
-            )
+        check_shares(config.batch_size, processes.world)  # here, before there is a run folder
         self.network = _start(config, len(self.classes)).train().to(processes.device)
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
@@ -226,11 +223,11 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
         if log and scores:
             log.add(trainer.step, {f"val/{name}": value for name, value in scores.items()})
         provenance = trainer.provenance(folder.origin, datasets, scores)
-        folder.save_weights("last", network, trainer.classes, provenance)
+        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance)
         score = scores.get("mIoU", float(trainer.step))
         if score > trainer.best:
             trainer.best = score
-            folder.save_weights("best", network, trainer.classes, provenance, torch.float16)
+            save_checkpoint(folder.path / "best.safetensors", network, trainer.classes, provenance, torch.float16)
     trainer.processes.wait()
     clock.skip()
 

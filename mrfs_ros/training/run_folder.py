@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,12 @@ from typing import Any
 import torch
 
 from mrfs_ros import __version__
-from mrfs_ros.checkpoint import save_checkpoint
 from mrfs_ros.config import from_mapping
 from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
-from mrfs_ros.network import MRFS
 from mrfs_ros.training.config import TrainConfig, read_yaml, to_yaml
-from mrfs_ros.types import ClassSet
 
 STATE = "latest.pt"
-UNITS = {"rate": "1/step", "crops_per_s": "1/s", "elapsed": "s"}  # the rest are losses and shares, without unit
+UNITS = {"rate": "1/step", "crops_per_s": "1/s"}  # the rest are losses and shares, without unit
 
 
 class RunFolder:
@@ -50,19 +46,6 @@ class RunFolder:
         unfinished = self.path / f"{STATE}.unfinished"
         torch.save(state, unfinished)
         unfinished.replace(self.path / STATE)
-
-    def save_weights(
-        self,
-        name: str,
-        network: MRFS,
-        classes: ClassSet,
-        provenance: Mapping[str, Any],
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Write ``name``.safetensors, whole or not at all; see ``save_checkpoint``."""
-        unfinished = self.path / f"{name}.safetensors.unfinished"
-        save_checkpoint(unfinished, network, classes, provenance, dtype)
-        unfinished.replace(self.path / f"{name}.safetensors")
 
 
 class MetricsLog:

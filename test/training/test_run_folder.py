@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mrfs_ros import __version__
-from mrfs_ros.checkpoint import read_checkpoint
+from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
 from mrfs_ros.errors import CheckpointError, ConfigError
 from mrfs_ros.training.config import TrainConfig, read_yaml
 from mrfs_ros.training.run_folder import MetricsLog, RunFolder, load_state
@@ -212,15 +212,15 @@ def test_a_damaged_state(begun, damage):
 def test_weights_are_written_whole(begun, tiny_weights):
     checkpoint = read_checkpoint(tiny_weights)
     network = checkpoint.network()
-    folder = RunFolder(begun, CONFIG, resume=True)
-    folder.save_weights("best", network, checkpoint.classes, {"steps": 7}, torch.float16)
-    folder.save_weights("last", network, checkpoint.classes, {"steps": 7})
+    best_file, last_file = begun / "best.safetensors", begun / "last.safetensors"
+    save_checkpoint(best_file, network, checkpoint.classes, {"steps": 7}, torch.float16)
+    save_checkpoint(last_file, network, checkpoint.classes, {"steps": 7})
     last, best = (read_checkpoint(begun / f"{name}.safetensors") for name in ("last", "best"))
     assert last.provenance == best.provenance == {"steps": 7}
     for name, tensor in checkpoint.weights.items():
         assert torch.equal(last.weights[name], tensor)
         assert torch.equal(best.weights[name], tensor.half().float() if tensor.is_floating_point() else tensor)
     (begun / "best.safetensors.unfinished").write_bytes(b"half")  # what a kill leaves
-    folder.save_weights("best", network, checkpoint.classes, {"steps": 8})
+    save_checkpoint(best_file, network, checkpoint.classes, {"steps": 8})
     assert read_checkpoint(begun / "best.safetensors").provenance == {"steps": 8}
     assert not list(begun.glob("*.unfinished"))
