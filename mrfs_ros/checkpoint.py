@@ -63,7 +63,7 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
     """
     path = Path(path).expanduser()
     weights, metadata = _read_file(path)
-    config, own_classes, provenance = _read_metadata(path, metadata)
+    config, own_classes, provenance = read_metadata(path, metadata)
     config = _config_from_shapes(path, weights, config)
     weights = _matching(path, weights, config)
     named = class_set_named(classes) if classes else own_classes or class_set_for_count(config.num_classes)
@@ -72,7 +72,7 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
             f"{path}: has {config.num_classes} classes, but class set {named.name} has {len(named)}: "
             "leave the class set empty or name the one that the file was trained with"
         )
-    return Checkpoint(path, weights, config, named, provenance, _sha256(path))
+    return Checkpoint(path, weights, config, named, provenance, sha256_of(path))
 
 
 def save_checkpoint(
@@ -91,15 +91,20 @@ def save_checkpoint(
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in network.state_dict().items()
     }
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(asdict(network.config)),
-        "classes": json.dumps(asdict(classes)),
-        "provenance": json.dumps(dict(provenance)),
-    }
+    metadata = metadata_of(network.config, classes, provenance)
     unfinished = Path(f"{path}.unfinished")
     save_file(weights, str(unfinished), metadata)
     unfinished.replace(path)
+
+
+def metadata_of(config: NetworkConfig, classes: ClassSet, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What an own file says of its network, as text by name; ``read_metadata`` reads it."""
+    return {
+        "format": FORMAT,
+        "config": json.dumps(asdict(config)),
+        "classes": json.dumps(asdict(classes)),
+        "provenance": json.dumps(dict(provenance)),
+    }
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -164,7 +169,11 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     return f"is truncated or damaged ({type(error).__name__}: {str(error).partition('.')[0]})"
 
 
-def _read_metadata(path: Path, metadata: Mapping[str, str]) -> tuple[NetworkConfig | None, ClassSet | None, dict]:
+def read_metadata(path: Path, metadata: Mapping[str, str]) -> tuple[NetworkConfig | None, ClassSet | None, dict]:
+    """Config, classes and provenance of a file with this metadata, None and empty if it has none of ours.
+
+    CheckpointError if they are of another format or cannot be read.
+    """
     if "config" not in metadata:
         return None, None, {}
     if metadata.get("format") != FORMAT:
@@ -235,7 +244,8 @@ def _some(names) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the file, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

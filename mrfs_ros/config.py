@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from mrfs_ros.errors import ConfigError
 
 Config = TypeVar("Config")
-BACKENDS = ("auto", "eager")
+BACKENDS = ("auto", "eager", "torch", "torch-plain", "onnx", "openvino")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 OVERLAY_OPACITY = 0.5
 
 
@@ -85,7 +86,15 @@ class NodeConfig:
     )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)
-    backend: str = setting("auto", "What runs the network.", choices=BACKENDS, fixed=True)
+    backend: str = setting(
+        "auto", "What runs the network; auto = the fastest that works here.", choices=BACKENDS, fixed=True
+    )
+    precision: str = setting(
+        "auto",
+        "What backend torch computes in on CUDA; auto = fp16. On the CPU it is always fp32.",
+        choices=PRECISIONS,
+        fixed=True,
+    )
     warmup_height: int = setting(
         480, "Height [pixels] of the warm-up image: the cameras' real one.", low=32, high=8192, fixed=True
     )

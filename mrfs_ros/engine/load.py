@@ -2,44 +2,120 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from mrfs_ros.checkpoint import read_checkpoint
-from mrfs_ros.config import BACKENDS, NetworkConfig
+from mrfs_ros.config import BACKENDS, PRECISIONS, NetworkConfig
+from mrfs_ros.engine.allocator import keep_memory
+from mrfs_ros.engine.base import BaseEngine
+from mrfs_ros.engine.choose import choose_engine, verified
 from mrfs_ros.engine.eager import EagerEngine
+from mrfs_ros.engine.onnx_engine import OnnxEngine
+from mrfs_ros.engine.onnx_file import ExportedOnDemand, OnnxFile, read_onnx
+from mrfs_ros.engine.openvino_engine import OpenVinoEngine
+from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.protocol import Engine, EngineInfo
+from mrfs_ros.engine.torch_engine import RewrittenEngine, torch_engine
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.network import build_network
+from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.shipped import shipped_model
-from mrfs_ros.types import class_set_for_count, class_set_named
+from mrfs_ros.types import ClassSet, class_set_for_count, class_set_named
 
 UNTRAINED = "untrained"
 """Given as weights: random ones, on purpose."""
 
 
-def load_engine(weights: str | Path = "", device: str = "auto", backend: str = "auto", *, classes: str = "") -> Engine:
+@dataclass(frozen=True)
+class Model:
+    """A network and where it comes from; ``weights`` and ``sha256`` are empty for an UNTRAINED one."""
+
+    network: MRFS
+    classes: ClassSet
+    weights: str
+    sha256: str
+
+    def info(self, backend: str, device: str) -> EngineInfo:
+        return EngineInfo(backend, device, self.network.config.variant, self.classes, self.weights, self.sha256)
+
+
+def load_engine(
+    weights: str | Path = "", device: str = "auto", backend: str = "auto", *, classes: str = "", precision: str = "auto"
+) -> Engine:
     """Return an engine for a weights file.
 
-    ``weights``: .pth or .safetensors; empty = the trained model that comes with this package; ``untrained`` = a
-    mit_b0 with random weights (``engine.info.untrained`` is True), for trying things out.
-    ``device``: auto (CUDA if there is one, else cpu), cpu, cuda, cuda:N. ``backend``: auto, eager.
+    ``weights``: .pth, .safetensors, or an .onnx of ``mrfs export``; empty = the trained model that comes with this
+    package; ``untrained`` = a mit_b0 with random weights (``engine.info.untrained`` is True), for trying things out.
+    ``device``: auto (CUDA if there is one, else cpu), cpu, cuda, cuda:N.
+    ``backend``: eager (the paper's graph), torch (rewritten; C++ operators on the CPU, compiled with a CUDA graph on
+    a GPU), torch-plain (rewritten, PyTorch's own operators), onnx, openvino; auto = the fastest that is installed and
+    verified, see ``engine.info.reason``.
     ``classes``: name of the class set, empty = what the file says or its class count tells.
-    Raises CheckpointError for the file, ConfigError for the other arguments.
+    ``precision``: of backend torch on CUDA: fp32, fp16, bf16; auto = fp16. Everything else computes in fp32.
+    Raises CheckpointError for the file, MissingPackageError for a backend that is not installed, ConfigError for the
+    other arguments.
     """
-    if backend not in BACKENDS:
-        raise ConfigError(f"unknown backend {backend!r}: expected one of {', '.join(BACKENDS)}")
+    for name, value, choices in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
+        if value not in choices:
+            raise ConfigError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
     device = resolve_device(device)
+    if precision not in ("auto", "fp32") and (device == "cpu" or backend not in ("auto", "torch")):
+        raise ConfigError(
+            f"precision {precision} is for backend torch on CUDA, not for {backend} on {device}: use fp32"
+        )
+    if device == "cpu":
+        keep_memory()
+    if Path(weights).suffix == ".onnx":
+        return _from_onnx(Path(weights).expanduser(), device, backend, classes)
+    model = load_model(weights, classes)
+    if backend == "auto":
+        return choose_engine(
+            lambda name: build_engine(model, device, name, precision), device, model.network.config.variant
+        )
+    return build_engine(model, device, backend, precision)
+
+
+def load_model(weights: str | Path = "", classes: str = "") -> Model:
+    """The network of a weights file; arguments and errors as for ``load_engine``."""
     if weights != UNTRAINED:
         weights = weights or shipped_model()
         checkpoint = read_checkpoint(weights, classes)
-        network, class_set, sha256 = checkpoint.network(), checkpoint.classes, checkpoint.sha256
-    else:
-        class_set = class_set_named(classes) if classes else class_set_for_count(NetworkConfig().num_classes)
-        network, weights, sha256 = build_network(NetworkConfig(num_classes=len(class_set))), "", ""
-    info = EngineInfo("eager", device, network.config.variant, class_set, str(weights), sha256)
-    return EagerEngine(network, info)
+        return Model(checkpoint.network(), checkpoint.classes, str(weights), checkpoint.sha256)
+    class_set = class_set_named(classes) if classes else class_set_for_count(NetworkConfig().num_classes)
+    return Model(build_network(NetworkConfig(num_classes=len(class_set))), class_set, "", "")
+
+
+def build_engine(model: Model, device: str, backend: str, precision: str = "auto") -> BaseEngine:
+    """The engine of one backend (not auto); rewritten ones are verified against the paper's graph first."""
+    info = model.info(backend, device)
+    if backend == "eager":
+        return EagerEngine(model.network, info)
+    if backend == "torch":
+        return verified(torch_engine(model.network, info, precision), model.network)
+    if backend == "torch-plain":
+        return verified(RewrittenEngine(model.network, info, Operators()), model.network)
+    key = model.sha256 or f"{UNTRAINED}-{model.network.config.variant}-{len(model.classes)}"
+    return _GRAPH_ENGINES[backend](ExportedOnDemand(model.network, model.classes, key), info)
+
+
+_GRAPH_ENGINES = {"onnx": OnnxEngine, "openvino": OpenVinoEngine}
+
+
+def _from_onnx(path: Path, device: str, backend: str, classes: str) -> Engine:
+    file: OnnxFile = read_onnx(path)
+    if classes and class_set_named(classes) != file.classes:
+        wanted = class_set_named(classes)
+        raise ConfigError(
+            f"classes: {wanted.name} ({len(wanted)}) was asked for, {path} was exported with {file.classes.name} "
+            f"({len(file.classes)}): leave classes empty or export the right weights"
+        )
+    backend = "onnx" if backend == "auto" else backend
+    if backend not in _GRAPH_ENGINES:
+        raise ConfigError(f"backend {backend} does not run ONNX files: expected one of {', '.join(_GRAPH_ENGINES)}")
+    info = EngineInfo(backend, device, file.config.variant, file.classes, str(path), file.sha256)
+    return _GRAPH_ENGINES[backend](file, info)
 
 
 def resolve_device(device: str) -> str:

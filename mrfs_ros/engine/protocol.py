@@ -24,6 +24,8 @@ class EngineInfo:
     classes: ClassSet
     weights: str
     sha256: str = ""  # of the weights file
+    detail: str = ""  # how the backend runs here
+    reason: str = ""  # why it was chosen, if backend was auto
 
     @property
     def untrained(self) -> bool:
@@ -32,7 +34,9 @@ class EngineInfo:
     def __str__(self) -> str:
         classes = f"{len(self.classes)} classes ({self.classes.name})"
         weights = f"{self.weights} (sha256 {self.sha256[:12]})" if self.weights else UNTRAINED_NOTICE
-        return f"{self.variant}, {classes}, {self.backend} on {self.device}, {weights}"
+        backend = f"{self.backend} ({self.detail})" if self.detail else self.backend
+        reason = f", auto: {self.reason}" if self.reason else ""
+        return f"{self.variant}, {classes}, {backend} on {self.device}, {weights}{reason}"
 
 
 class Engine(Protocol):
@@ -47,6 +51,13 @@ class Engine(Protocol):
         rgb image's pixel grid. H, W from 32 up. Raises ImageError when a pair is anything else.
         """
 
+    def batch(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse and segment B pairs of one size at once.
+
+        ``rgb``: (B, H, W, 3) uint8, RGB. ``thermal``: (B, H, W) uint8. Returns fused (B, H, W, 3) uint8, RGB, and
+        labels (B, H, W) uint8. Raises ImageError as for one pair.
+        """
+
     def device_report(self) -> dict[str, str]:
         """What is worth knowing of the device at this moment: name with unit, value."""
 
@@ -58,6 +69,16 @@ def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
     if not isinstance(thermal, np.ndarray) or thermal.dtype != np.uint8 or thermal.ndim != 2:
         raise ImageError(f"thermal: expected (H, W) uint8, one grey channel, got {_describe(thermal)}", "thermal_type")
     check_sizes(rgb.shape[:2], thermal.shape)
+
+
+def check_batch(rgb: np.ndarray, thermal: np.ndarray) -> None:
+    """Raise ImageError unless the arrays are pairs that an engine takes (see ``Engine.batch``)."""
+    counts = [len(x) if isinstance(x, np.ndarray) and x.ndim else 0 for x in (rgb, thermal)]
+    if 0 in counts or counts[0] != counts[1]:
+        raise ImageError(
+            f"batch: expected as many rgb as thermal images, at least one, got {counts[0]} and {counts[1]}"
+        )
+    check_pair(rgb[0], thermal[0])
 
 
 def check_sizes(rgb: tuple[int, int], thermal: tuple[int, int]) -> None:

@@ -62,7 +62,9 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._engine = engine or load_engine(config.weights, config.device, config.backend, classes=config.classes)
+        self._engine = engine or load_engine(
+            config.weights, config.device, config.backend, classes=config.classes, precision=config.precision
+        )
         loaded = time.monotonic()
         _warm_up(self._engine, config.warmup_height, config.warmup_width)
         ready = time.monotonic()

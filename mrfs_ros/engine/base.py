@@ -1,0 +1,71 @@
+"""What engines share: checks before, one pair as a batch of one, running out of memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+
+from mrfs_ros.engine.protocol import EngineInfo, check_batch, check_pair
+from mrfs_ros.errors import ImageError
+from mrfs_ros.types import FusionResult
+
+
+class BaseEngine(ABC):
+    """See ``Engine``; subclasses run a checked batch."""
+
+    def __init__(self, info: EngineInfo):
+        self.info = info
+        self.device = torch.device(info.device)
+
+    def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> FusionResult:
+        check_pair(rgb, thermal)
+        fused, labels = self._guarded(rgb[None], thermal[None])
+        return FusionResult(fused[0], labels[0])
+
+    def batch(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        check_batch(rgb, thermal)
+        return self._guarded(rgb, thermal)
+
+    def device_report(self) -> dict[str, str]:
+        if self.device.type != "cuda":
+            return {"torch threads": str(torch.get_num_threads())}
+        free, total = torch.cuda.mem_get_info(self.device)
+        return {
+            "GPU": torch.cuda.get_device_name(self.device),
+            "GPU memory used [MiB]": str((total - free) >> 20),
+            "GPU memory total [MiB]": str(total >> 20),
+        }
+
+    @abstractmethod
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fused images and labels of a checked batch; see ``Engine.batch``."""
+
+    def _guarded(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return self._run(rgb, thermal)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        # Outside of the handler, whose exception holds on to every tensor of the frame that failed.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        count, height, width = thermal.shape
+        raise ImageError(
+            f"out of memory for {count} pair(s) of {height}x{width} (HxW) on {self.info.device}: "
+            "use smaller images, a smaller batch or another device",
+            "out_of_memory",
+        )
+
+
+def as_tensor(images: np.ndarray) -> torch.Tensor:
+    """The same memory where that can be: torch wants it writable, and frames out of messages can be read-only."""
+    return torch.from_numpy(np.require(images, requirements=["C", "W"]))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        words in text for words in ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+    )

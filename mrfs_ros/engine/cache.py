@@ -1,0 +1,32 @@
+"""Where the engines keep what they make once for a machine: compiled operators, exported graphs, measured speeds."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from mrfs_ros.errors import MrfsError
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/mrfs_ros`` or ``~/.cache/mrfs_ros``, made if missing; MrfsError if that cannot be."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrfs_ros"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MrfsError(
+            f"{folder}: cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder of yours"
+        ) from error
+    return folder
+
+
+def processor() -> str:
+    """What this processor is and can do: the same for machines on which the same compiled code runs as fast."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    return platform.machine() + "".join(value for name, value in facts.items() if name.strip() in wanted)

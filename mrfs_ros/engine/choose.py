@@ -1,0 +1,62 @@
+"""``backend: auto``: the fastest engine that is installed and gives the right results here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from mrfs_ros.engine.base import BaseEngine
+from mrfs_ros.engine.eager import EagerEngine
+from mrfs_ros.engine.speeds import recorded_speeds
+from mrfs_ros.errors import MissingPackageError, MrfsError
+from mrfs_ros.network import MRFS
+
+ORDER = ("torch", "openvino", "onnx", "eager")  # fastest first on the machines in benchmarks/README.md
+LABEL_AGREEMENT, FUSED_DIFFERENCE = 0.995, 2
+CPU_SIZE, CUDA_SIZE = (96, 128), (480, 640)  # a CUDA engine compiles for every size: let it be the usual one
+
+
+def choose_engine(build: Callable[[str], BaseEngine], device: str, variant: str) -> BaseEngine:
+    """The first engine that ``build`` (backend name to engine) can make, fastest first; its ``info`` says why."""
+    speeds = recorded_speeds(variant, device)
+    order = tuple(sorted(speeds.milliseconds, key=speeds.milliseconds.get)) if speeds else ORDER
+    notes = []
+    for backend in dict.fromkeys((*order, "eager")):
+        try:
+            engine = build(backend)
+        except MissingPackageError:
+            notes.append(f"{backend} is not installed")
+        except MrfsError as error:
+            notes.append(str(error))
+        else:
+            break
+    if speeds:
+        times = ", ".join(f"{name} {speeds.milliseconds[name]:.4g} ms" for name in order)
+        notes.append(f"measured here on {speeds.date} at {speeds.size}: {times}")
+    else:
+        notes.append(f"first of {', '.join(ORDER)}; mrfs bench measures which is fastest here")
+    engine.info = replace(engine.info, reason="; ".join(notes))
+    return engine
+
+
+def verified(engine: BaseEngine, network: MRFS) -> BaseEngine:
+    """The engine, if it gives on a test pair what the paper's graph gives; MrfsError with the difference if not."""
+    height, width = CPU_SIZE if engine.device.type == "cpu" else CUDA_SIZE
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).integers(0, 64, (height, width, 4))
+    scene = (96 + 95 * np.sin(np.stack([x / 9, y / 7, (x + y) / 11, (x - y) / 13], axis=2)) + noise).astype(np.uint8)
+    pair = np.ascontiguousarray(scene[..., :3]), np.ascontiguousarray(scene[..., 3])
+    result = engine(*pair)
+    expected = EagerEngine(network, replace(engine.info, backend="eager"))(*pair)
+    network.cpu()
+    difference = np.abs(result.fused.astype(int) - expected.fused).max()
+    agreement = (result.labels == expected.labels).mean()
+    if difference > FUSED_DIFFERENCE or agreement < LABEL_AGREEMENT:
+        raise MrfsError(
+            f"backend {engine.info.backend} ({engine.info.detail}) is wrong on this machine: {agreement:.2%} of the "
+            f"labels are those of the paper's graph, fused differs by up to {difference} of 255: use backend eager, "
+            "and report this with the output of mrfs bench"
+        )
+    return engine

@@ -1,0 +1,51 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mrfs_ros.engine.base import BaseEngine
+from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape
+from mrfs_ros.engine.protocol import EngineInfo
+from mrfs_ros.errors import ConfigError, MissingPackageError
+
+
+class OpenVinoEngine(BaseEngine):
+    """See ``Engine``; one compiled model for each input shape, float32."""
+
+    def __init__(self, graphs: OnnxFile | ExportedOnDemand, info: EngineInfo):
+        if torch.device(info.device).type != "cpu":
+            raise ConfigError(f"backend openvino runs on the CPU, not on {info.device}: set device: cpu")
+        openvino = _openvino()
+        super().__init__(replace(info, detail=f"OpenVINO {openvino.__version__.split('-')[0]}"))
+        self._core = openvino.Core()
+        self._graphs = graphs
+        self._requests: dict[Shape, object] = {}
+
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if thermal.shape not in self._requests:
+            self._requests[thermal.shape] = self._compiled(self._graphs.graph(thermal.shape)).create_infer_request()
+        images = map(np.ascontiguousarray, (rgb, thermal))
+        results = self._requests[thermal.shape].infer(dict(zip(INPUTS, images)), share_inputs=True)
+        fused, labels = (results[name].copy() for name in OUTPUTS)
+        return fused, labels
+
+    def _compiled(self, path: Path):
+        settings = {
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_PRECISION_HINT": "f32",  # on processors with bf16 it would round to that
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        return self._core.compile_model(str(path), "CPU", settings)
+
+
+def _openvino():
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingPackageError("backend openvino needs OpenVINO: pip install 'mrfs_ros[openvino]'") from error
+    return openvino

@@ -1,0 +1,89 @@
+// softmax(q k^T) v for few keys: the scores of a handful of queries fit into the cache.
+#pragma once
+
+#include "multiply.h"
+
+struct AttentionShape {
+  int queries, keys, heads, depth;  // depth: channels of a head
+};
+
+// Keys of all heads as panels of a matrix (depth x keys), values as panels of (keys x depth).
+class PackedKeysValues {
+ public:
+  PackedKeysValues(const AttentionShape& shape, const float* key_value, float* memory)
+      : shape_(shape), memory_(memory) {
+    const int channels = shape.heads * shape.depth;
+    std::memset(memory, 0, size(shape) * sizeof(float));
+#pragma omp parallel for
+    for (int m = 0; m < shape.keys; ++m)
+      for (int h = 0; h < shape.heads; ++h)
+        for (int d = 0; d < shape.depth; ++d) {
+          const float* pair = key_value + static_cast<long>(m) * 2 * channels + h * shape.depth + d;
+          memory_[head(shape) * h + (m / kPanel * shape.depth + d) * static_cast<long>(kPanel) + m % kPanel] = pair[0];
+          memory_[head(shape) * h + keys(shape) + (d / kPanel * shape.keys + m) * static_cast<long>(kPanel) +
+                  d % kPanel] = pair[channels];
+        }
+  }
+
+  Weights scores_of(int head_number) const {
+    return {memory_ + head(shape_) * head_number, zeros(), shape_.depth, padded(shape_.keys)};
+  }
+  Weights values_of(int head_number) const {
+    return {memory_ + head(shape_) * head_number + keys(shape_), zeros(), shape_.keys, shape_.depth};
+  }
+
+  static long size(const AttentionShape& s) { return head(s) * s.heads + padded(std::max(s.keys, s.depth)); }
+  static int padded(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
+
+ private:
+  static long keys(const AttentionShape& s) { return static_cast<long>(padded(s.keys)) * s.depth; }
+  static long head(const AttentionShape& s) { return keys(s) + static_cast<long>(padded(s.depth)) * s.keys; }
+  const float* zeros() const { return memory_ + head(shape_) * shape_.heads; }  // in place of biases
+
+  const AttentionShape shape_;
+  float* memory_;
+};
+
+// Scores of a query to e^(score - highest); those beyond `keys` are padding. Returns 1 / their sum.
+inline float exponentials(float* scores, int keys) {
+  std::fill(scores + keys, scores + PackedKeysValues::padded(keys), -INFINITY);
+  Vec tops = load(scores);
+  for (int i = kLanes; i < keys; i += kLanes) tops = larger(tops, load(scores + i));
+  const float top = largest(tops);
+  Vec total = {};
+  for (int i = 0; i < keys; i += kLanes) {
+    const Vec e = exponential(load(scores + i) - top);  // of padding: 1e-38, nothing beside the highest's 1
+    store(scores + i, e);
+    total += e;
+  }
+  return 1.0f / sum(total);
+}
+
+inline void attend(const AttentionShape& shape, const float* query, const float* key_value, const float* residual,
+                   float* out) {
+  thread_local std::vector<float> memory;
+  memory.resize(std::max<size_t>(memory.size(), PackedKeysValues::size(shape)));
+  const PackedKeysValues packed(shape, key_value, memory.data());
+  const int channels = shape.heads * shape.depth, width = PackedKeysValues::padded(shape.keys);
+  constexpr int block = kTileRows;
+  const int blocks = (shape.queries + block - 1) / block;
+  thread_local Scratch kept_scores;
+  Scratch& scratch = kept_scores;
+  scratch.reserve(static_cast<long>(block) * width);
+#pragma omp parallel for schedule(dynamic) collapse(2)
+  for (int h = 0; h < shape.heads; ++h)
+    for (int i = 0; i < blocks; ++i) {
+      const int count = std::min(block, shape.queries - i * block);
+      const long first = static_cast<long>(i) * block * channels + h * shape.depth;
+      float* scores = scratch.mine();
+      multiply(query + first, channels, count, packed.scores_of(h), {scores, width});
+      float shares[block];
+      for (int r = 0; r < count; ++r) shares[r] = exponentials(scores + static_cast<long>(r) * width, shape.keys);
+      multiply(scores, width, count, packed.values_of(h), {out + first, channels});
+      for (int r = 0; r < count; ++r)
+        for (int d = 0; d < shape.depth; d += kLanes) {
+          const long at = first + static_cast<long>(r) * channels + d;
+          store(out + at, load(out + at) * shares[r] + (residual ? load(residual + at) : Vec{}));
+        }
+    }
+}

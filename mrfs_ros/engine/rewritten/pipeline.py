@@ -1,0 +1,29 @@
+"""The whole path as one module: bytes of the cameras in, bytes of the messages out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mrfs_ros.engine.operators import Operators
+from mrfs_ros.engine.rewritten.network import RewrittenMRFS
+from mrfs_ros.network import MRFS
+
+
+class Pipeline(nn.Module):
+    """``rgb`` (B, H, W, 3) and ``thermal`` (B, H, W), uint8, to fused (B, H, W, 3) RGB and labels (B, H, W), uint8.
+
+    ``dtype``: what the network computes in; normalisation and rounding are float32.
+    """
+
+    def __init__(self, network: MRFS, operators: Operators, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        self.network = RewrittenMRFS(network, operators).to(dtype)
+        self.operators = operators
+        self.dtype = dtype
+
+    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+        images = (x.float().div(255).to(self.dtype) for x in (rgb, thermal[..., None]))
+        logits, fused = self.network(*images)
+        fused = fused.float().mul(255).round().to(torch.uint8)
+        return fused, self.operators.labels(logits, (rgb.shape[1], rgb.shape[2]))

@@ -1,0 +1,72 @@
+"""What `mrfs bench` measured on this machine, kept for ``backend: auto``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from mrfs_ros import __version__
+from mrfs_ros.engine.cache import cache_folder, processor
+from mrfs_ros.errors import MrfsError
+
+PACKAGES = ("torch", "onnxruntime", "onnxruntime-gpu", "openvino")
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Median time a frame by backend [ms], only of backends whose results were right; the day it was measured."""
+
+    milliseconds: dict[str, float]
+    size: str  # HxW
+    date: str  # YYYY-MM-DD
+
+
+def record_speeds(variant: str, device: str, speeds: Speeds) -> None:
+    """Keep ``speeds`` for ``recorded_speeds``; MrfsError if the cache folder cannot be written."""
+    path = _file(variant, device)
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        unfinished.write_text(json.dumps(asdict(speeds), indent=1))
+        unfinished.replace(path)
+    except OSError as error:
+        raise MrfsError(
+            f"{path}: cannot be written ({error.strerror}): set XDG_CACHE_HOME to a folder of yours"
+        ) from error
+
+
+def recorded_speeds(variant: str, device: str) -> Speeds | None:
+    """What was measured for this variant on this hardware with these packages; None if nothing was."""
+    try:
+        return Speeds(**json.loads(_file(variant, device).read_text()))
+    except (OSError, ValueError, TypeError, MrfsError):  # nothing there, or nothing that can be used: measure again
+        return None
+
+
+def hardware(device: str) -> str:
+    """The device's name as its maker gives it."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else processor()}, {torch.get_num_threads()} threads"
+
+
+def versions() -> dict[str, str]:
+    """Versions of whatever has a say in the speed and is installed."""
+    found = {"mrfs_ros": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _file(variant: str, device: str) -> Path:
+    facts = json.dumps([hardware(device), processor(), versions()])
+    return cache_folder() / f"speeds-{variant}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}.json"
