@@ -50,6 +50,7 @@ soak: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror mrfs_ros/engine/operators/kernels/*
 
 clean:
 	rm -rf $(VENV) out build install log *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -31,6 +31,7 @@ setup(
     license="Apache-2.0",
     keywords=["ROS 2", "thermal", "image fusion", "segmentation"],
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={f"{NAME}.engine.operators": ["kernels/*"]},  # C++, compiled on the machine that runs it
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.4",
@@ -42,7 +43,12 @@ setup(
     extras_require={
         "bags": ["rosbags>=0.11"],
         "train": ["PyYAML>=6", "tensorboard>=2.15"],
-        "test": ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6", "tensorboard>=2.15"],
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
+        "openvino": ["onnx>=1.16", "openvino>=2024.4"],
+        "test": [
+            "pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6", "tensorboard>=2.15",
+            "onnx>=1.16", "onnxruntime>=1.18", "openvino>=2024.4",
+        ],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
@@ -50,7 +56,7 @@ setup(
         (f"share/{NAME}/models", ["models/README.md", "models/mrfs_b0_street.safetensors"]),
         *(shared(folder) for folder in ("launch", "config", "rviz")),
     ],
-    zip_safe=True,
+    zip_safe=False,  # the C++ sources must lie in files
     entry_points={
         "console_scripts": ["mrfs = mrfs_ros.cli.main:main", "mrfs_node = mrfs_ros.ros.main:main"],
     },

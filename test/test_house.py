@@ -26,6 +26,7 @@ FLOORS = {
     "engine": 4,
     "training": 5,
     "evaluation": 5,
+    "bench": 5,
     "cli": 6,
     "ros": 6,
 }
@@ -34,16 +35,27 @@ ROS_PACKAGES = {
     "rosgraph_msgs", "vision_msgs", "message_filters", "cv_bridge",
 }  # fmt: skip
 HOME = {  # the rooms in which a heavy package may be imported
-    "torch": {"network", "checkpoint", "engine", "training", "evaluation"},
+    "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench"},
     "safetensors": {"checkpoint"},
     "cv2": {"sensing", "draw", "data", "training", "evaluation"},
     "yaml": {"training"},
     **{package: {"ros"} for package in ROS_PACKAGES},
     "rosbags": {"ros"},
+    **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     "launch": set(),
     "launch_ros": set(),
 }
-INSIDE_FUNCTIONS_ONLY = {"rosbags", "message_filters", "cv_bridge", "vision_msgs", "tqdm", "yaml"}
+INSIDE_FUNCTIONS_ONLY = {
+    "rosbags",
+    "message_filters",
+    "cv_bridge",
+    "vision_msgs",
+    "tqdm",
+    "yaml",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+}
 
 
 def room(path: Path) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from mrfs_ros.cli.sizes import pixels
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ConfigError
 
@@ -40,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
     command.add_argument(
-        "--window", default="", metavar="HxW", help="slide a window of this size, stride 2/3, as the paper does"
+        "--window", type=pixels, metavar="HxW", help="slide a window of this size, stride 2/3, as the paper does"
     )
     command.add_argument("--stretch", action="store_true", help="stretch each fused image to its min and max first")
     command.add_argument("--baselines", action="store_true", help="score the inputs' plain average and maximum too")
@@ -53,13 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Score everything, write the report, print its tables."""
     from tqdm import tqdm
 
-    from mrfs_ros.engine import load_engine
     from mrfs_ros.evaluation.evaluate import evaluate
     from mrfs_ros.evaluation.report import markdown, write_report
 
-    engine = load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
-    if arguments.window:
-        engine = _sliding(engine, arguments)
+    engine = _engine(arguments)
     datasets = _datasets(arguments, engine.info.classes)
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
@@ -103,21 +100,24 @@ def _datasets(arguments: argparse.Namespace, classes) -> dict:
     return datasets
 
 
-def _sliding(engine, arguments: argparse.Namespace):
-    from mrfs_ros.checkpoint import load_network
+def _engine(arguments: argparse.Namespace):
+    from mrfs_ros.engine import load_engine
+    from mrfs_ros.engine.load import load_model, resolve_device
     from mrfs_ros.evaluation.sliding import sliding_engine
 
-    match = re.fullmatch(r"(\d+)x(\d+)", arguments.window)
-    if not match or not engine.info.weights:
-        raise ConfigError(f"--window {arguments.window!r}: expected HEIGHTxWIDTH, such as 480x640, and a weights file")
-    return sliding_engine(load_network(engine.info.weights), engine.info, (int(match[1]), int(match[2])))
+    if not arguments.window:
+        return load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
+    if arguments.backend not in ("auto", "eager"):
+        raise ConfigError(f"--window runs on backend eager, not on {arguments.backend}: leave --backend out")
+    model = load_model(arguments.weights, arguments.classes)
+    return sliding_engine(model.network, model.info("eager", resolve_device(arguments.device)), arguments.window)
 
 
 def _facts(engine, datasets: dict, arguments: argparse.Namespace) -> dict[str, str]:
     return {
         "network": str(engine.info),
         "data": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in datasets.items()),
-        "image": f"window {arguments.window}, stride 2/3" if arguments.window else "whole",
+        "image": f"window {'x'.join(map(str, arguments.window))}, stride 2/3" if arguments.window else "whole",
         "fused image": "STRETCHED to its min and max before scoring"
         if arguments.stretch
         else "as the network gives it",

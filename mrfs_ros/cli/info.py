@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 EXAMPLES = """examples:
   mrfs info models/mfnet_epoch.pth
@@ -20,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("weights", help=".pth, .pt or .safetensors file")
+    command.add_argument("weights", help=".pth, .pt, .safetensors file, or .onnx of mrfs export")
     command.add_argument(
         "--classes",
         default="",
@@ -31,24 +32,47 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the file, print its facts; CheckpointError if it is no MRFS network."""
-    from mrfs_ros.checkpoint import read_checkpoint
-
-    checkpoint = read_checkpoint(arguments.weights, arguments.classes)
-    config, classes = checkpoint.config, checkpoint.classes
-    parameters = sum(p.numel() for p in checkpoint.network().parameters())
-    facts = {
-        "file": str(checkpoint.path),
-        "sha256": checkpoint.sha256,
-        "variant": config.variant,
-        "parameters": f"{parameters / 1e6:.1f} M",
-        "head width": config.head_width,
-        "BatchNorm eps": config.batch_norm_eps,
-        "classes": f"{len(classes)} ({classes.name}): " + ", ".join(classes.names),
-        **checkpoint.provenance,
-    }
+    path = Path(arguments.weights).expanduser()
+    facts = _of_onnx(path) if path.suffix == ".onnx" else _of_weights(path, arguments.classes)
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         lines = [f"{key}: {entry}" for key, entry in value.items()] if isinstance(value, dict) else [value]
         for number, line in enumerate(lines or ["-"]):
             print(f"{name if number == 0 else '':<{width}}  {line}")
     return 0
+
+
+def _of_weights(path: Path, class_set: str) -> dict:
+    from mrfs_ros.checkpoint import read_checkpoint
+
+    checkpoint = read_checkpoint(path, class_set)
+    config = checkpoint.config
+    parameters = sum(p.numel() for p in checkpoint.network().parameters())
+    return {
+        "file": str(checkpoint.path),
+        "sha256": checkpoint.sha256,
+        "variant": config.variant,
+        "parameters": f"{parameters / 1e6:.1f} M",
+        "head width": config.head_width,
+        "BatchNorm eps": config.batch_norm_eps,
+        "classes": _described(checkpoint.classes),
+        **checkpoint.provenance,
+    }
+
+
+def _of_onnx(path: Path) -> dict:
+    from mrfs_ros.engine.onnx_file import described, read_onnx
+
+    file = read_onnx(path)
+    return {
+        "file": str(path),
+        "sha256": file.sha256,
+        "variant": file.config.variant,
+        "takes": described(file.shape),
+        "classes": _described(file.classes),
+        **file.provenance,
+    }
+
+
+def _described(classes) -> str:
+    return f"{len(classes)} ({classes.name}): " + ", ".join(classes.names)

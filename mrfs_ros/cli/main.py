@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import evaluate, fuse, info, train
+from mrfs_ros.cli import bench, evaluate, export, fuse, info, train
 from mrfs_ros.errors import MrfsError
 
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out
   mrfs info models/weights.safetensors
+  mrfs bench
 """
 
 
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fuse, info, train, evaluate):
+    for command in (fuse, info, train, evaluate, export, bench):
         command.add_parser(commands).set_defaults(run=command.run)
     return top
 

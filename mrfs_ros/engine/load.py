@@ -47,7 +47,8 @@ def load_engine(
     """Return an engine for a weights file.
 
     ``weights``: .pth, .safetensors, or an .onnx of ``mrfs export``; empty = the trained model that comes with this
-    package; ``untrained`` = a mit_b0 with random weights (``engine.info.untrained`` is True), for trying things out.
+    package; ``untrained`` = a mit_b0 with random weights, ``untrained:mit_b4`` a larger one
+    (``engine.info.untrained`` is True), for trying things out.
     ``device``: auto (CUDA if there is one, else cpu), cpu, cuda, cuda:N.
     ``backend``: eager (the paper's graph), torch (rewritten; C++ operators on the CPU, compiled with a CUDA graph on
     a GPU), torch-plain (rewritten, PyTorch's own operators), onnx, openvino; auto = the fastest that is installed and
@@ -79,12 +80,14 @@ def load_engine(
 
 def load_model(weights: str | Path = "", classes: str = "") -> Model:
     """The network of a weights file; arguments and errors as for ``load_engine``."""
-    if weights != UNTRAINED:
+    untrained, _, variant = str(weights).partition(":")
+    if untrained != UNTRAINED:
         weights = weights or shipped_model()
         checkpoint = read_checkpoint(weights, classes)
         return Model(checkpoint.network(), checkpoint.classes, str(weights), checkpoint.sha256)
     class_set = class_set_named(classes) if classes else class_set_for_count(NetworkConfig().num_classes)
-    return Model(build_network(NetworkConfig(num_classes=len(class_set))), class_set, "", "")
+    config = NetworkConfig(variant=variant or NetworkConfig().variant, num_classes=len(class_set))
+    return Model(build_network(config), class_set, "", "")
 
 
 def build_engine(model: Model, device: str, backend: str, precision: str = "auto") -> BaseEngine:

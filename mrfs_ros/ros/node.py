@@ -312,7 +312,8 @@ class MrfsNode(Node):
 
 def _warm_up(engine: Engine, height: int, width: int) -> None:
     try:
-        engine(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
+        for _ in range(2):  # ONNX Runtime plans its memory in the second
+            engine(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
     except Exception as error:
         raise ConfigError(
             f"the engine ({engine.info}) cannot run at {height}x{width}: {type(error).__name__}: {error}; "

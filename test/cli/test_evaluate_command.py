@@ -64,8 +64,7 @@ def test_a_configuration_is_scored(dataset, tmp_path, tiny_weights):
         (["--root", "nowhere"], "dataset root 'nowhere': expected a folder"),
         (["--root", "{root}", "--layout", "mars"], "unknown layout 'mars': expected one of folder, mfnet"),
         (["--root", "{root}", "--split", "test"], "test.txt: no such list"),
-        (["--root", "{root}", "--window", "big"], "--window 'big': expected HEIGHTxWIDTH"),
-        (["--root", "{root}", "--window", "8x8"], "window 8x8: expected at least 32x32 pixels"),
+        (["--root", "{root}", "--window", "64x64", "--backend", "torch"], "--window runs on backend eager"),
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
     ],
 )
@@ -81,3 +80,11 @@ def test_out_that_cannot_be_made(dataset, tmp_path, tiny_weights, capsys):
     (tmp_path / "file").write_text("")
     assert evaluate("--root", dataset, "--weights", tiny_weights, "--out", tmp_path / "file") == 2
     assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("window", ["big", "8x8", "64", "-64x64", "64x64x3"])
+def test_windows_that_are_none(window, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "--root", "anywhere", "--out", "out", f"--window={window}"])
+    assert stop.value.code == 2
+    assert f"expected HEIGHTxWIDTH from 32x32 up, such as 480x640, got '{window}'" in capsys.readouterr().err

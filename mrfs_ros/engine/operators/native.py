@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mrfs_ros.config import NetworkConfig
@@ -54,8 +55,13 @@ class NativeOperators(PlainOperators):
         weights.inputs, weights.outputs = inputs, outputs
         return weights
 
-    def fusion(self, taps: Tensor, bias: Tensor, last: tuple[Tensor, Tensor]) -> Weights:
-        weights = Weights(taps=taps.transpose(1, 2), bias=bias)
+    def fusion(self, taps: Tensor, bias: Tensor, last: tuple[Tensor, Tensor]) -> nn.Module:
+        rows = (
+            taps.unflatten(0, (3, 3)).permute(0, 2, 1, 3).flatten(2)
+        )  # (3, 16, 3 * 4): one matrix a row of the kernel
+        biases = torch.zeros(3, len(bias)).index_copy(0, torch.tensor([1]), bias.float()[None])
+        weights = nn.Module()
+        weights.rows = nn.ModuleList(self.dense(row) for row in zip(rows, biases))
         weights.last = self.dense(last)
         return weights
 
@@ -131,10 +137,11 @@ class NativeOperators(PlainOperators):
         self._call("labels", logits, *logits.shape, *size, out)
         return out
 
-    def fuse(self, scales: list[Tensor], rgb: Tensor, thermal: Tensor, weights: Weights) -> Tensor:
+    def fuse(self, scales: list[Tensor], rgb: Tensor, thermal: Tensor, weights: nn.Module) -> Tensor:
         out = torch.empty_like(rgb)
+        panels, biases = (_addresses(getattr(row, name) for row in weights.rows) for name in ("panels", "bias"))
         self._call(
-            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], weights.taps, weights.bias, weights.last.panels,
+            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], panels, biases, weights.last.panels,
             weights.last.bias, out,
         )  # fmt: skip
         return out
@@ -162,9 +169,13 @@ def _argument(value):
 
 def _maps(maps: list[Tensor]) -> tuple:
     """Addresses, (height, width, ...) and number of maps, as the C functions want them."""
-    addresses = (ctypes.c_void_p * len(maps))(*(x.data_ptr() for x in maps))
     sizes = [n for x in maps for n in x.shape[1:3]]
-    return addresses, (ctypes.c_int * len(sizes))(*sizes), len(maps)
+    return _addresses(maps), (ctypes.c_int * len(sizes))(*sizes), len(maps)
+
+
+def _addresses(tensors: Iterable[Tensor]) -> ctypes.Array:
+    addresses = [x.data_ptr() for x in tensors]
+    return (ctypes.c_void_p * len(addresses))(*addresses)
 
 
 def _like(x: Tensor, channels: int) -> Tensor:

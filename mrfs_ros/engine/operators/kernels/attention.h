@@ -3,15 +3,32 @@
 
 #include "multiply.h"
 
+constexpr float kSmallScore = 60;  // e^60 is far from float's limit, also summed over all keys
+
 struct AttentionShape {
   int queries, keys, heads, depth;  // depth: channels of a head
 };
+
+inline float inverse_sum(const float* x, int n) {
+  const int whole = n / kLanes * kLanes;
+  Vec total = {};
+  for (int i = 0; i < whole; i += kLanes) total += load(x + i);
+  float result = sum(total);
+  for (int i = whole; i < n; ++i) result += x[i];
+  return 1.0f / result;
+}
+
+inline float squared_length(const float* x, int n) {
+  Vec total = {};
+  for (int i = 0; i < n; i += kLanes) total += load(x + i) * load(x + i);
+  return sum(total);
+}
 
 // Keys of all heads as panels of a matrix (depth x keys), values as panels of (keys x depth).
 class PackedKeysValues {
  public:
   PackedKeysValues(const AttentionShape& shape, const float* key_value, float* memory)
-      : shape_(shape), memory_(memory) {
+      : shape_(shape), memory_(memory), longest_(shape.heads) {
     const int channels = shape.heads * shape.depth;
     std::memset(memory, 0, size(shape) * sizeof(float));
 #pragma omp parallel for
@@ -23,6 +40,11 @@ class PackedKeysValues {
           memory_[head(shape) * h + keys(shape) + (d / kPanel * shape.keys + m) * static_cast<long>(kPanel) +
                   d % kPanel] = pair[channels];
         }
+    for (int m = 0; m < shape.keys; ++m)
+      for (int h = 0; h < shape.heads; ++h) {
+        const float* key = key_value + static_cast<long>(m) * 2 * channels + h * shape.depth;
+        longest_[h] = std::max(longest_[h], squared_length(key, shape.depth));
+      }
   }
 
   Weights scores_of(int head_number) const {
@@ -31,6 +53,9 @@ class PackedKeysValues {
   Weights values_of(int head_number) const {
     return {memory_ + head(shape_) * head_number + keys(shape_), zeros(), shape_.keys, shape_.depth};
   }
+
+  // Squared length of the longest key of a head.
+  float longest_key(int head_number) const { return longest_[head_number]; }
 
   static long size(const AttentionShape& s) { return head(s) * s.heads + padded(std::max(s.keys, s.depth)); }
   static int padded(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
@@ -42,6 +67,7 @@ class PackedKeysValues {
 
   const AttentionShape shape_;
   float* memory_;
+  std::vector<float> longest_;
 };
 
 // Scores of a query to e^(score - highest); those beyond `keys` are padding. Returns 1 / their sum.
@@ -50,13 +76,8 @@ inline float exponentials(float* scores, int keys) {
   Vec tops = load(scores);
   for (int i = kLanes; i < keys; i += kLanes) tops = larger(tops, load(scores + i));
   const float top = largest(tops);
-  Vec total = {};
-  for (int i = 0; i < keys; i += kLanes) {
-    const Vec e = exponential(load(scores + i) - top);  // of padding: 1e-38, nothing beside the highest's 1
-    store(scores + i, e);
-    total += e;
-  }
-  return 1.0f / sum(total);
+  for (int i = 0; i < keys; i += kLanes) store(scores + i, exponential(load(scores + i) - top));
+  return inverse_sum(scores, keys);
 }
 
 inline void attend(const AttentionShape& shape, const float* query, const float* key_value, const float* residual,
@@ -67,8 +88,8 @@ inline void attend(const AttentionShape& shape, const float* query, const float*
   const int channels = shape.heads * shape.depth, width = PackedKeysValues::padded(shape.keys);
   constexpr int block = kTileRows;
   const int blocks = (shape.queries + block - 1) / block;
-  thread_local Scratch kept_scores;
-  Scratch& scratch = kept_scores;
+  thread_local Scratch kept;
+  Scratch& scratch = kept;
   scratch.reserve(static_cast<long>(block) * width);
 #pragma omp parallel for schedule(dynamic) collapse(2)
   for (int h = 0; h < shape.heads; ++h)
@@ -76,9 +97,17 @@ inline void attend(const AttentionShape& shape, const float* query, const float*
       const int count = std::min(block, shape.queries - i * block);
       const long first = static_cast<long>(i) * block * channels + h * shape.depth;
       float* scores = scratch.mine();
-      multiply(query + first, channels, count, packed.scores_of(h), {scores, width});
-      float shares[block];
-      for (int r = 0; r < count; ++r) shares[r] = exponentials(scores + static_cast<long>(r) * width, shape.keys);
+      float shares[block], longest = 0;
+      for (int r = 0; r < count; ++r)
+        longest = std::max(longest, squared_length(query + first + static_cast<long>(r) * channels, shape.depth));
+      // A score is at most |q| |k|. Where that is small, the exponentials cannot overflow, and are taken at once.
+      const bool small = longest * packed.longest_key(h) <= kSmallScore * kSmallScore;
+      multiply(query + first, channels, count, packed.scores_of(h),
+               {scores, width, nullptr, small ? kExponential : kNone});
+      for (int r = 0; r < count; ++r) {
+        float* row = scores + static_cast<long>(r) * width;
+        shares[r] = small ? inverse_sum(row, shape.keys) : exponentials(row, shape.keys);
+      }
       multiply(scores, width, count, packed.values_of(h), {out + first, channels});
       for (int r = 0; r < count; ++r)
         for (int d = 0; d < shape.depth; d += kLanes) {

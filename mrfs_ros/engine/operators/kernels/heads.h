@@ -78,9 +78,8 @@ inline void label_row(const Map& logits, long b, int y, const Axis& rows, const 
 }
 
 struct FusionWeights {
-  const float* images;  // (9 taps, 4 channels, 16)
-  const float* bias;    // (16,)
-  Weights last;         // 16 to 3
+  Weights images[3];  // a row of the kernel each: 3 pixels * (r, g, b, thermal) to 16
+  Weights last;       // 16 to 3
 };
 
 // One row of the fused image: each scale's taps are interpolated down the columns and summed over the three taps of a
@@ -93,13 +92,13 @@ class FusedRow {
   long room() const {
     int widest = 0;
     for (const Upsampled& up : scales_) widest = std::max(widest, up.map.width);
-    return static_cast<long>(rgb_.width) * kFusionWidth + static_cast<long>(widest) * kTaps;
+    return static_cast<long>(rgb_.width) * kFusionWidth + std::max(widest * kTaps, 4 * (rgb_.width + 2));
   }
 
   void operator()(long b, int y, float* sums, float* out) const {
     const int width = rgb_.width;
     float* line = sums + static_cast<long>(width) * kFusionWidth;
-    image_taps(b, y, sums);
+    image_taps(b, y, line, sums);
     for (const Upsampled& up : scales_) {
       column_taps(up, b, y, line);
       row_taps(up.columns, line, sums);
@@ -112,25 +111,20 @@ class FusedRow {
  private:
   static constexpr int kTaps = 3 * kFusionWidth;  // of one row of the 3x3 kernel
 
-  // The images' part, tap by tap, so that a tap's weights are loaded once for many pixels.
-  void image_taps(long b, int y, float* sums) const {
+  // The images' part: a row of the 3x3 kernel is one multiplication of three neighbouring pixels, 12 numbers.
+  void image_taps(long b, int y, float* line, float* sums) const {
     const int width = rgb_.width;
-    for (int x = 0; x < width; ++x)
-      for (int c = 0; c < kFusionWidth; c += kLanes) store(sums + x * kFusionWidth + c, load(weights_.bias + c));
-    for (int t = 0; t < 9; ++t) {
-      const int across = t % 3 - 1;
-      const float *rgb = rgb_.at(b, y + t / 3 - 1, 0), *thermal = thermal_.at(b, y + t / 3 - 1, 0);
+    for (const int tap : {1, 0, 2}) {  // the middle row first: it is always there
+      const float *rgb = rgb_.at(b, y + tap - 1, 0), *thermal = thermal_.at(b, y + tap - 1, 0);
       if (!rgb) continue;
-      for (int c = 0; c < kFusionWidth; c += kLanes) {
-        const float* w = weights_.images + t * 4 * kFusionWidth + c;
-        const Vec red = load(w), green = load(w + kFusionWidth), blue = load(w + 2 * kFusionWidth),
-                  heat = load(w + 3 * kFusionWidth);
-        for (int x = std::max(0, -across); x < width - std::max(0, across); ++x) {
-          const float* pixel = rgb + 3 * (x + across);
-          float* at = sums + x * kFusionWidth + c;
-          store(at, load(at) + pixel[0] * red + pixel[1] * green + pixel[2] * blue + thermal[x + across] * heat);
-        }
+      std::fill(line, line + 4, 0.0f);  // beyond the left edge
+      float* pixel = line + 4;
+      for (int x = 0; x < width; ++x, pixel += 4) {
+        std::copy(rgb + 3 * x, rgb + 3 * x + 3, pixel);
+        pixel[3] = thermal[x];
       }
+      std::fill(pixel, pixel + 4, 0.0f);
+      multiply(line, 4, width, weights_.images[tap], {sums, kFusionWidth, tap == 1 ? nullptr : sums});
     }
   }
 

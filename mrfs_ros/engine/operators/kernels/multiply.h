@@ -5,7 +5,7 @@
 
 constexpr int kPanel = 2 * kLanes;  // columns that a tile works on
 
-enum Activation { kNone = 0, kRelu = 1, kSigmoid = 2 };
+enum Activation { kNone = 0, kRelu = 1, kSigmoid = 2, kExponential = 3 };
 
 // Columns in panels: for each panel of kPanel columns, for each input, kPanel weights; missing columns are zeros.
 struct Weights {
@@ -27,6 +27,7 @@ struct Output {
 
 inline Vec activated(Vec v, Activation activation) {
   if (activation == kRelu) return larger(v, Vec{});
+  if (activation == kExponential) return exponential(v);
   return activation == kSigmoid ? sigmoid(v) : v;
 }
 

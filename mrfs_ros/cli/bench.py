@@ -1,0 +1,130 @@
+"""``mrfs bench``: the backends against each other on this machine; ``backend: auto`` remembers the result."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mrfs_ros.cli.sizes import pixels
+from mrfs_ros.config import BACKENDS, PRECISIONS
+from mrfs_ros.errors import ConfigError, MrfsError
+
+EXAMPLES = """examples:
+  mrfs bench
+  mrfs bench --weights models/weights.safetensors --sizes 512x640 --out out/bench
+  mrfs bench --variants mit_b0,mit_b2,mit_b4 --sizes 240x320,480x640,720x1280 --rounds 5 --alone
+
+Prints a table in Markdown; --out writes bench.md and bench.json. Backends that are not installed are named under it.
+What was measured for the first size, batch 1, is remembered for backend: auto.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "bench",
+        help="measure the backends on this machine",
+        description="Measure time, correctness and memory of the backends against the paper's graph, in turns.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--weights", default="", help="weights file; default: the model that comes along")
+    what.add_argument("--variants", type=_list, default=[], help="networks with random weights, such as mit_b0,mit_b2")
+    command.add_argument("--backends", type=_list, default=list(BACKENDS[1:]), help="default: all")
+    command.add_argument("--sizes", type=_sizes, default=[(480, 640)], help="HxW in pixels, default: 480x640")
+    command.add_argument("--batches", type=_counts, default=[1], help="pairs at once, default: 1")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    command.add_argument("--precision", default="auto", choices=PRECISIONS, help="of backend torch on CUDA")
+    command.add_argument("--rounds", type=int, default=15, help="frames of each backend (default: 15)")
+    command.add_argument(
+        "--alone", action="store_true", help="measure memory and first frame, each backend in a process of its own"
+    )
+    command.add_argument("--out", type=Path, help="folder for bench.md and bench.json")
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure every case, print the table."""
+    unknown = set(arguments.backends) - set(BACKENDS[1:])
+    if unknown or arguments.rounds < 1:
+        raise ConfigError(
+            f"--backends: expected some of {', '.join(BACKENDS[1:])}, --rounds: at least 1; "
+            f"got {', '.join(arguments.backends)} and {arguments.rounds}"
+        )
+    from tqdm import tqdm
+
+    from mrfs_ros.bench.measure import Case, measure
+    from mrfs_ros.bench.report import Report
+    from mrfs_ros.engine.allocator import keep_memory
+    from mrfs_ros.engine.load import UNTRAINED, load_model, resolve_device
+
+    device = resolve_device(arguments.device)
+    if device == "cpu":
+        keep_memory()
+    report = Report(device, arguments.rounds)
+    for weights in [f"{UNTRAINED}:{variant}" for variant in arguments.variants] or [arguments.weights]:
+        model = load_model(weights)
+        for size in arguments.sizes:
+            for batch in arguments.batches:
+                case = Case(weights, model.network.config.variant, size, batch)
+                frames = arguments.rounds * len({"eager", *arguments.backends})
+                with tqdm(total=frames, unit="frame", desc=str(case), leave=False) as bar:
+                    timings = measure(
+                        case, model, device, arguments.backends, arguments.rounds, arguments.precision, bar.update
+                    )
+                report.timings.append((case, timings))
+                if arguments.alone:
+                    report.alone.append((case, _alone(case, device, timings, arguments.precision)))
+                if arguments.out:
+                    report.write(arguments.out)  # after every case: a long run that is interrupted leaves what it has
+    print(report.markdown(), end="")
+    _remember(report)
+    return 0
+
+
+def _alone(case, device: str, timings, precision: str) -> list:
+    from mrfs_ros.bench.alone import run_alone
+
+    names = [timing.backend for timing in timings if not timing.problem]
+    results = [run_alone(case, device, name, precision) for name in names]
+    if device == "cpu":
+        results += [run_alone(case, device, name, keep=False) for name in ("eager", "torch") if name in names]
+    return results
+
+
+def _remember(report) -> None:
+    """Record what auto shall go by: the first case of each variant, batch 1, right results only."""
+    from datetime import date
+
+    from mrfs_ros.engine.choose import is_right
+    from mrfs_ros.engine.speeds import Speeds, record_speeds
+
+    done = set()
+    for case, timings in report.timings:
+        right = [t for t in timings if not t.problem and is_right(t.fused_error, t.label_agreement)]
+        if case.batch > 1 or case.variant in done:
+            continue
+        done.add(case.variant)
+        milliseconds = {t.backend: round(t.median_ms, 3) for t in right}
+        try:
+            speeds = Speeds(milliseconds, f"{case.size[0]}x{case.size[1]}", date.today().isoformat())
+            record_speeds(case.variant, report.device, speeds)
+        except MrfsError as error:
+            print(f"mrfs: warning: {error}; backend: auto will not know of this", file=sys.stderr)
+
+
+def _list(text: str) -> list[str]:
+    return [entry for entry in text.split(",") if entry]
+
+
+def _sizes(text: str) -> list[tuple[int, int]]:
+    return [pixels(entry) for entry in _list(text)]
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(entry) for entry in _list(text)]
+    if min(counts, default=0) < 1:
+        raise argparse.ArgumentTypeError(f"expected whole numbers from 1 up, got {text!r}")
+    return counts

@@ -1,0 +1,65 @@
+"""``mrfs export``: a weights file as ONNX, for ONNX Runtime, OpenVINO, TensorRT."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mrfs_ros.cli.sizes import pixels
+from mrfs_ros.errors import ConfigError, MrfsError
+
+EXAMPLES = """examples:
+  mrfs export --onnx out/mrfs_480x640.onnx
+  mrfs export --weights models/weights.safetensors --size 512x640 --onnx out/weights_512x640.onnx
+  mrfs fuse --weights out/mrfs_480x640.onnx --backend openvino --rgb street.jpg --thermal street_ir.jpg --out out
+
+The file takes rgb (B, H, W, 3) and thermal (B, H, W), uint8, of that one size, and gives fused (B, H, W, 3), RGB, and
+labels (B, H, W), uint8. Class names and colours are in its metadata.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "export",
+        help="write a network as ONNX",
+        description="Write a network as an ONNX file for one image size, and check that it gives the same results.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--onnx", required=True, type=Path, help="file to write")
+    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
+    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
+    command.add_argument("--size", type=pixels, default=(480, 640), help="HxW in pixels, default: 480x640")
+    command.add_argument("--batch", type=int, default=1, help="pairs at once, default: 1")
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, check, say what came of it; MrfsError and no file if the check fails."""
+    if arguments.onnx.suffix != ".onnx" or arguments.batch < 1:
+        raise ConfigError(
+            f"expected --onnx FILE.onnx and --batch from 1 up, got {arguments.onnx} and {arguments.batch}"
+        )
+    from mrfs_ros.engine.choose import is_right
+    from mrfs_ros.engine.load import load_model
+    from mrfs_ros.engine.onnx_file import check_export, export_onnx
+
+    model = load_model(arguments.weights, arguments.classes)
+    shape = (arguments.batch, *arguments.size)
+    try:
+        arguments.onnx.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MrfsError(f"{arguments.onnx.parent}: cannot be made ({error.strerror}): choose another file") from error
+    provenance = {"exported from": model.weights or "random weights, UNTRAINED", "sha256": model.sha256}
+    export_onnx(arguments.onnx, model.network, model.classes, shape, provenance)
+    difference, agreement = check_export(arguments.onnx, model.network, shape)
+    if not is_right(difference, agreement):
+        arguments.onnx.unlink()
+        raise MrfsError(
+            f"ONNX Runtime computes something else than PyTorch: {agreement:.2%} of the labels are equal, fused "
+            f"differs by up to {difference} of 255: nothing was written"
+        )
+    print(f"{arguments.onnx}: {model.network.config.variant}, {len(model.classes)} classes ({model.classes.name})")
+    print(f"checked in ONNX Runtime: {agreement:.3%} of the labels equal, fused differs by at most {difference} of 255")
+    return 0
