@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.engine.choose import is_right
     from mrfs_ros.engine.load import load_model
     from mrfs_ros.engine.onnx_file import check_export, export_onnx
+    from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
 
     model = load_model(arguments.weights, arguments.classes)
     shape = (arguments.batch, *arguments.size)
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.onnx.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MrfsError(f"{arguments.onnx.parent}: cannot be made ({error.strerror}): choose another file") from error
-    provenance = {"exported from": model.weights or "random weights, UNTRAINED", "sha256": model.sha256}
+    provenance = {"exported from": Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
     export_onnx(arguments.onnx, model.network, model.classes, shape, provenance)
     difference, agreement = check_export(arguments.onnx, model.network, shape)
     if not is_right(difference, agreement):

@@ -13,7 +13,7 @@ from mrfs_ros.engine.speeds import recorded_speeds
 from mrfs_ros.errors import MissingPackageError, MrfsError
 from mrfs_ros.network import MRFS
 
-ORDER = ("torch", "openvino", "onnx", "eager")  # fastest first on the machines in benchmarks/README.md
+ORDER = ("torch", "torch-plain", "openvino", "onnx", "eager")  # fastest first on the machines in benchmarks/README.md
 LABEL_AGREEMENT, FUSED_DIFFERENCE = 0.995, 2
 CPU_SIZE, CUDA_SIZE = (96, 128), (480, 640)  # a CUDA engine compiles for every size: let it be the usual one
 
@@ -41,8 +41,11 @@ def choose_engine(build: Callable[[str], BaseEngine], device: str, variant: str)
     return engine
 
 
-def verified(engine: BaseEngine, network: MRFS) -> BaseEngine:
-    """The engine, if it gives on a test pair what the paper's graph gives; MrfsError with the difference if not."""
+def verified(engine: BaseEngine, network: MRFS, fused_difference: int = FUSED_DIFFERENCE) -> BaseEngine:
+    """The engine, if it gives on a test pair what the paper's graph gives; MrfsError with the difference if not.
+
+    ``fused_difference``: the largest that is allowed, of 255.
+    """
     height, width = CPU_SIZE if engine.device.type == "cpu" else CUDA_SIZE
     y, x = np.mgrid[:height, :width]
     noise = np.random.default_rng(0).integers(0, 64, (height, width, 4))
@@ -53,7 +56,7 @@ def verified(engine: BaseEngine, network: MRFS) -> BaseEngine:
     network.cpu()
     difference = np.abs(result.fused.astype(int) - expected.fused).max()
     agreement = (result.labels == expected.labels).mean()
-    if not is_right(difference, agreement):
+    if not is_right(difference, agreement, fused_difference):
         raise MrfsError(
             f"backend {engine.info.backend} ({engine.info.detail}) is wrong on this machine: {agreement:.2%} of the "
             f"labels are those of the paper's graph, fused differs by up to {difference} of 255: use backend eager, "
@@ -62,6 +65,6 @@ def verified(engine: BaseEngine, network: MRFS) -> BaseEngine:
     return engine
 
 
-def is_right(fused_difference: float, label_agreement: float) -> bool:
-    """Whether an engine's result can pass for the paper's graph's: fused differs by 0-255, labels agree on 0-1."""
-    return fused_difference <= FUSED_DIFFERENCE and label_agreement >= LABEL_AGREEMENT
+def is_right(difference: float, label_agreement: float, allowed: int = FUSED_DIFFERENCE) -> bool:
+    """Whether a result can pass for the paper's graph's: fused differs by 0-255, labels agree on a share of 0-1."""
+    return difference <= allowed and label_agreement >= LABEL_AGREEMENT

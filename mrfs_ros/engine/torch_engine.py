@@ -54,7 +54,7 @@ class CudaEngine(BaseEngine):
     def __init__(self, network: MRFS, info: EngineInfo, precision: str):
         super().__init__(replace(info, detail=f"{precision}, CUDA graph"))
         pipeline = Pipeline(network, Operators(), DTYPES[precision]).to(self.device)
-        self._pipeline = torch.compile(pipeline, dynamic=False)
+        self._pipeline = torch.compile(pipeline, dynamic=False, fullgraph=True)
         self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,31 +68,44 @@ class CudaEngine(BaseEngine):
 
 
 class _Graph:
-    """Upload, network and download of one input shape as one CUDA graph: one launch and one wait a frame."""
+    """The network for one input shape as a CUDA graph: a frame is two uploads, a launch, two downloads, one wait."""
 
     def __init__(self, pipeline, rgb: tuple[int, ...], thermal: tuple[int, ...], device: torch.device):
         self._device = device
-        self._inputs = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
-        self._outputs = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
+        self._pinned_in = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
+        self._pinned_out = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
         self._stream = torch.cuda.Stream(device)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.device(device), torch.cuda.stream(self._stream):
-            for _ in range(3):  # compiles, and lets the libraries take their workspaces before the capture
-                self._frame(pipeline)
+            self._inputs = [x.to(device) for x in self._pinned_in]
+            _compiled(pipeline, self._inputs)
             self._stream.synchronize()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._frame(pipeline)
-
-    def _frame(self, pipeline) -> None:
-        results: tuple[Tensor, Tensor] = pipeline(*(x.to(self._device, non_blocking=True) for x in self._inputs))
-        for pinned, result in zip(self._outputs, results):
-            pinned.copy_(result, non_blocking=True)
+                self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs)
 
     def __call__(self, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        for pinned, image in zip(self._inputs, images):
-            np.copyto(pinned.numpy(), image)
-        with torch.cuda.device(self._device), torch.cuda.stream(self._stream):
+        with torch.inference_mode(), torch.cuda.device(self._device), torch.cuda.stream(self._stream):
+            for tensor, pinned, image in zip(self._inputs, self._pinned_in, images):
+                np.copyto(pinned.numpy(), image)
+                tensor.copy_(pinned, non_blocking=True)  # rgb travels while thermal is copied into pinned memory
             self._graph.replay()
-        self._stream.synchronize()
-        fused, labels = (pinned.numpy().copy() for pinned in self._outputs)
+            for pinned, tensor in zip(self._pinned_out, self._outputs):
+                pinned.copy_(tensor, non_blocking=True)
+            self._stream.synchronize()
+        fused, labels = (pinned.numpy().copy() for pinned in self._pinned_out)
         return fused, labels
+
+
+def _compiled(pipeline, inputs: list[Tensor]) -> None:
+    """Run it a few times: the first compiles it, all let the libraries take their workspaces before the capture."""
+    try:
+        for _ in range(3):
+            pipeline(*inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # inductor, Triton and the C compiler have errors of their own
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MrfsError(
+            f"PyTorch cannot compile the network here: {first_line}: install a C++ compiler (sudo apt install g++) "
+            "and the Triton that belongs to this PyTorch, or use backend torch-plain"
+        ) from error

@@ -117,10 +117,3 @@ def test_wishes_that_cannot_be_met(arguments, error, text):
     with pytest.raises(error) as raised:
         load_engine(**arguments)
     assert text in str(raised.value)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; this PyTorch sees none")
-def test_cuda_gives_the_cpus_result(engine, tiny_weights, small_pair):
-    expected, result = engine(*small_pair), load_engine(tiny_weights, device="cuda")(*small_pair)
-    assert np.abs(result.fused.astype(int) - expected.fused).max() <= 2
-    assert (result.labels == expected.labels).mean() > 0.99

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ class FoldedExchange(nn.Module):
         self.hidden1 = operators.dense(Affine(own, hidden.bias))
         self.hidden2 = operators.dense(Affine(other, torch.zeros_like(hidden.bias)))
         self.gate = operators.dense(affine(second))
-        self.channels = trained.MA.ca_gate.mlp
+        self.channels = deepcopy(trained.MA.ca_gate.mlp)
         self.spatial = operators.spatial_gate(trained.MA.sa_gate.mlp)
 
     def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
