@@ -57,6 +57,7 @@ def test_a_wheel_holds_the_package_and_the_shared_files(tree, tmp_path):
     names = subprocess.run([sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True).stdout
     for name in SHARED:
         assert f"data/share/mrfs_ros/{name}" in names
-    kernels = [f"engine/operators/kernels/{path.name}" for path in (ROOT / "mrfs_ros/engine/operators/kernels").iterdir()]
+    kernels = [str(path.relative_to(ROOT / "mrfs_ros")) for path in ROOT.glob("mrfs_ros/engine/operators/kernels/*")]
+    assert kernels
     for file in ("network/mrfs.py", "ros/node.py", "cli/fuse.py", "engine/eager.py", "sensing/pairing.py", *kernels):
         assert f"mrfs_ros/{file}" in names
