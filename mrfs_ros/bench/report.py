@@ -25,8 +25,7 @@ class Report:
     alone: list[tuple[Case, list[Alone]]] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """Write bench.md and bench.json."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write bench.md and bench.json into an existing folder."""
         (folder / "bench.md").write_text(self.markdown())
         (folder / "bench.json").write_text(json.dumps(self.facts(), indent=1) + "\n")
 

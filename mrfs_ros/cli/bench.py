@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mrfs_ros.cli.sizes import pixels
+from mrfs_ros.cli.arguments import count, entries, made_folder, pixels
 from mrfs_ros.config import BACKENDS, PRECISIONS
 from mrfs_ros.errors import ConfigError, MrfsError
 
@@ -31,13 +31,13 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     what = command.add_mutually_exclusive_group()
     what.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    what.add_argument("--variants", type=_list, default=[], help="networks with random weights, such as mit_b0,mit_b2")
-    command.add_argument("--backends", type=_list, default=list(BACKENDS[1:]), help="default: all")
+    what.add_argument("--variants", type=entries, default=[], help="random weights: mit_b0,mit_b4, ...")
+    command.add_argument("--backends", type=entries, default=list(BACKENDS[1:]), help="default: all")
     command.add_argument("--sizes", type=_sizes, default=[(480, 640)], help="HxW in pixels, default: 480x640")
     command.add_argument("--batches", type=_counts, default=[1], help="pairs at once, default: 1")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--precision", default="auto", choices=PRECISIONS, help="of backend torch on CUDA")
-    command.add_argument("--rounds", type=int, default=15, help="frames of each backend (default: 15)")
+    command.add_argument("--rounds", type=count, default=15, help="frames of each backend (default: 15)")
     command.add_argument(
         "--alone", action="store_true", help="measure memory and first frame, each backend in a process of its own"
     )
@@ -47,20 +47,19 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure every case, print the table."""
-    unknown = set(arguments.backends) - set(BACKENDS[1:])
-    if unknown or arguments.rounds < 1:
-        raise ConfigError(
-            f"--backends: expected some of {', '.join(BACKENDS[1:])}, --rounds: at least 1; "
-            f"got {', '.join(arguments.backends)} and {arguments.rounds}"
-        )
+    if unknown := set(arguments.backends) - set(BACKENDS[1:]):
+        raise ConfigError(f"--backends {', '.join(sorted(unknown))}: expected some of {', '.join(BACKENDS[1:])}")
     from tqdm import tqdm
 
     from mrfs_ros.bench.measure import Case, measure
     from mrfs_ros.bench.report import Report
     from mrfs_ros.engine.allocator import keep_memory
-    from mrfs_ros.engine.load import UNTRAINED, load_model, resolve_device
+    from mrfs_ros.engine.load import UNTRAINED, check_precision, load_model, resolve_device
 
     device = resolve_device(arguments.device)
+    check_precision(arguments.precision, device)
+    if arguments.out:
+        made_folder(arguments.out)
     if device == "cpu":
         keep_memory()
     report = Report(device, arguments.rounds)
@@ -115,16 +114,9 @@ def _remember(report) -> None:
             print(f"mrfs: warning: {error}; backend: auto will not know of this", file=sys.stderr)
 
 
-def _list(text: str) -> list[str]:
-    return [entry for entry in text.split(",") if entry]
-
-
 def _sizes(text: str) -> list[tuple[int, int]]:
-    return [pixels(entry) for entry in _list(text)]
+    return [pixels(entry) for entry in entries(text)]
 
 
 def _counts(text: str) -> list[int]:
-    counts = [int(entry) for entry in _list(text)]
-    if min(counts, default=0) < 1:
-        raise argparse.ArgumentTypeError(f"expected whole numbers from 1 up, got {text!r}")
-    return counts
+    return [count(entry) for entry in entries(text)]

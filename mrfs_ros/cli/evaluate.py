@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.sizes import pixels
+from mrfs_ros.cli.arguments import made_folder, pixels
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ConfigError
 
@@ -58,10 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     engine = _engine(arguments)
     datasets = _datasets(arguments, engine.info.classes)
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{arguments.out}: cannot be made ({error.strerror}): choose another folder") from error
+    made_folder(arguments.out)
     sheet = _Sheet(engine.info.classes, sum(map(len, datasets.values())), arguments.sheet)
     evaluation = evaluate(
         engine,

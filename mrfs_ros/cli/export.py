@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mrfs_ros.cli.sizes import pixels
+from mrfs_ros.cli.arguments import count, made_folder, pixels
 from mrfs_ros.errors import ConfigError, MrfsError
 
 EXAMPLES = """examples:
@@ -31,16 +31,14 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--size", type=pixels, default=(480, 640), help="HxW in pixels, default: 480x640")
-    command.add_argument("--batch", type=int, default=1, help="pairs at once, default: 1")
+    command.add_argument("--batch", type=count, default=1, help="pairs at once, default: 1")
     return command
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, check, say what came of it; MrfsError and no file if the check fails."""
-    if arguments.onnx.suffix != ".onnx" or arguments.batch < 1:
-        raise ConfigError(
-            f"expected --onnx FILE.onnx and --batch from 1 up, got {arguments.onnx} and {arguments.batch}"
-        )
+    if arguments.onnx.suffix != ".onnx" or arguments.onnx.is_dir():
+        raise ConfigError(f"--onnx {arguments.onnx}: expected the name of a file that ends in .onnx")
     from mrfs_ros.engine.choose import is_right
     from mrfs_ros.engine.load import load_model
     from mrfs_ros.engine.onnx_file import check_export, export_onnx
@@ -48,10 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     model = load_model(arguments.weights, arguments.classes)
     shape = (arguments.batch, *arguments.size)
-    try:
-        arguments.onnx.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MrfsError(f"{arguments.onnx.parent}: cannot be made ({error.strerror}): choose another file") from error
+    made_folder(arguments.onnx.parent)
     provenance = {"exported from": Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
     export_onnx(arguments.onnx, model.network, model.classes, shape, provenance)
     difference, agreement = check_export(arguments.onnx, model.network, shape)

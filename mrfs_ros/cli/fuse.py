@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from mrfs_ros.cli.arguments import made_folder
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.data.layouts import images_in
 from mrfs_ros.errors import ImageError, MrfsError
@@ -52,10 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     engine = load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
     print(f"engine: {engine.info}")
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"{arguments.out}: cannot be made ({error.strerror}): choose another folder") from error
+    made_folder(arguments.out)
     seconds, failures = [], 0
     for name, rgb, thermal in tqdm(pairs, unit="pair", disable=len(pairs) == 1):
         try:

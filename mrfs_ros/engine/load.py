@@ -63,10 +63,7 @@ def load_engine(
         if value not in choices:
             raise ConfigError(f"unknown {name} {value!r}: expected one of {', '.join(choices)}")
     device = resolve_device(device)
-    if precision not in ("auto", "fp32") and (device == "cpu" or backend not in ("auto", "torch")):
-        raise ConfigError(
-            f"precision {precision} is for backend torch on CUDA, not for {backend} on {device}: use fp32"
-        )
+    check_precision(precision, device, backend)
     if device == "cpu":
         keep_memory()
     if Path(weights).suffix == ".onnx":
@@ -101,7 +98,7 @@ def build_engine(model: Model, device: str, backend: str, precision: str = "auto
         return verified(torch_engine(model.network, info, precision), model.network, allowed)
     if backend == "torch-plain":
         return verified(RewrittenEngine(model.network, info, Operators()), model.network)
-    key = model.sha256 or f"{UNTRAINED}-{model.network.config.variant}-{len(model.classes)}"
+    key = model.sha256[:16] or f"{UNTRAINED}-{model.network.config.variant}-{len(model.classes)}"
     return _GRAPH_ENGINES[backend](ExportedOnDemand(model.network, model.classes, key), info)
 
 
@@ -121,6 +118,14 @@ def _from_onnx(path: Path, device: str, backend: str, classes: str) -> Engine:
         raise ConfigError(f"backend {backend} does not run ONNX files: expected one of {', '.join(_GRAPH_ENGINES)}")
     info = EngineInfo(backend, device, file.config.variant, file.classes, str(path), file.sha256)
     return _GRAPH_ENGINES[backend](file, info)
+
+
+def check_precision(precision: str, device: str, backend: str = "auto") -> None:
+    """ConfigError unless ``backend`` on ``device`` can compute in ``precision``."""
+    if precision not in ("auto", "fp32") and (device == "cpu" or backend not in ("auto", "torch")):
+        raise ConfigError(
+            f"precision {precision} is for backend torch on CUDA, not for {backend} on {device}: use fp32"
+        )
 
 
 def resolve_device(device: str) -> str:

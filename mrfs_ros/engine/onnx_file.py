@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class ExportedOnDemand:
 
     def graph(self, shape: Shape) -> Path:
         """The file for ``shape``, exported now if it is not there yet."""
-        path = cache_folder() / f"{self.key[:16]}-{__version__}-{'x'.join(map(str, shape))}.onnx"
+        path = cache_folder() / f"{self.key}-{__version__}-{'x'.join(map(str, shape))}.onnx"
         if not path.is_file():
             export_onnx(path, self.network, self.classes, shape, {})
         return path
@@ -106,7 +107,7 @@ def read_onnx(path: Path) -> OnnxFile:
     config, classes, provenance = read_metadata(path, metadata)
     if config is None or classes is None or "shape" not in metadata:
         raise CheckpointError(f"{path}: has no class names and input shape inside: export it with mrfs export")
-    return OnnxFile(path, config, classes, provenance, sha256_of(path), tuple(json.loads(metadata["shape"])))
+    return OnnxFile(path, config, classes, provenance, sha256_of(path), _shape(path, metadata["shape"]))
 
 
 def check_export(path: Path, network: MRFS, shape: Shape) -> tuple[int, float]:
@@ -123,6 +124,13 @@ def check_export(path: Path, network: MRFS, shape: Shape) -> tuple[int, float]:
         expected = Pipeline(network, Operators())(torch.from_numpy(rgb), torch.from_numpy(thermal))
     difference = np.abs(fused.astype(int) - expected[0].numpy()).max()
     return int(difference), float((labels == expected[1].numpy()).mean())
+
+
+def _shape(path: Path, text: str) -> Shape:
+    match = re.fullmatch(r"\[(\d+), (\d+), (\d+)\]", text)
+    if not match:
+        raise CheckpointError(f"{path}: its metadata cannot be read (shape {text!r}): export it again")
+    return int(match[1]), int(match[2]), int(match[3])
 
 
 def _onnx():

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from mrfs_ros import __version__
+from mrfs_ros.config import BACKENDS
 from mrfs_ros.engine.cache import cache_folder, processor
 from mrfs_ros.errors import MrfsError
 
@@ -42,8 +43,10 @@ def record_speeds(variant: str, device: str, speeds: Speeds) -> None:
 def recorded_speeds(variant: str, device: str) -> Speeds | None:
     """What was measured for this variant on this hardware with these packages; None if nothing was."""
     try:
-        return Speeds(**json.loads(_file(variant, device).read_text()))
-    except (OSError, ValueError, TypeError, MrfsError):  # nothing there, or nothing that can be used: measure again
+        speeds = Speeds(**json.loads(_file(variant, device).read_text()))
+        known = all(name in BACKENDS and value > 0 for name, value in speeds.milliseconds.items())
+        return speeds if known else None
+    except (OSError, ValueError, TypeError, AttributeError, MrfsError):  # nothing there, or nothing that can be used
         return None
 
 

@@ -21,16 +21,24 @@ OPENMP = ("libgomp", "libomp", "libiomp")
 def built_library() -> ctypes.CDLL:
     """The operators' library; compiled now if this machine has not done so before, which takes a few seconds.
 
-    MissingPackageError without a C++ compiler, MrfsError with its words if it fails.
+    MissingPackageError without a C++ compiler, MrfsError with its words if it fails or makes no library.
     """
     compiler = _compiler()
     digest = hashlib.sha256("\n".join((*FLAGS, compiler, processor(), str(_openmp()))).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
     library = cache_folder() / f"operators-{digest.hexdigest()[:16]}.so"
-    if not library.is_file():
-        _compile(compiler, library)
-    return ctypes.CDLL(str(library))
+    if library.is_file():
+        try:
+            return ctypes.CDLL(str(library))
+        except OSError:  # damaged: a full disk, an interrupted copy of the cache
+            library.unlink()
+    _compile(compiler, library)
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        library.unlink()
+        raise MrfsError(f"what {compiler} made of the C++ operators cannot be loaded: {error}") from error
 
 
 def _compiler() -> str:

@@ -1,0 +1,41 @@
+"""What several commands read off the command line: image sizes, lists, folders for results."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from mrfs_ros.errors import ConfigError
+
+
+def pixels(text: str) -> tuple[int, int]:
+    """``480x640`` to (480, 640), height and width in pixels; an argument error for anything else."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match or min(size := (int(match[1]), int(match[2]))) < 32:
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH from 32x32 up, such as 480x640, got {text!r}")
+    return size
+
+
+def entries(text: str) -> list[str]:
+    """``a,b`` to its entries; an argument error if there is none, or an empty one."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"expected entries with commas between them, got {text!r}")
+    return parts
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up; an argument error for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text!r}")
+    return int(text)
+
+
+def made_folder(path: Path) -> Path:
+    """The folder, made if missing; ConfigError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another folder") from error
+    return path
