@@ -46,8 +46,15 @@ setup(
         "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "test": [
-            "pytest>=8", "pytest-xdist>=3", "hypothesis>=6", "rosbags>=0.11", "PyYAML>=6", "tensorboard>=2.15",
-            "onnx>=1.16", "onnxruntime>=1.18", "openvino>=2024.4",
+            "pytest>=8",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "rosbags>=0.11",
+            "PyYAML>=6",
+            "tensorboard>=2.15",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
+            "openvino>=2024.4",
         ],
     },
     data_files=[

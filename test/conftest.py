@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 domain = int(os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100))))
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # parallel workers must not hear each other
     os.environ["ROS_DOMAIN_ID"] = str((domain + 37 * (1 + int(worker.removeprefix("gw")))) % 102)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor take each other's cores
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ[profile_variable()] = str(ROOT / "config" / "fastdds.xml")
 

@@ -48,7 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     shape = (arguments.batch, *arguments.size)
     made_folder(arguments.onnx.parent)
     provenance = {"exported from": Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
-    export_onnx(arguments.onnx, model.network, model.classes, shape, provenance)
+    try:
+        export_onnx(arguments.onnx, model.network, model.classes, shape, provenance)
+    except OSError as error:
+        raise MrfsError(f"{arguments.onnx}: cannot be written ({error.strerror}): choose another file") from error
     difference, agreement = check_export(arguments.onnx, model.network, shape)
     if not is_right(difference, agreement):
         arguments.onnx.unlink()

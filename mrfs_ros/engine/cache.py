@@ -15,10 +15,13 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MrfsError(
-            f"{folder}: cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder of yours"
-        ) from error
+        raise not_writable(folder, error) from error
     return folder
+
+
+def not_writable(path: Path, error: OSError) -> MrfsError:
+    """What to say when the cache folder or a file in it cannot be made."""
+    return MrfsError(f"{path}: cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder of yours")
 
 
 def processor() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import torch
 from mrfs_ros import __version__
 from mrfs_ros.checkpoint import metadata_of, read_metadata, sha256_of
 from mrfs_ros.config import NetworkConfig
-from mrfs_ros.engine.cache import cache_folder
+from mrfs_ros.engine.cache import cache_folder, not_writable
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.pipeline import Pipeline
 from mrfs_ros.errors import CheckpointError, ImageError, MissingPackageError
@@ -62,7 +63,10 @@ class ExportedOnDemand:
         """The file for ``shape``, exported now if it is not there yet."""
         path = cache_folder() / f"{self.key}-{__version__}-{'x'.join(map(str, shape))}.onnx"
         if not path.is_file():
-            export_onnx(path, self.network, self.classes, shape, {})
+            try:
+                export_onnx(path, self.network, self.classes, shape, {})
+            except OSError as error:
+                raise not_writable(path, error) from error
         return path
 
 
@@ -79,7 +83,7 @@ def export_onnx(path: Path, network: MRFS, classes: ClassSet, shape: Shape, prov
     onnx = _onnx()
     pipeline = Pipeline(network, Operators())
     images = tuple(torch.zeros(size, dtype=torch.uint8) for size in ((*shape, 3), shape))
-    unfinished = Path(f"{path}.unfinished")
+    unfinished = Path(f"{path}.{os.getpid()}.unfinished")  # two processes may want the same file at once
     with warnings.catch_warnings(), torch.inference_mode():
         # The tracing exporter: seconds instead of half a minute, the same speed of the result, no further package. It
         # warns of its age, and that sizes become constants, as they shall.

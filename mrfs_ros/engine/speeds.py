@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from mrfs_ros import __version__
 from mrfs_ros.config import BACKENDS
-from mrfs_ros.engine.cache import cache_folder, processor
+from mrfs_ros.engine.cache import cache_folder, not_writable, processor
 from mrfs_ros.errors import MrfsError
 
 PACKAGES = ("torch", "onnxruntime", "onnxruntime-gpu", "openvino")
@@ -30,14 +31,12 @@ class Speeds:
 def record_speeds(variant: str, device: str, speeds: Speeds) -> None:
     """Keep ``speeds`` for ``recorded_speeds``; MrfsError if the cache folder cannot be written."""
     path = _file(variant, device)
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
     try:
         unfinished.write_text(json.dumps(asdict(speeds), indent=1))
         unfinished.replace(path)
     except OSError as error:
-        raise MrfsError(
-            f"{path}: cannot be written ({error.strerror}): set XDG_CACHE_HOME to a folder of yours"
-        ) from error
+        raise not_writable(path, error) from error
 
 
 def recorded_speeds(variant: str, device: str) -> Speeds | None:

@@ -9,14 +9,24 @@ import pytest
 import torch
 
 from mrfs_ros import FusionResult, load_engine, load_network
+from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import CheckpointError, ConfigError, ImageError
 from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import MFNET
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory) -> Path:
+    """One for all tests that record no speeds, so that the C++ operators are compiled once."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="module")
 def engine(tiny_weights):
-    return load_engine(tiny_weights, device="cpu")
+    return load_engine(tiny_weights, device="cpu", backend="eager")
 
 
 def test_result_is_the_networks_rounded_output(engine, tiny_weights, small_pair):
@@ -106,7 +116,7 @@ def test_without_weights_it_is_the_model_that_comes_along(sample_pair):
     "arguments, error, text",
     [
         ({"weights": "nowhere.pth"}, CheckpointError, "no weights file at"),
-        ({"backend": "magic"}, ConfigError, "unknown backend 'magic': expected one of auto, eager"),
+        ({"backend": "magic"}, ConfigError, f"unknown backend 'magic': expected one of {', '.join(BACKENDS)}"),
         ({"device": "abacus"}, ConfigError, "unknown device 'abacus': expected auto, cpu, cuda or cuda:N"),
         ({"device": "mps"}, ConfigError, "device 'mps' is not supported"),
         ({"device": "cuda:99"}, ConfigError, "device 'cuda:99' is not there"),

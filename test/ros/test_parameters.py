@@ -9,7 +9,7 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mrfs_ros.config import NodeConfig
+from mrfs_ros.config import BACKENDS, NodeConfig
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_parameters
 
@@ -47,7 +47,7 @@ def test_every_parameter_carries_its_text_range_and_choices(ros):
 @pytest.mark.parametrize(
     "overrides, text",
     [
-        ({"backend": "magic"}, "parameter backend: expected one of auto, eager, got 'magic'"),
+        ({"backend": "magic"}, f"parameter backend: expected one of {', '.join(BACKENDS)}, got 'magic'"),
         ({"slop_s": 0.0}, "parameter slop_s: "),
         ({"slop_s": 1}, "expecting type 'DOUBLE'"),
         ({"qos_depth": 0}, "parameter qos_depth: "),

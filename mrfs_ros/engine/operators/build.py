@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mrfs_ros.engine.cache import cache_folder, processor
+from mrfs_ros.engine.cache import cache_folder, not_writable, processor
 from mrfs_ros.errors import MissingPackageError, MrfsError
 
 SOURCES = Path(__file__).parent / "kernels"
@@ -33,7 +33,10 @@ def built_library() -> ctypes.CDLL:
             return ctypes.CDLL(str(library))
         except OSError:  # damaged: a full disk, an interrupted copy of the cache
             library.unlink()
-    _compile(compiler, library)
+    try:
+        _compile(compiler, library)
+    except OSError as error:
+        raise not_writable(library, error) from error
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:

@@ -82,10 +82,14 @@ int mrfs_pool(const float* x, int batch, long pixels, int channels, float* mean,
     for (int b = 0; b < batch; ++b)
       for (int c = 0; c < channels; c += kLanes) {
         Vec total = {}, top = all(-INFINITY);
-        for (long p = 0; p < pixels; ++p) {
-          const Vec v = load(x + (b * pixels + p) * channels + c);
-          total += v;
-          top = larger(top, v);
+        for (long first = 0; first < pixels; first += 256) {  // in pieces: rounding grows with the terms of a sum
+          Vec piece = {};
+          for (long p = first; p < std::min(pixels, first + 256); ++p) {
+            const Vec v = load(x + (b * pixels + p) * channels + c);
+            piece += v;
+            top = larger(top, v);
+          }
+          total += piece;
         }
         store(mean + b * channels + c, total / static_cast<float>(pixels));
         store(maximum + b * channels + c, top);

@@ -1,0 +1,119 @@
+"""The command mrfs bench as a user runs it: table, files, what auto knows afterwards, and refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mrfs_ros import load_engine
+from mrfs_ros.cli.main import main
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory) -> Path:
+    """A fresh one: no speeds are recorded in it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder / "mrfs_ros"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small images gain nothing by more, and lose much where other tests run beside these."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def bench(*arguments) -> int:
+    try:
+        return main(["bench", "--device", "cpu", *map(str, arguments)])
+    except SystemExit as end:  # argparse
+        return end.code
+
+
+def test_it_prints_the_table_keeps_it_and_auto_goes_by_it(tiny_weights, tmp_path, capsys):
+    assert "mrfs bench measures which is fastest" in load_engine(tiny_weights, device="cpu").info.reason
+    small = ("--sizes", "64x96,32x32", "--rounds", 2, "--backends", "torch,torch-plain")
+    assert bench("--weights", tiny_weights, *small, "--out", tmp_path / "new") == 0
+    output = capsys.readouterr().out
+    assert output == (tmp_path / "new" / "bench.md").read_text()
+    assert output.count("| mit_b0 | 64x96 | 1 | ") == output.count("| mit_b0 | 32x32 | 1 | ") == 3
+    facts = json.loads((tmp_path / "new" / "bench.json").read_text())
+    first, second = facts["side by side"]
+    assert (first["size"], second["size"]) == ([64, 96], [32, 32])
+    times = {timing["backend"]: timing["median_ms"] for timing in first["backends"]}
+    assert list(times) == ["eager", "torch", "torch-plain"]
+    info = load_engine(tiny_weights, device="cpu").info
+    assert info.backend == min(times, key=times.get)
+    assert info.reason.startswith(f"measured here on {facts['date']} at 64x96: {info.backend} ")
+    assert all(f"{name} " in info.reason for name in times)
+
+
+def test_batches_are_measured_but_auto_goes_by_single_pairs(tmp_path, cache, capsys):
+    before = set(cache.glob("speeds-*"))
+    small = ("--sizes", "32x32", "--rounds", 1, "--backends", "eager")
+    assert bench("--variants", "mit_b0,mit_b1", *small, "--batches", 2) == 0
+    output = capsys.readouterr().out
+    for variant in ("mit_b0", "mit_b1"):
+        assert f"| {variant} | 32x32 | 2 | eager | " in output
+    assert set(cache.glob("speeds-*")) == before
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(tiny_weights, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tiny_weights))
+    assert bench("--weights", tiny_weights, "--sizes", "32x32", "--rounds", 1, "--backends", "eager") == 0
+    output = capsys.readouterr()
+    assert "| mit_b0 | 32x32 | 1 | eager | " in output.out
+    assert "mrfs: warning: " in output.err
+    assert "set XDG_CACHE_HOME to a folder of yours" in output.err
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        (["--backends", "magic"], "--backends magic: expected some of eager, torch, torch-plain, onnx, openvino"),
+        (["--backends", "torch,auto"], "--backends auto: expected some of eager, torch, torch-plain, onnx, openvino"),
+        (["--backends", "torch,"], "--backends: expected entries with commas between them, got 'torch,'"),
+        (["--sizes", "10x10"], "--sizes: expected HEIGHTxWIDTH from 32x32 up, such as 480x640, got '10x10'"),
+        (["--sizes", "640"], "--sizes: expected HEIGHTxWIDTH from 32x32 up, such as 480x640, got '640'"),
+        (["--sizes", ""], "--sizes: expected entries with commas between them, got ''"),
+        (["--rounds", "0"], "--rounds: expected a whole number from 1 up, got '0'"),
+        (["--rounds", "few"], "--rounds: expected a whole number from 1 up, got 'few'"),
+        (["--batches", "0"], "--batches: expected a whole number from 1 up, got '0'"),
+        (["--batches", "1,x"], "--batches: expected a whole number from 1 up, got 'x'"),
+        (["--precision", "fp8"], "--precision: invalid choice: 'fp8'"),
+        (["--precision", "fp16"], "precision fp16 is for backend torch on CUDA"),
+        (["--variants", "mit_b9"], "unknown variant 'mit_b9': expected one of mit_b0, "),
+        (["--variants", "mit_b0", "--weights", "w.pth"], "--weights: not allowed with argument --variants"),
+        (["--weights", "nowhere.pth"], "no weights file at "),
+    ],
+)
+def test_bad_arguments_end_in_one_line_and_exit_code_2(arguments, text, capsys):
+    cheap = {"--backends": "eager", "--rounds": "1", "--sizes": "32x32"}  # should it run in spite of them
+    assert bench(*(x for name, value in cheap.items() if name not in arguments for x in (name, value)), *arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    *usage, line = output.err.strip().splitlines()
+    assert text in line
+    assert line.startswith(("mrfs: error: ", "mrfs bench: error: argument "))
+    assert not usage or usage[0].startswith("usage: mrfs bench ")
+
+
+def test_out_that_is_a_file(tiny_weights, capsys):
+    small = ("--weights", tiny_weights, "--sizes", "32x32", "--rounds", 1, "--backends", "eager")
+    assert bench(*small, "--out", tiny_weights) == 2
+    output = capsys.readouterr()
+    assert (output.out, output.err) == (
+        "", f"mrfs: error: {tiny_weights}: cannot be made (File exists): choose another folder\n",
+    )  # fmt: skip
+
+
+def test_help_shows_examples(capsys):
+    assert bench("--help") == 0
+    assert "examples:\n  mrfs bench\n" in capsys.readouterr().out
