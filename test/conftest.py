@@ -19,6 +19,7 @@ domain = int(os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100)))
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # parallel workers must not hear each other
     os.environ["ROS_DOMAIN_ID"] = str((domain + 37 * (1 + int(worker.removeprefix("gw")))) % 102)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor take each other's cores
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait slow everybody down
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ[profile_variable()] = str(ROOT / "config" / "fastdds.xml")
 

@@ -89,7 +89,7 @@ def scene(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """A synthetic batch: rgb (B, H, W, 3) and thermal (B, H, W), uint8, with edges, gradients and noise."""
     draw = np.random.default_rng(0)
     b, y, x = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
-    waves = np.stack([x / 31 + b, y / 23, (x + y) / 47, (x - 2 * y) / 37], axis=3)
+    waves = np.stack([x / 31, y / 23, (x + y) / 47, (x - 2 * y) / 37], axis=3) + b[..., None]
     blocks = 40 * ((x // 64 + y // 48) % 2)[..., None]
     images = np.clip(100 + 60 * np.sin(waves) + blocks + draw.normal(0, 6, waves.shape), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(images[..., :3]), np.ascontiguousarray(images[..., 3])

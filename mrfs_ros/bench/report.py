@@ -49,7 +49,7 @@ class Report:
         packages = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
         lines = [
             f"`{facts['command']}`, {facts['date']}, {facts['hardware']}, Python {facts['python']}, {packages}.",
-            f"Whole path, bytes in to bytes out; {self.rounds} rounds in which the backends take turns.",
+            f"Whole path, bytes in to bytes out; {self.rounds} round(s) in which the backends take turns.",
             "",
             *_table(_TIMING_COLUMNS, [_timing_row(c, t) for c, rows in self.timings for t in rows if not t.problem]),
         ]

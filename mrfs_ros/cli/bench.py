@@ -16,7 +16,7 @@ EXAMPLES = """examples:
   mrfs bench --variants mit_b0,mit_b2,mit_b4 --sizes 240x320,480x640,720x1280 --rounds 5 --alone
 
 Prints a table in Markdown; --out writes bench.md and bench.json. Backends that are not installed are named under it.
-What was measured for the first size, batch 1, is remembered for backend: auto.
+What was measured for the first size, batch 1, is remembered for backend: auto, if torch was among it.
 """
 
 
@@ -97,13 +97,13 @@ def _remember(report) -> None:
     """Record what auto shall go by: the first case of each variant, batch 1, right results only."""
     from datetime import date
 
-    from mrfs_ros.engine.choose import is_right
+    from mrfs_ros.engine.choose import ORDER, is_right
     from mrfs_ros.engine.speeds import Speeds, record_speeds
 
     done = set()
     for case, timings in report.timings:
         right = [t for t in timings if not t.problem and is_right(t.fused_error, t.label_agreement)]
-        if case.batch > 1 or case.variant in done:
+        if case.batch > 1 or case.variant in done or ORDER[0] not in {t.backend for t in timings}:
             continue
         done.add(case.variant)
         milliseconds = {t.backend: round(t.median_ms, 3) for t in right}

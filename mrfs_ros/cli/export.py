@@ -41,24 +41,27 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--onnx {arguments.onnx}: expected the name of a file that ends in .onnx")
     from mrfs_ros.engine.choose import is_right
     from mrfs_ros.engine.load import load_model
-    from mrfs_ros.engine.onnx_file import check_export, export_onnx
+    from mrfs_ros.engine.onnx_file import EXPORTED_FROM, check_export, export_onnx
     from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
 
     model = load_model(arguments.weights, arguments.classes)
     shape = (arguments.batch, *arguments.size)
     made_folder(arguments.onnx.parent)
-    provenance = {"exported from": Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
+    provenance = {EXPORTED_FROM: Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
+    unchecked = arguments.onnx.with_suffix(".unchecked.onnx")
     try:
-        export_onnx(arguments.onnx, model.network, model.classes, shape, provenance)
+        export_onnx(unchecked, model.network, model.classes, shape, provenance)
+        difference, agreement = check_export(unchecked, model.network, shape)
+        if not is_right(difference, agreement):
+            raise MrfsError(
+                f"ONNX Runtime computes something else than PyTorch: {agreement:.2%} of the labels are equal, fused "
+                f"differs by up to {difference} of 255: nothing was written"
+            )
+        unchecked.replace(arguments.onnx)
     except OSError as error:
         raise MrfsError(f"{arguments.onnx}: cannot be written ({error.strerror}): choose another file") from error
-    difference, agreement = check_export(arguments.onnx, model.network, shape)
-    if not is_right(difference, agreement):
-        arguments.onnx.unlink()
-        raise MrfsError(
-            f"ONNX Runtime computes something else than PyTorch: {agreement:.2%} of the labels are equal, fused "
-            f"differs by up to {difference} of 255: nothing was written"
-        )
+    finally:
+        unchecked.unlink(missing_ok=True)
     print(f"{arguments.onnx}: {model.network.config.variant}, {len(model.classes)} classes ({model.classes.name})")
     print(f"checked in ONNX Runtime: {agreement:.3%} of the labels equal, fused differs by at most {difference} of 255")
     return 0

@@ -64,8 +64,14 @@ def as_tensor(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.require(images, requirements=["C", "W"]))
 
 
+# How PyTorch, its libraries (oneDNN: "a primitive") and ONNX Runtime say it; none has a type of its own for the CPU.
+OUT_OF_MEMORY = (
+    "can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "could not create a primitive",
+    "could not execute a primitive",
+)  # fmt: skip
+
+
 def _is_out_of_memory(error: Exception) -> bool:
-    text = str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        words in text for words in ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
-    )
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return any(words in str(error) for words in OUT_OF_MEMORY)

@@ -11,7 +11,10 @@ from mrfs_ros.errors import MrfsError
 
 def cache_folder() -> Path:
     """``$XDG_CACHE_HOME/mrfs_ros`` or ``~/.cache/mrfs_ros``, made if missing; MrfsError if that cannot be."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrfs_ros"
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrfs_ros"
+    except RuntimeError as error:  # containers whose user has no home
+        raise MrfsError(f"no cache folder ({error}): set XDG_CACHE_HOME to a folder of yours") from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

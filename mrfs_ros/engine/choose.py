@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -21,17 +21,10 @@ CPU_SIZE, CUDA_SIZE = (96, 128), (480, 640)  # a CUDA engine compiles for every 
 def choose_engine(build: Callable[[str], BaseEngine], device: str, variant: str) -> BaseEngine:
     """The first engine that ``build`` (backend name to engine) can make, fastest first; its ``info`` says why."""
     speeds = recorded_speeds(variant, device)
-    order = tuple(sorted(speeds.milliseconds, key=speeds.milliseconds.get)) if speeds else ORDER
-    notes = []
-    for backend in dict.fromkeys((*order, "eager")):
-        try:
-            engine = build(backend)
-        except MissingPackageError:
-            notes.append(f"{backend} is not installed")
-        except MrfsError as error:
-            notes.append(str(error))
-        else:
-            break
+    order = sorted(speeds.milliseconds, key=speeds.milliseconds.get) if speeds else []
+    worth = order[: order.index("eager")] if "eager" in order else order
+    notes: list[str] = []
+    engine = next(_built(build, dict.fromkeys((*worth, *ORDER)), notes))
     if speeds:
         times = ", ".join(f"{name} {speeds.milliseconds[name]:.4g} ms" for name in order)
         notes.append(f"measured here on {speeds.date} at {speeds.size}: {times}")
@@ -39,6 +32,21 @@ def choose_engine(build: Callable[[str], BaseEngine], device: str, variant: str)
         notes.append(f"first of {', '.join(ORDER)}; mrfs bench measures which is fastest here")
     engine.info = replace(engine.info, reason="; ".join(notes))
     return engine
+
+
+def _built(build: Callable[[str], BaseEngine], backends: Iterable[str], notes: list[str]) -> Iterator[BaseEngine]:
+    """The engines that can be made, in this order; ``notes`` gets why others cannot. MrfsError if none can."""
+    failure: MrfsError | None = None
+    for backend in backends:
+        try:
+            yield build(backend)
+        except MissingPackageError as error:
+            notes.append(f"{backend} is not installed")
+            failure = error
+        except MrfsError as error:
+            notes.append(str(error))
+            failure = error
+    raise failure or MrfsError("no backend was tried")
 
 
 def verified(engine: BaseEngine, network: MRFS, fused_difference: int = FUSED_DIFFERENCE) -> BaseEngine:

@@ -14,10 +14,10 @@ from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.choose import FUSED_DIFFERENCE, choose_engine, verified
 from mrfs_ros.engine.eager import EagerEngine
 from mrfs_ros.engine.onnx_engine import OnnxEngine
-from mrfs_ros.engine.onnx_file import ExportedOnDemand, OnnxFile, read_onnx
+from mrfs_ros.engine.onnx_file import EXPORTED_FROM, ExportedOnDemand, OnnxFile, read_onnx
 from mrfs_ros.engine.openvino_engine import OpenVinoEngine
 from mrfs_ros.engine.operators import Operators
-from mrfs_ros.engine.protocol import Engine, EngineInfo
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, Engine, EngineInfo
 from mrfs_ros.engine.torch_engine import RewrittenEngine, torch_engine
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.network import MRFS, build_network
@@ -78,6 +78,8 @@ def load_engine(
 
 def load_model(weights: str | Path = "", classes: str = "") -> Model:
     """The network of a weights file; arguments and errors as for ``load_engine``."""
+    if Path(weights).suffix == ".onnx":
+        raise ConfigError(f"{weights}: expected a weights file (.pth, .safetensors), got an exported one: it is fixed")
     untrained, _, variant = str(weights).partition(":")
     if untrained != UNTRAINED:
         weights = weights or shipped_model()
@@ -116,7 +118,8 @@ def _from_onnx(path: Path, device: str, backend: str, classes: str) -> Engine:
     backend = "onnx" if backend == "auto" else backend
     if backend not in _GRAPH_ENGINES:
         raise ConfigError(f"backend {backend} does not run ONNX files: expected one of {', '.join(_GRAPH_ENGINES)}")
-    info = EngineInfo(backend, device, file.config.variant, file.classes, str(path), file.sha256)
+    weights = "" if file.provenance.get(EXPORTED_FROM) == UNTRAINED_NOTICE else str(path)
+    info = EngineInfo(backend, device, file.config.variant, file.classes, weights, file.sha256)
     return _GRAPH_ENGINES[backend](file, info)
 
 

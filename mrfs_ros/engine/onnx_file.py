@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from mrfs_ros.network import MRFS
 from mrfs_ros.types import ClassSet
 
 OPSET = 17  # the first with LayerNormalization
+EXPORTED_FROM = "exported from"  # in the provenance: the weights file's name
+LONGEST_EXPORT_S = 3600
 INPUTS, OUTPUTS = ("rgb", "thermal"), ("fused", "labels")
 Shape = tuple[int, int, int]
 """Batch, height, width."""
@@ -45,7 +48,7 @@ class OnnxFile:
         if shape != self.shape:
             raise ImageError(
                 f"{self.path} was exported for {described(self.shape)}, got {described(shape)}: "
-                f"mrfs export --size {shape[1]}x{shape[2]} --batch {shape[0]} makes a file for that",
+                f"mrfs export --onnx FILE.onnx --size {shape[1]}x{shape[2]} --batch {shape[0]} makes one for that",
                 "size_mismatch",
             )
         return self.path
@@ -62,7 +65,7 @@ class ExportedOnDemand:
     def graph(self, shape: Shape) -> Path:
         """The file for ``shape``, exported now if it is not there yet."""
         path = cache_folder() / f"{self.key}-{__version__}-{'x'.join(map(str, shape))}.onnx"
-        if not path.is_file():
+        if not _is_whole(path):
             try:
                 export_onnx(path, self.network, self.classes, shape, {})
             except OSError as error:
@@ -83,6 +86,9 @@ def export_onnx(path: Path, network: MRFS, classes: ClassSet, shape: Shape, prov
     onnx = _onnx()
     pipeline = Pipeline(network, Operators())
     images = tuple(torch.zeros(size, dtype=torch.uint8) for size in ((*shape, 3), shape))
+    for left in path.parent.glob(f"{path.name}.*.unfinished"):  # by exports that were killed
+        if time.time() - left.stat().st_mtime > LONGEST_EXPORT_S:
+            left.unlink(missing_ok=True)
     unfinished = Path(f"{path}.{os.getpid()}.unfinished")  # two processes may want the same file at once
     with warnings.catch_warnings(), torch.inference_mode():
         # The tracing exporter: seconds instead of half a minute, the same speed of the result, no further package. It
@@ -128,6 +134,15 @@ def check_export(path: Path, network: MRFS, shape: Shape) -> tuple[int, float]:
         expected = Pipeline(network, Operators())(torch.from_numpy(rgb), torch.from_numpy(thermal))
     difference = np.abs(fused.astype(int) - expected[0].numpy()).max()
     return int(difference), float((labels == expected[1].numpy()).mean())
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether there is such a file, and nobody cut it short."""
+    try:
+        read_onnx(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _shape(path: Path, text: str) -> Shape:

@@ -30,8 +30,10 @@ class OpenVinoEngine(BaseEngine):
         if thermal.shape not in self._requests:
             self._requests[thermal.shape] = self._compiled(self._graphs.graph(thermal.shape)).create_infer_request()
         images = map(np.ascontiguousarray, (rgb, thermal))
-        results = self._requests[thermal.shape].infer(dict(zip(INPUTS, images)), share_inputs=True)
-        fused, labels = (results[name].copy() for name in OUTPUTS)
+        results = self._requests[thermal.shape].infer(
+            dict(zip(INPUTS, images)), share_inputs=True
+        )  # copies its outputs
+        fused, labels = (results[name] for name in OUTPUTS)
         return fused, labels
 
     def _compiled(self, path: Path):

@@ -55,7 +55,7 @@ def hardware(device: str) -> str:
         return torch.cuda.get_device_name(device)
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else processor()}, {torch.get_num_threads()} threads"
+    return f"{names[0] if names else processor()}, {torch.get_num_threads()} thread(s)"
 
 
 def versions() -> dict[str, str]:

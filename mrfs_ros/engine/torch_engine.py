@@ -31,7 +31,7 @@ def torch_engine(network: MRFS, info: EngineInfo, precision: str = "auto") -> Ba
     try:
         operators, detail = NativeOperators(network.config), "C++ operators"
     except MrfsError as error:
-        operators, detail = Operators(), f"plain operators, slower: {error}"
+        operators, detail = Operators(), f"plain operators, slower: {str(error).splitlines()[0]}"
     return RewrittenEngine(network, replace(info, detail=detail), operators)
 
 
@@ -99,8 +99,9 @@ class _Graph:
 def _compiled(pipeline, inputs: list[Tensor]) -> None:
     """Run it a few times: the first compiles it, all let the libraries take their workspaces before the capture."""
     try:
-        for _ in range(3):
-            pipeline(*inputs)
+        with _any_number_of_shapes():
+            for _ in range(3):
+                pipeline(*inputs)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # inductor, Triton and the C compiler have errors of their own
@@ -109,3 +110,10 @@ def _compiled(pipeline, inputs: list[Tensor]) -> None:
             f"PyTorch cannot compile the network here: {first_line}: install a C++ compiler (sudo apt install g++) "
             "and the Triton that belongs to this PyTorch, or use backend torch-plain"
         ) from error
+
+
+def _any_number_of_shapes():
+    """PyTorch gives up on a function after eight shapes; here each is wanted, and captured once."""
+    settings = torch._dynamo.config
+    name = "recompile_limit" if hasattr(settings, "recompile_limit") else "cache_size_limit"  # before PyTorch 2.6
+    return settings.patch({name: 2**16, "accumulated_" + name: 2**16})

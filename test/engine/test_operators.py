@@ -169,10 +169,11 @@ def test_equal_scores_of_any_size_average_the_values(native, score, keys):
     near(result, values.double().mean(2, keepdim=True).expand(1, 1, 3, 32))
 
 
-@pytest.mark.parametrize("score", [20, 500, 1e4])
-def test_one_key_ahead_of_all_others_takes_all(native, score):
-    values, key = Numbers(0)(1, 1, 100, 32), torch.zeros(1, 1, 100, 32)
-    key[0, 0, 37] = score
+@pytest.mark.parametrize("ahead", [20, 500, 1e4])
+@pytest.mark.parametrize("others", [-1e4, -500, 0, 500])
+def test_one_key_ahead_of_all_others_takes_all(native, others, ahead):
+    values, key = Numbers(0)(1, 1, 100, 32), torch.full((1, 1, 100, 32), others / 32)
+    key[0, 0, 37] += ahead / 32
     result = native.attention(torch.ones(1, 1, 1, 32), torch.cat((key, values), 3), heads=1)
     near(result, values[:, :, 37:38].double())
 

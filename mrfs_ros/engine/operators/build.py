@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from mrfs_ros.checkpoint import sha256_of
 from mrfs_ros.engine.cache import cache_folder, not_writable, processor
 from mrfs_ros.errors import MissingPackageError, MrfsError
 
@@ -24,56 +26,57 @@ def built_library() -> ctypes.CDLL:
     MissingPackageError without a C++ compiler, MrfsError with its words if it fails or makes no library.
     """
     compiler = _compiler()
-    digest = hashlib.sha256("\n".join((*FLAGS, compiler, processor(), str(_openmp()))).encode())
+    digest = hashlib.sha256("\n".join((*FLAGS, *compiler, processor(), str(_openmp()))).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
     library = cache_folder() / f"operators-{digest.hexdigest()[:16]}.so"
-    if library.is_file():
-        try:
-            return ctypes.CDLL(str(library))
-        except OSError:  # damaged: a full disk, an interrupted copy of the cache
-            library.unlink()
+    checksum = library.with_suffix(".sha256")  # to load a file that a power cut left half written would end the process
     try:
-        _compile(compiler, library)
+        if not (library.is_file() and checksum.is_file() and checksum.read_text() == sha256_of(library)):
+            _compile(compiler, library)
+            checksum.write_text(sha256_of(library))
     except OSError as error:
         raise not_writable(library, error) from error
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:
         library.unlink()
-        raise MrfsError(f"what {compiler} made of the C++ operators cannot be loaded: {error}") from error
+        raise MrfsError(f"what {compiler[0]} made of the C++ operators cannot be loaded: {error}") from error
 
 
-def _compiler() -> str:
-    named = os.environ.get("CXX", "")
-    for name in [named] if named else ["g++", "c++", "clang++"]:
+def _compiler() -> list[str]:
+    named = shlex.split(os.environ.get("CXX", ""))
+    for name, *flags in [named] if named else [["g++"], ["c++"], ["clang++"]]:
         if found := shutil.which(name):
-            return found
+            return [found, *flags]
     raise MissingPackageError(
-        f"no C++ compiler {f'CXX={named}' if named else '(g++, c++, clang++)'} on this machine: sudo apt install g++"
+        f"no C++ compiler {f'CXX={named[0]}' if named else '(g++, c++, clang++)'} on this machine: sudo apt install g++"
     )
 
 
 def _openmp() -> Path | None:
     """The OpenMP library that PyTorch has loaded: a second one would have threads of its own, which fight."""
     for line in Path("/proc/self/maps").read_text().splitlines():
-        path = Path(line.split()[-1])
+        path = Path(line.split(maxsplit=5)[-1])
         if path.name.startswith(OPENMP):
             return path
     return None
 
 
-def _compile(compiler: str, library: Path) -> None:
+def _compile(compiler: list[str], library: Path) -> None:
     openmp = _openmp()
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         compiled, linked = Path(folder) / "operators.o", Path(folder) / library.name
-        _run([compiler, *FLAGS, "-fopenmp", "-fPIC", "-c", str(SOURCES / "operators.cpp"), "-o", str(compiled)])
+        _run([*compiler, *FLAGS, "-fopenmp", "-fPIC", "-c", str(SOURCES / "operators.cpp"), "-o", str(compiled)])
         runtime = [str(openmp), f"-Wl,-rpath,{openmp.parent}"] if openmp else ["-fopenmp"]
-        _run([compiler, "-shared", str(compiled), "-o", str(linked), *runtime])
+        _run([*compiler, "-shared", str(compiled), "-o", str(linked), *runtime])
         linked.replace(library)  # whole or not at all, also when two processes compile at once
 
 
 def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise MrfsError(f"{command[0]} cannot be run ({error.strerror}): sudo apt install g++") from error
     if result.returncode:
         raise MrfsError(f"the C++ operators do not compile: {' '.join(command)}\n{result.stderr.strip()[-2000:]}")
