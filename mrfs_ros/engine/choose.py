@@ -22,9 +22,8 @@ def choose_engine(build: Callable[[str], BaseEngine], device: str, variant: str)
     """The first engine that ``build`` (backend name to engine) can make, fastest first; its ``info`` says why."""
     speeds = recorded_speeds(variant, device)
     order = sorted(speeds.milliseconds, key=speeds.milliseconds.get) if speeds else []
-    worth = order[: order.index("eager")] if "eager" in order else order
     notes: list[str] = []
-    engine = next(_built(build, dict.fromkeys((*worth, *ORDER)), notes))
+    engine = next(_built(build, dict.fromkeys((*order, *ORDER)), notes))
     if speeds:
         times = ", ".join(f"{name} {speeds.milliseconds[name]:.4g} ms" for name in order)
         notes.append(f"measured here on {speeds.date} at {speeds.size}: {times}")

@@ -162,7 +162,7 @@ def test_how_far_a_right_result_may_be_off(difference, agreement, right):
 
 
 def test_measurements_are_kept_for_this_processor_and_these_versions():
-    assert hardware("cpu").endswith(f"{torch.get_num_threads()} threads")
+    assert hardware("cpu").endswith(f"{torch.get_num_threads()} thread(s)")
     assert len(hardware("cpu").split(",")[0]) > 2
     assert versions()["torch"] == torch.__version__
     assert {"mrfs_ros", "onnxruntime", "openvino"} <= set(versions())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from mrfs_ros import load_engine
 from mrfs_ros.checkpoint import sha256_of
 from mrfs_ros.engine.choose import is_right
 from mrfs_ros.engine.load import load_model
-from mrfs_ros.engine.onnx_file import ExportedOnDemand, check_export, export_onnx, read_onnx
+from mrfs_ros.engine.onnx_file import EXPORTED_FROM, ExportedOnDemand, check_export, export_onnx, read_onnx
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
 from mrfs_ros.errors import CheckpointError, ConfigError, ImageError
 from mrfs_ros.types import MFNET
 
@@ -55,6 +57,24 @@ def exported(model, tmp_path_factory) -> Path:
 def pair(small_pair) -> tuple[np.ndarray, np.ndarray]:
     rgb, thermal = small_pair
     return rgb[:64, :96], thermal[:64, :96]
+
+
+def test_a_file_in_the_cache_that_was_cut_short_is_made_again(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    on_demand = ExportedOnDemand(model.network, model.classes, "key")
+    path = on_demand.graph((1, 32, 32))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert read_onnx(on_demand.graph((1, 32, 32))).shape == (1, 32, 32)
+
+
+def test_a_file_of_random_weights_says_so(exported, tmp_path):
+    changed = onnx.load(exported)
+    (entry,) = (entry for entry in changed.metadata_props if entry.key == "provenance")
+    entry.value = json.dumps({EXPORTED_FROM: UNTRAINED_NOTICE})
+    onnx.save(changed, tmp_path / "random.onnx")
+    assert load_engine(tmp_path / "random.onnx", device="cpu").info.untrained
+    assert not load_engine(exported, device="cpu").info.untrained
 
 
 def test_a_file_says_what_it_is(exported, model):

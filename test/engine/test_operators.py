@@ -392,11 +392,21 @@ def test_it_is_compiled_once(tmp_path, empty_cache, monkeypatch):
         pytest.skip("needs g++")
     compiler(tmp_path, monkeypatch, f'echo run >> {tmp_path}/runs; exec g++ "$@" -O0')  # -O0: sooner done
     assert built_library().mrfs_panel() % 8 == 0
-    (library,) = empty_cache.iterdir()
+    (library,) = empty_cache.glob("*.so")
     before = library.stat()
     assert built_library().mrfs_panel() % 8 == 0
     assert library.stat().st_mtime_ns == before.st_mtime_ns
     assert (tmp_path / "runs").read_text().split() == ["run", "run"]  # once to compile, once to link
+
+
+def test_a_half_written_library_is_compiled_again(empty_cache):
+    # Loaded as it is, it would end the process by SIGBUS: hence a process of its own.
+    code = "from mrfs_ros.engine.operators.build import built_library; print(built_library().mrfs_panel())"
+    command = [sys.executable, "-c", code]
+    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (library,) = empty_cache.glob("*.so")
+    library.write_bytes(library.read_bytes()[:20000])
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == first
 
 
 def test_a_cache_that_cannot_be_made_names_the_variable_to_set(tmp_path, monkeypatch):
