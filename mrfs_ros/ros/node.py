@@ -44,6 +44,7 @@ IMAGE_TYPES = {
     "compressed": ("sensor_msgs/msg/CompressedImage", CompressedImage),
 }
 TOPICS = ("rgb/image", "thermal/image")
+WARM_UP_FRAMES = 2  # ONNX Runtime plans its memory in the second
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 STOP_WAIT_S = 1.0  # how long a frame in the engine may hold up the end of the node
 
@@ -312,7 +313,7 @@ class MrfsNode(Node):
 
 def _warm_up(engine: Engine, height: int, width: int) -> None:
     try:
-        for _ in range(2):  # ONNX Runtime plans its memory in the second
+        for _ in range(WARM_UP_FRAMES):
             engine(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
     except Exception as error:
         raise ConfigError(

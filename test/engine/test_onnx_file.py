@@ -11,8 +11,9 @@ import onnx
 import pytest
 import torch
 
-from mrfs_ros import load_engine
+from mrfs_ros import __version__, load_engine
 from mrfs_ros.checkpoint import sha256_of
+from mrfs_ros.engine.cache import cache_folder
 from mrfs_ros.engine.choose import is_right
 from mrfs_ros.engine.load import load_model
 from mrfs_ros.engine.onnx_file import EXPORTED_FROM, ExportedOnDemand, check_export, export_onnx, read_onnx
@@ -59,13 +60,14 @@ def pair(small_pair) -> tuple[np.ndarray, np.ndarray]:
     return rgb[:64, :96], thermal[:64, :96]
 
 
-def test_a_file_in_the_cache_that_was_cut_short_is_made_again(model, tmp_path, monkeypatch):
+def test_a_file_in_the_cache_that_was_cut_short_is_made_again(exported, model, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     on_demand = ExportedOnDemand(model.network, model.classes, "key")
-    path = on_demand.graph((1, 32, 32))
-    content = path.read_bytes()
+    content = exported.read_bytes()
+    path = cache_folder() / f"key-{__version__}-1x64x96.onnx"
     path.write_bytes(content[: len(content) // 2])
-    assert read_onnx(on_demand.graph((1, 32, 32))).shape == (1, 32, 32)
+    assert on_demand.graph((1, 64, 96)) == path
+    assert read_onnx(path).shape == (1, 64, 96)
 
 
 def test_a_file_of_random_weights_says_so(exported, tmp_path):

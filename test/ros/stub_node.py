@@ -13,7 +13,7 @@ import numpy as np
 
 from mrfs_ros.engine.protocol import EngineInfo, check_pair
 from mrfs_ros.ros.main import main
-from mrfs_ros.ros.node import MrfsNode
+from mrfs_ros.ros.node import WARM_UP_FRAMES, MrfsNode
 from mrfs_ros.types import MFNET, FusionResult
 
 
@@ -25,13 +25,13 @@ class StubEngine:
         self._delay_s = delay_s
         self._fail_every = fail_every
         self._fault = fault
-        self._calls = -1
+        self._calls = -WARM_UP_FRAMES
 
     def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> FusionResult:
         check_pair(rgb, thermal)
         self._calls += 1
-        time.sleep(self._delay_s if self._calls else 0.0)
-        if self._fail_every and self._calls and self._calls % self._fail_every == 0:
+        time.sleep(self._delay_s if self._calls > 0 else 0.0)
+        if self._fail_every and self._calls > 0 and self._calls % self._fail_every == 0:
             raise self._fault
         return FusionResult(rgb, thermal // 32)
 
