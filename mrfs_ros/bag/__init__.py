@@ -1,0 +1,1 @@
+"""Recorded bags through the network, without ROS: the node's work, offline."""

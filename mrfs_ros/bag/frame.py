@@ -1,0 +1,30 @@
+"""One pair of a bag together with what the network made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mrfs_ros.types import FusionResult
+
+
+@dataclass(frozen=True)
+class Frame:
+    """``index`` counts the chosen pairs from 0, those that could not be answered too.
+
+    ``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. A camera that was missing (``on_missing``) is black, its
+    stamp None. ``stamp_ns`` and ``frame_id`` are of the reference camera's header, ``log_ns`` is when the message
+    that completed the pair was recorded. ``seconds``: what the engine took.
+    """
+
+    index: int
+    stamp_ns: int
+    frame_id: str
+    rgb_stamp_ns: int | None
+    thermal_stamp_ns: int | None
+    log_ns: int
+    rgb: np.ndarray
+    thermal: np.ndarray
+    result: FusionResult
+    seconds: float
