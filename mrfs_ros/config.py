@@ -68,6 +68,8 @@ def check_settings(config: Any) -> None:
     """ConfigError for the first value of a dataclass of settings that leaves its range or choices."""
     for f in fields(config):
         value, rules = getattr(config, f.name), f.metadata
+        if not rules:
+            continue  # a field without rules, such as settings within settings
         if rules["choices"] and value not in rules["choices"]:
             raise ConfigError(f"{f.name}: expected one of {', '.join(rules['choices'])}, got {value!r}")
         low, high = rules["low"], rules["high"]

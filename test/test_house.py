@@ -27,8 +27,9 @@ FLOORS = {
     "training": 5,
     "evaluation": 5,
     "bench": 5,
-    "cli": 6,
-    "ros": 6,
+    "bag": 6,
+    "cli": 7,
+    "ros": 7,
 }
 ROS_PACKAGES = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rcl_interfaces", "builtin_interfaces",

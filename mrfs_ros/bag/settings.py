@@ -1,0 +1,50 @@
+"""What can be asked of a run over one bag, with every default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mrfs_ros.config import NodeConfig, check_settings, setting
+from mrfs_ros.errors import ConfigError
+
+STORAGES = ("mcap", "sqlite3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BagSettings:
+    """One bag in, any number of results out; an empty path leaves that result out."""
+
+    source: str = setting("", "Bag: rosbag2 folder, .mcap, .db3 or ROS 1 .bag.")
+    out: str = setting("", "rosbag2 folder to make.")
+    video: str = setting("", "MP4 file to make.")
+    frames: str = setting("", "Folder to make, with fused image, labels and overlay of each pair as PNG.")
+    csv: str = setting("", "Table to make: a line for each pair.")
+    report: str = setting("", "Web page to make, one file.")
+    rerun: str = setting("", "Rerun recording (.rrd) to make, or live: to a viewer that runs on this machine.")
+    rgb_topic: str = setting("", "Topic of the colour images; empty = found by type and name.")
+    thermal_topic: str = setting("", "Topic of the thermal images; empty = found by type and name.")
+    start_s: float = setting(0.0, "Begin so long after the bag's first message [s].", low=0.0)
+    end_s: float = setting(0.0, "End so long after the bag's first message [s]; 0 = at its end.", low=0.0)
+    every: int = setting(1, "Take every n-th pair.", low=1)
+    batch: int = setting(1, "Pairs that the engine gets at once.", low=1, high=256)
+    workers: int = setting(2, "Threads that decode and encode.", low=1, high=64)
+    overlay: bool = setting(False, "Put the overlay into the bag too.")
+    compressed: bool = setting(False, "Fused and overlay as JPEG, segmentation as PNG, in the bag.")
+    copy: tuple[str, ...] = ()  # topics that the bag out gets as they are
+    storage: str = setting("mcap", "Kind of the bag out.", choices=STORAGES)
+    metrics: str = setting(
+        "basic", "Of the table: basic = EN, SD, SF, AG of the fused image; all = every fusion metric (slow).",
+        choices=("basic", "all"),
+    )  # fmt: skip
+    node: NodeConfig = field(default_factory=NodeConfig)  # pairing and network, as on the robot
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.end_s and self.end_s <= self.start_s:
+            raise ConfigError(f"end_s: expected more than start_s ({self.start_s:g} s), got {self.end_s:g} s")
+
+    def targets(self) -> list[Path]:
+        """The results asked for, the one that the diary of the run lies beside first."""
+        asked = (self.out, self.video, self.frames, self.csv, self.report, self.rerun if self.rerun != "live" else "")
+        return [Path(target) for target in asked if target]
