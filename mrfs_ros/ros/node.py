@@ -25,9 +25,9 @@ except ImportError:  # ROS 2 Humble
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine, load_engine
+from mrfs_ros.engine.intake import check_pair_messages
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
-from mrfs_ros.ros.images import check_message, check_pair_messages
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.pairing import pairing_kind
@@ -36,6 +36,7 @@ from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.qos import profile
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.watchdog import Explanation, InputReport, explain_no_pairs
+from mrfs_ros.sensing.messages import check_message, stamp_ns
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
 from mrfs_ros.types import FusionResult
 
@@ -139,8 +140,7 @@ class MrfsNode(Node):
             self._skip(error.reason, str(error))
 
     def _on_good_image(self, camera: int, message: Image | CompressedImage, now_s: float) -> None:
-        stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-        pair = self._source.add(camera, stamp_ns, message, now_s)
+        pair = self._source.add(camera, stamp_ns(message), message, now_s)
         if pair is None:
             return
         check_pair_messages(*pair)

@@ -8,15 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mrfs_ros.config import NodeConfig
+from mrfs_ros.engine.intake import pair_arrays
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
-from mrfs_ros.ros.images import rgb_array, thermal_array
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
-from mrfs_ros.types import FusionResult
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            result = self._fuse(work)
+            result = self._engine(*pair_arrays(work.rgb, work.thermal))
             stage = "publishing"
             self._publish(result, header, config)
             self._note(stamp_ns, work)
@@ -100,15 +97,6 @@ class Processor(threading.Thread):
         self._statistics.outputs.note(now_ns)
         self._statistics.output_stamps.note(stamp_ns)
         self._statistics.note_latency(1000 * (time.monotonic() - work.complete_s))
-
-    def _fuse(self, work: Work) -> FusionResult:
-        rgb = None if work.rgb is None else rgb_array(work.rgb)
-        thermal = None if work.thermal is None else thermal_array(work.thermal)
-        if rgb is None:
-            rgb = np.zeros((*thermal.shape, 3), np.uint8)
-        if thermal is None:
-            thermal = np.zeros(rgb.shape[:2], np.uint8)
-        return self._engine(rgb, thermal)
 
 
 def _failure(stage: str, error: Exception) -> tuple[str, str]:

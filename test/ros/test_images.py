@@ -9,16 +9,11 @@ from harness import image, numbered_pair
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 
+from mrfs_ros.engine.intake import check_pair_messages
 from mrfs_ros.errors import ImageError
-from mrfs_ros.ros import images
-from mrfs_ros.ros.images import (
-    check_message,
-    check_pair_messages,
-    image_message,
-    rgb_array,
-    scaled_camera_info,
-    thermal_array,
-)
+from mrfs_ros.ros.images import image_message, scaled_camera_info
+from mrfs_ros.sensing import messages
+from mrfs_ros.sensing.messages import check_message, rgb_array, thermal_array
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
 RGB_PIXELS, THERMAL_PIXELS = numbered_pair(7)
@@ -89,7 +84,7 @@ def test_pairs_of_other_sizes_are_refused_before_they_are_read():
 
 
 def test_bayer_without_cv_bridge_names_the_package(monkeypatch):
-    monkeypatch.setattr(images, "_cv_bridge", lambda: ImportError("No module named 'cv_bridge'"))
+    monkeypatch.setattr(messages, "_cv_bridge", lambda: ImportError("No module named 'cv_bridge'"))
     for use in (rgb_array, lambda message: check_message(RGB, message)):
         with pytest.raises(ImageError, match=r"apt install ros-\$ROS_DISTRO-cv-bridge") as error:
             use(image(THERMAL_PIXELS, "bayer_rggb8", 0))

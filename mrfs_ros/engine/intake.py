@@ -1,0 +1,31 @@
+"""Two camera messages turned into the pair of arrays that an engine takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mrfs_ros.engine.protocol import check_sizes
+from mrfs_ros.sensing.messages import is_compressed, rgb_array, thermal_array
+
+
+def check_pair_messages(rgb: Any | None, thermal: Any | None) -> None:
+    """Raise ImageError for two raw images whose sizes do not make a pair, without touching their pixels."""
+    if rgb is None or thermal is None or is_compressed(rgb) or is_compressed(thermal):
+        return
+    check_sizes((rgb.height, rgb.width), (thermal.height, thermal.width))
+
+
+def pair_arrays(rgb: Any | None, thermal: Any | None) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays of two messages, see ``Engine.__call__``; a camera that is missing (None) is black.
+
+    ImageError says why when there is no image in a message.
+    """
+    rgb_pixels = None if rgb is None else rgb_array(rgb)
+    thermal_pixels = None if thermal is None else thermal_array(thermal)
+    if rgb_pixels is None:
+        rgb_pixels = np.zeros((*thermal_pixels.shape, 3), np.uint8)
+    if thermal_pixels is None:
+        thermal_pixels = np.zeros(rgb_pixels.shape[:2], np.uint8)
+    return rgb_pixels, thermal_pixels
