@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,12 +38,40 @@ class Entry:
         return self.thermal_stamp_ns - self.rgb_stamp_ns
 
 
+@dataclass
+class Tally:
+    """The entries of a diary added up; ``last_answered`` is the index of the last pair with an answer, or -1."""
+
+    pairs: int = 0
+    answered: int = 0
+    last_answered: int = -1
+    engine_seconds: float = 0.0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Tally:
+        tally = cls()
+        for entry in entries:
+            tally.add(entry)
+        return tally
+
+    def add(self, entry: Entry) -> None:
+        """Count one more."""
+        self.pairs += 1
+        if entry.problem:
+            self.problems[entry.reason] += 1
+        else:
+            self.answered += 1
+            self.last_answered = entry.index
+            self.engine_seconds += entry.seconds
+
+
 class Journal:
     """Lines in ``path``: first what was asked for, then one ``Entry`` each."""
 
     def __init__(self, path: Path, order: dict):
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        order = json.loads(json.dumps(order))  # as it will be read back
         if not self._recover(order):
             path.write_text(json.dumps(order) + "\n", encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
@@ -59,8 +88,8 @@ class Journal:
         begun = json.loads(whole[: whole.index(b"\n")])
         if different := sorted(key for key in {*begun, *order} if begun.get(key) != order.get(key)):
             raise ConfigError(
-                f"{self._path.parent} holds the beginning of a run with other settings ({', '.join(different)}): "
-                "repeat that one, or remove it to begin anew"
+                f"{self._path}: a run with other settings ({', '.join(different)}) has begun here: repeat that one, "
+                f"or remove this file to begin anew"
             )
         if len(whole) < len(content):
             self._path.write_bytes(whole)

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import bench, evaluate, export, fuse, info, train
+from mrfs_ros.cli import bag, bench, evaluate, export, fuse, info, train
 from mrfs_ros.errors import MrfsError
 
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out
+  mrfs bag drive --out drive_mrfs --video drive.mp4
   mrfs info models/weights.safetensors
   mrfs bench
 """
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fuse, info, train, evaluate, export, bench):
+    for command in (fuse, bag, info, train, evaluate, export, bench):
         command.add_parser(commands).set_defaults(run=command.run)
     return top
 

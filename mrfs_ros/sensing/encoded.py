@@ -1,4 +1,4 @@
-"""Encoded images (JPEG, PNG, ...) turned into the arrays that an engine takes, from files and messages alike."""
+"""Encoded images (JPEG, PNG, ...) turned into the arrays that an engine takes, and back; of files and messages."""
 
 from __future__ import annotations
 
@@ -50,3 +50,18 @@ def decode_any(content: bytes, name: str, camera: str) -> np.ndarray:
             f"{name}: expected 8 bits per channel, got {image.dtype}: scale it to 8 bits first", f"{camera}_encoding"
         )
     return image
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A PNG of (H, W) uint8 grey or (H, W, 3) uint8 RGB."""
+    return _encode(image, ".png", [])
+
+
+def encode_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
+    """A JPEG of ``quality`` 1 to 100; otherwise as ``encode_png``."""
+    return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def _encode(image: np.ndarray, suffix: str, settings: list[int]) -> bytes:
+    pixels = image if image.ndim == 2 else image[:, :, ::-1]
+    return cv2.imencode(suffix, pixels, settings)[1].tobytes()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.encoded import decode_any, decode_rgb, decode_thermal
+from mrfs_ros.sensing.encoded import decode_any, decode_rgb, decode_thermal, encode_jpeg, encode_png
 from mrfs_ros.types import ClassSet
 
 
@@ -53,18 +52,17 @@ def read_label(path: Path, classes: ClassSet) -> np.ndarray:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write (H, W) uint8 grey or (H, W, 3) uint8 RGB as PNG; ImageError when the file cannot be written."""
-    _write(path, image, ".png", [])
+    _write(path, encode_png(image))
 
 
 def write_jpeg(path: Path, image: np.ndarray, quality: int = 90) -> None:
     """Write as JPEG of ``quality`` 1 to 100; otherwise as ``write_png``."""
-    _write(path, image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _write(path, encode_jpeg(image, quality))
 
 
-def _write(path: Path, image: np.ndarray, suffix: str, settings: list[int]) -> None:
-    pixels = image if image.ndim == 2 else image[:, :, ::-1]
+def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_bytes(cv2.imencode(suffix, pixels, settings)[1].tobytes())
+        path.write_bytes(content)
     except OSError as error:
         raise ImageError(
             f"{path}: cannot be written ({error.strerror}): free space or choose another folder"

@@ -1,0 +1,142 @@
+"""One bag through the network: everything that ``mrfs bag`` does once the engine is loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mrfs_ros.bag.codec import Codec
+from mrfs_ros.bag.journal import Journal, Tally
+from mrfs_ros.bag.order import check_targets, facts_of, journal_path, order_of
+from mrfs_ros.bag.pairs import Pair, PairReader
+from mrfs_ros.bag.pipeline import batches, decode, in_order, infer
+from mrfs_ros.bag.plan import Plan, plan_of
+from mrfs_ros.bag.reading import Bag
+from mrfs_ros.bag.results import Results
+from mrfs_ros.bag.salvage import Record
+from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.summary import Summary
+from mrfs_ros.engine.protocol import Engine
+from mrfs_ros.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` pairs of about ``expected``, the first ``resumed_at`` of them in an earlier run."""
+
+    done: int
+    expected: int
+    resumed_at: int
+
+
+def run_bag(
+    settings: BagSettings,
+    engine: Engine,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Summary:
+    """Answer every pair of the bag and write what ``settings`` ask for; killed, the next call goes on from there.
+
+    ``say`` gets one line per event that a user should know. Raises ConfigError for settings that do not fit the bag,
+    results that are there already or cannot be written; MissingPackageError for a kind of result whose package is
+    not installed.
+    """
+    begin_s = time.monotonic()
+    check_targets(settings)
+    with ExitStack() as stack:
+        bag = stack.enter_context(Bag(Path(settings.source)))
+        plan = plan_of(bag, settings)
+        say(f"{settings.source}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
+        codec = Codec()
+        reader = PairReader(bag, codec, plan.rgb_topic, plan.thermal_topic, settings.node)
+        try:
+            for target in settings.targets():
+                target.parent.mkdir(parents=True, exist_ok=True)
+            # A run for a live viewer alone leaves nothing behind.
+            path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
+            journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
+            tally = Tally.of(journal.entries())
+            resumed_at, earlier_seconds = tally.pairs, tally.engine_seconds
+            if resumed_at:
+                say(f"going on after the {resumed_at} pairs of an earlier run")
+            facts = facts_of(settings, engine.info)
+            results = stack.enter_context(closing(Results(settings, plan, engine.info, codec, journal, facts)))
+            results.resume(tally.answered)
+            for done in _work(settings, engine, reader, plan, results, tally):
+                on_progress(Progress(done, max(done, plan.expected), resumed_at))
+            results.finish()
+            path.unlink()
+        except OSError as error:
+            raise ConfigError(
+                f"results cannot be written: {error.strerror or error} ({error.filename or settings.targets()[0]}); "
+                "when that is mended, the same command goes on where it was"
+            ) from error
+        for event in reader.events:
+            say(event)
+        for reason, example in reader.examples.items():
+            say(f"{reader.skipped[reason]} images skipped ({reason}): {example}")
+        for loss in bag.damage:
+            say(loss)
+        if not tally.pairs:
+            say(_no_pairs(reader, settings))
+        return Summary(
+            source=settings.source,
+            pairs=tally.pairs,
+            answered=tally.answered,
+            resumed_at=resumed_at,
+            skipped=dict(tally.problems + reader.skipped),
+            damage=tuple(bag.damage),
+            seconds=time.monotonic() - begin_s,
+            engine_seconds=tally.engine_seconds - earlier_seconds,
+            results=tuple(map(str, settings.targets())),
+        )
+
+
+def _work(
+    settings: BagSettings, engine: Engine, reader: PairReader, plan: Plan, results: Results, tally: Tally
+) -> Iterator[int]:
+    """Answer and write what is not in ``tally`` yet; yields the number of pairs in it as it grows."""
+    items = _new_items(reader, plan, settings.every, tally)
+    # Inference has a thread of its own: while it runs, this one reads and writes, and the pool decodes and encodes.
+    with ThreadPoolExecutor(settings.workers) as pool, ThreadPoolExecutor(1) as engine_thread:
+        decoded = in_order(pool, decode, items, settings.batch + settings.workers)
+        answered = in_order(engine_thread, partial(infer, engine), batches(decoded, settings.batch), 1)
+        for item in in_order(pool, results.encode, chain.from_iterable(answered), settings.workers):
+            entry = results.write(item)
+            if entry is not None:
+                tally.add(entry)
+                yield tally.pairs
+
+
+def _new_items(reader: PairReader, plan: Plan, every: int, tally: Tally) -> Iterator[tuple[int, Pair] | Record]:
+    """Every ``every``-th pair with its index, and the messages to copy, from where an earlier run ended."""
+    done, last_answered = tally.pairs, tally.last_answered
+    seen = 0
+    index = -1
+    for item in reader.read(plan.copied, plan.start_ns, plan.stop_ns):
+        if isinstance(item, Record):
+            if index >= last_answered:  # what came before lies in the bag already
+                yield item
+            continue
+        seen += 1
+        if (seen - 1) % every == 0:
+            index += 1
+            if index >= done:
+                yield index, item
+
+
+def _no_pairs(reader: PairReader, settings: BagSettings) -> str:
+    rgb, thermal = reader.images
+    gap = "" if reader.best_gap_s is None else f", the nearest stamps {abs(reader.best_gap_s):.3f} s apart"
+    return (
+        f"no pairs: {rgb} rgb and {thermal} thermal images were read{gap}; stamps of a pair differ by less than "
+        f"slop_s = {settings.node.slop_s:g} s (--slop)"
+    )

@@ -1,0 +1,64 @@
+"""What of a bag is read: topics, time range, and how much that will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mrfs_ros.bag.cameras import find_cameras
+from mrfs_ros.bag.reading import Bag
+from mrfs_ros.bag.salvage import Channel
+from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.errors import ConfigError
+
+_OWN = ("/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay")
+_ANY_RATE_HZ = 10.0  # of a bag with too little in it to tell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``start_ns`` to before ``stop_ns``: times of recording. ``expected``: about so many pairs will be answered.
+
+    ``copied``: channels of the topics that are copied. ``rate_hz``: about so many answers make a second of the bag.
+    """
+
+    rgb_topic: str
+    thermal_topic: str
+    start_ns: int
+    stop_ns: int
+    expected: int
+    rate_hz: float
+    copied: Mapping[str, Channel]
+
+
+def plan_of(bag: Bag, settings: BagSettings) -> Plan:
+    """The plan for ``settings``; ConfigError when they do not fit the bag."""
+    rgb, thermal = find_cameras(bag.topics, settings.rgb_topic, settings.thermal_topic)
+    length_s = (bag.end_ns - bag.start_ns) / 1e9
+    if settings.start_s > length_s:
+        raise ConfigError(f"start_s: the bag ends after {length_s:.1f} s, before {settings.start_s:g} s")
+    start_ns = bag.start_ns + round(settings.start_s * 1e9)
+    stop_ns = bag.start_ns + round(settings.end_s * 1e9) if settings.end_s else bag.end_ns + 1
+    part = (min(stop_ns, bag.end_ns + 1) - start_ns) / (bag.end_ns + 1 - bag.start_ns)
+    images = min(bag.topics[rgb].count, bag.topics[thermal].count)
+    rate_hz = (bag.topics[rgb].count - 1) / length_s / settings.every if length_s else 0.0
+    return Plan(
+        rgb_topic=rgb,
+        thermal_topic=thermal,
+        start_ns=start_ns,
+        stop_ns=stop_ns,
+        expected=max(1, round(images * part / settings.every)),
+        rate_hz=min(rate_hz, 240.0) if rate_hz > 0.1 else _ANY_RATE_HZ,
+        copied=_copied(bag, settings.copy),
+    )
+
+
+def _copied(bag: Bag, wanted: tuple[str, ...]) -> dict[str, Channel]:
+    channels = {name: topic.channel for name, topic in bag.topics.items()}
+    if wanted == ("all",):
+        return {name: channel for name, channel in channels.items() if not name.startswith(_OWN)}
+    if unknown := [name for name in wanted if name not in channels]:
+        raise ConfigError(f"--copy {', '.join(unknown)}: the bag has {', '.join(sorted(channels)) or 'no topics'}")
+    if own := [name for name in wanted if name.startswith(_OWN)]:
+        raise ConfigError(f"--copy {', '.join(own)}: the bag that is made has results of its own on these topics")
+    return {name: channels[name] for name in wanted}

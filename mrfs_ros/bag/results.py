@@ -1,0 +1,151 @@
+"""All results of a run together: made, written in step with the diary, finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mrfs_ros.bag.codec import Codec
+from mrfs_ros.bag.frame import Frame
+from mrfs_ros.bag.journal import Entry, Journal
+from mrfs_ros.bag.measures import class_shares, frame_metrics, metric_names
+from mrfs_ros.bag.pipeline import Answered, Failed
+from mrfs_ros.bag.plan import Plan
+from mrfs_ros.bag.salvage import Record
+from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.sinks.bag_sink import BagSink
+from mrfs_ros.bag.sinks.frame_files import FrameFiles
+from mrfs_ros.bag.sinks.protocol import Sink
+from mrfs_ros.bag.sinks.video import Video
+from mrfs_ros.bag.table import write_table
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
+from mrfs_ros.sensing.messages import stamp_ns
+
+
+class Results:
+    """Takes what comes out of the pipeline; results that are at their target already are complete and left alone."""
+
+    def __init__(
+        self,
+        settings: BagSettings,
+        plan: Plan,
+        info: EngineInfo,
+        codec: Codec,
+        journal: Journal,
+        facts: Mapping[str, str],
+    ):
+        self._settings = settings
+        self._info = info
+        self._journal = journal
+        look: dict[str, Any] = {
+            "notice": UNTRAINED_NOTICE if info.untrained else "",
+            "opacity": settings.node.overlay_opacity,
+        }
+        self._bag: BagSink | None = None
+        self._sinks: list[Sink] = []
+        if _wanted(settings.out):
+            self._bag = BagSink(
+                Path(settings.out),
+                codec,
+                info.classes,
+                with_overlay=settings.overlay,
+                compressed=settings.compressed,
+                storage=settings.storage,
+                copied=plan.copied,
+                facts=facts,
+                **look,
+            )
+            self._sinks.append(self._bag)
+        if _wanted(settings.video):
+            self._sinks.append(Video(Path(settings.video), info.classes, rate_hz=plan.rate_hz, **look))
+        if _wanted(settings.frames):
+            self._sinks.append(FrameFiles(Path(settings.frames), info.classes, **look))
+        self._measured = bool(settings.csv or settings.report)
+
+    def resume(self, answered: int) -> None:
+        """Get every result ready to take the frame after ``answered`` ones."""
+        for sink in self._sinks:
+            sink.resume(answered)
+
+    def encode(self, item: Answered | Failed | Record) -> tuple[Entry, Frame, list[Any]] | Failed | Record:
+        """The costly part, for several threads."""
+        if not isinstance(item, Answered):
+            return item
+        frame = _frame(item, self._settings.node.reference_camera)
+        entry = Entry(
+            frame.index,
+            frame.stamp_ns,
+            frame.rgb_stamp_ns,
+            frame.thermal_stamp_ns,
+            frame.log_ns,
+            frame.seconds,
+            class_shares(frame.result.labels, len(self._info.classes)),
+            frame_metrics(frame, self._settings.metrics) if self._measured else {},
+        )
+        return entry, frame, [sink.encode(frame) for sink in self._sinks]
+
+    def write(self, item: tuple[Entry, Frame, list[Any]] | Failed | Record) -> Entry | None:
+        """Write an item to every result, then to the diary; its entry, if it is a pair."""
+        if isinstance(item, Record):
+            if self._bag:
+                self._bag.copy(item)
+            return None
+        if isinstance(item, Failed):
+            entry = _failed_entry(item, self._settings.node.reference_camera)
+        else:
+            entry, frame, encoded = item
+            for sink, content in zip(self._sinks, encoded):
+                sink.write(frame, content)
+        self._journal.add(entry)
+        return entry
+
+    def finish(self) -> None:
+        """Complete all results and move them to where they belong."""
+        if _wanted(self._settings.csv):
+            names = metric_names(self._settings.metrics)
+            write_table(Path(self._settings.csv), self._journal.entries(), self._info.classes, names)
+        for sink in self._sinks:
+            sink.finish()
+
+    def close(self) -> None:
+        """Let go of everything that is open; unfinished results stay for the next run."""
+        for sink in self._sinks:
+            with suppress(Exception):  # the error that brought us here matters more
+                sink.close()
+
+
+def _wanted(target: str) -> bool:
+    return bool(target) and not Path(target).exists()
+
+
+def _frame(item: Answered, reference: str) -> Frame:
+    pair = item.decoded.pair
+    header = pair.header(reference)
+    return Frame(
+        item.decoded.index,
+        header.stamp.sec * 10**9 + header.stamp.nanosec,
+        header.frame_id,
+        None if pair.rgb is None else stamp_ns(pair.rgb),
+        None if pair.thermal is None else stamp_ns(pair.thermal),
+        pair.log_ns,
+        item.decoded.rgb,
+        item.decoded.thermal,
+        item.result,
+        item.seconds,
+    )
+
+
+def _failed_entry(item: Failed, reference: str) -> Entry:
+    pair = item.pair
+    header = pair.header(reference)
+    return Entry(
+        item.index,
+        header.stamp.sec * 10**9 + header.stamp.nanosec,
+        None if pair.rgb is None else stamp_ns(pair.rgb),
+        None if pair.thermal is None else stamp_ns(pair.thermal),
+        pair.log_ns,
+        problem=item.text,
+        reason=item.reason,
+    )

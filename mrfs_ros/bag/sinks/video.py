@@ -1,0 +1,138 @@
+"""The results as a video: rgb, thermal, fused and overlay of each frame in one picture."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mrfs_ros.bag.frame import Frame
+from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.draw import overlay, side_by_side
+from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.types import ClassSet
+
+# Every frame leaves the encoder at once (no frame waits for a later one), and a transport stream that is cut off can
+# be read up to there: what was written is safe. Bright, quick and small enough for hours of driving.
+_ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "23"}
+_WIDEST = 1920
+
+
+class Video:
+    """A ``Sink``: H.264 in an MP4, ``rate_hz`` frames a second whatever their stamps say.
+
+    One stream a run lies in the working folder; ``finish`` joins them without encoding anything again. Frames of
+    another size than the first are scaled to it. Raises MissingPackageError without PyAV.
+    """
+
+    def __init__(self, target: Path, classes: ClassSet, *, notice: str, opacity: float, rate_hz: float):
+        self._av = _pyav()
+        self.target = target
+        self._classes = classes
+        self._notice = notice
+        self._opacity = opacity
+        self._rate = Fraction(rate_hz).limit_denominator(1000)
+        self._container: Any = None
+        self._stream: Any = None
+
+    def resume(self, frames: int) -> None:
+        """Note how many frames of each earlier stream count; later ones are left out when the streams are joined."""
+        folder = working_path(self.target)
+        folder.mkdir(parents=True, exist_ok=True)
+        left = frames
+        for path in self._streams():
+            keep = min(left, sum(1 for _ in self._packets(path)))
+            left -= keep
+            if keep:
+                path.rename(path.with_name(f"{path.stem.split('_')[0]}_{keep}.ts"))
+            else:
+                path.unlink()
+        if left:
+            raise ConfigError(
+                f"{folder}: {frames - left} of {frames} finished frames can be read: remove it to begin anew"
+            )
+        self._path = folder / f"{len(self._streams())}.ts"
+
+    def encode(self, frame: Frame) -> np.ndarray:
+        """(H, W, 3) uint8 RGB, two rows of two pictures, H and W even."""
+        result = frame.result
+        picture = overlay(result.fused, result.labels, self._classes, opacity=self._opacity, notice=self._notice)
+        rows = ({"rgb": frame.rgb, "thermal": frame.thermal}, {"fused": result.fused, "overlay": picture})
+        mosaic = np.vstack([side_by_side(row) for row in rows])
+        scale = min(1.0, _WIDEST / mosaic.shape[1])
+        height, width = (int(side * scale) // 2 * 2 for side in mosaic.shape[:2])
+        return cv2.resize(mosaic, (width, height), interpolation=cv2.INTER_AREA)
+
+    def write(self, frame: Frame, encoded: np.ndarray) -> None:
+        if self._container is None:
+            self._open(*encoded.shape[:2])
+        width, height = self._stream.width, self._stream.height
+        if encoded.shape[:2] != (height, width):
+            encoded = cv2.resize(encoded, (width, height), interpolation=cv2.INTER_AREA)
+        self._container.mux(self._stream.encode(self._av.VideoFrame.from_ndarray(encoded, format="rgb24")))
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def finish(self) -> None:
+        if self._container is not None:
+            self._container.mux(self._stream.encode(None))
+        self.close()
+        folder = working_path(self.target)
+        joined = folder / "joined.mp4"
+        self._join(joined)
+        joined.replace(self.target)
+        shutil.rmtree(folder)
+
+    def _open(self, height: int, width: int) -> None:
+        for path in self._streams():
+            with self._av.open(str(path)) as earlier:
+                width, height = earlier.streams.video[0].width, earlier.streams.video[0].height
+        self._container = self._av.open(str(self._path), "w", format="mpegts", options={"flush_packets": "1"})
+        self._stream = self._container.add_stream("libx264", rate=self._rate, options=_ENCODER)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+
+    def _streams(self) -> list[Path]:
+        return sorted(working_path(self.target).glob("*.ts"), key=lambda path: int(path.stem.split("_")[0]))
+
+    def _packets(self, path: Path) -> Iterator[Any]:
+        """The packets of a stream up to where it was cut off; one is one frame."""
+        keep = int(path.stem.split("_")[1]) if "_" in path.stem else None
+        try:
+            with self._av.open(str(path)) as container:
+                for number, packet in enumerate(container.demux(video=0)):
+                    if packet.size and number != keep:
+                        yield packet
+                    else:
+                        return
+        except self._av.FFmpegError:
+            return
+
+    def _join(self, joined: Path) -> None:
+        number = 0
+        with self._av.open(str(joined), "w", options={"movflags": "faststart"}) as out:
+            stream = None
+            for path in self._streams():
+                for packet in self._packets(path):
+                    stream = stream or out.add_stream_from_template(packet.stream)
+                    packet.stream = stream
+                    packet.time_base = 1 / self._rate
+                    packet.pts = packet.dts = number
+                    packet.duration = 1
+                    out.mux(packet)
+                    number += 1
+
+
+def _pyav() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise MissingPackageError("videos need PyAV: pip install 'mrfs_ros[video]'") from error
+    return av

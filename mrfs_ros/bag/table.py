@@ -1,0 +1,33 @@
+"""The diary of a run as a table: a line of CSV for each pair."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from mrfs_ros.bag.journal import Entry
+from mrfs_ros.types import ClassSet
+
+
+def write_table(path: Path, entries: Iterable[Entry], classes: ClassSet, metrics: list[str]) -> None:
+    """Write ``path`` in one step; stamps in ns, gap and engine time in ms, shares of the image 0 to 1 (of class id 255: no class).
+
+    A pair without an answer has its problem in the last column, and nothing in those of the results.
+    """
+    partial = path.with_name(path.name + ".writing")
+    shares = [f"share {name}" for name in (*classes.names, 255)]
+    header = ["pair", "stamp_ns", "rgb_stamp_ns", "thermal_stamp_ns", "gap_ms", "recorded_ns", "engine_ms"]
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, *shares, *metrics, "problem"])
+        for entry in entries:
+            stamps = [entry.stamp_ns, entry.rgb_stamp_ns, entry.thermal_stamp_ns]
+            gap = "" if entry.gap_ns is None else f"{entry.gap_ns / 1e6:.3f}"
+            results = [f"{1000 * entry.seconds:.2f}", *(f"{share:.6f}" for share in entry.shares)]
+            results += ["" if name not in entry.metrics else f"{entry.metrics[name]:.6g}" for name in metrics]
+            if entry.problem:
+                results = [""] * (1 + len(shares) + len(metrics))
+            cells = ["" if value is None else value for value in stamps]
+            writer.writerow([entry.index, *cells, gap, entry.log_ns, *results, entry.problem])
+    partial.replace(path)
