@@ -44,6 +44,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     "cv_bridge": {"sensing"},
     "rosbags": {"bag", "ros"},
     "mcap": {"bag"},
+    "apsw": {"bag"},
     "av": {"bag"},
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     "launch": set(),
@@ -52,6 +53,7 @@ HOME = {  # the rooms in which a heavy package may be imported
 INSIDE_FUNCTIONS_ONLY = {
     "rosbags",
     "mcap",
+    "apsw",
     "av",
     "message_filters",
     "cv_bridge",

@@ -33,14 +33,16 @@ class Bag:
         self.damage: list[str] = []
         self._stack = ExitStack()
         self._reader = None
-        kinds = _files(path)  # ConfigError before anything is opened
+        files = _files(path)  # ConfigError before anything is opened
         try:
             self._reader = self._stack.enter_context(_indexed(path))
         except MissingPackageError:
             raise
         except Exception as error:  # damaged files make the readers raise all there is
-            self.damage.append(f"{path.name}: no index that can be used ({_line(error)}): read from front to back")
-            self._scan(kinds)
+            lacks = path.is_dir() and not (path / "metadata.yaml").exists()
+            why = "metadata.yaml is missing, was the recording cut off?" if lacks else _line(error)
+            self.damage.append(f"{path.name}: no index that can be used ({why}): read from front to back")
+            self._scan(files)
             return
         counts: dict[str, int] = {}
         self.topics: dict[str, Topic] = {}
@@ -89,6 +91,9 @@ class Bag:
                 times = [min(times[0], record.log_ns), max(times[1], record.log_ns)] if times else [record.log_ns] * 2
         self.topics = {topic: Topic(channel, counts[topic]) for topic, channel in channels.items()}
         self.start_ns, self.end_ns = times or (0, 0)
+        promised, found = _promised(self.path), sum(counts.values())
+        if promised > found:
+            self.damage.append(f"{self.path.name}: {promised - found} of {promised} messages are lost")
 
     def _salvaged(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None, last_ns: dict[str, int]
@@ -115,6 +120,19 @@ def _files(path: Path) -> list[Path]:
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")
     raise ConfigError(f"{path}: is no bag: expected a rosbag2 folder, or a file .mcap, .db3 (ROS 2) or .bag (ROS 1)")
+
+
+def _promised(path: Path) -> int:
+    """How many messages the bag's metadata.yaml names; 0 if it does not say."""
+    try:
+        import yaml
+    except ImportError:
+        return 0
+    try:
+        content = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))
+        return int(content["rosbag2_bagfile_information"]["message_count"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return 0
 
 
 def _natural(path: Path) -> list:

@@ -6,13 +6,13 @@ Each function yields ``Record`` and appends one sentence to ``damage`` for each 
 from __future__ import annotations
 
 import bz2
-import sqlite3
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mrfs_ros.bag.cut_database import open_cut_database
 from mrfs_ros.errors import MissingPackageError
 
 _LOST_ROWS = 1000  # so many rows in a row that cannot be read are the end of a database
@@ -85,17 +85,19 @@ def salvage_mcap(path: Path, damage: list[str]) -> Iterator[Record]:
 
 def salvage_sqlite(path: Path, damage: list[str]) -> Iterator[Record]:
     """Row by row, in the order in which they were written."""
+    import apsw  # comes with rosbags
+
     lost, row = 0, 0
     try:
-        with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as database:
-            topics = database.execute("SELECT id, name, type FROM topics").fetchall()
+        with open_cut_database(path) as database:
+            topics = database.execute("SELECT id, name, type FROM topics")
             channels = {number: Channel(name, kind) for number, name, kind in topics}
             while lost < _LOST_ROWS:
                 row += 1
                 try:
                     query = "SELECT id, topic_id, timestamp, data FROM messages WHERE id >= ? ORDER BY id LIMIT 1"
                     found = database.execute(query, (row,)).fetchone()
-                except sqlite3.Error:
+                except apsw.Error:
                     lost += 1
                     continue
                 if found is None:
@@ -103,7 +105,7 @@ def salvage_sqlite(path: Path, damage: list[str]) -> Iterator[Record]:
                 row, topic_id, log_ns, raw = found
                 if topic_id in channels and isinstance(raw, bytes):
                     yield Record(channels[topic_id], log_ns, raw)
-    except sqlite3.Error as error:
+    except (apsw.Error, OSError, struct.error) as error:
         damage.append(f"{path.name}: {error}")
         return
     if lost:

@@ -11,7 +11,7 @@ from mrfs_ros.types import ClassSet
 
 
 def write_table(path: Path, entries: Iterable[Entry], classes: ClassSet, metrics: list[str]) -> None:
-    """Write ``path`` in one step; stamps in ns, gap and engine time in ms, shares of the image 0 to 1 (of class id 255: no class).
+    """Write ``path`` in one step; stamps in ns, gap and engine time in ms, shares 0 to 1 (id 255 is no class).
 
     A pair without an answer has its problem in the last column, and nothing in those of the results.
     """

@@ -1,0 +1,196 @@
+"""Bags of every kind that is out there, whole and damaged."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bags import START_NS, TOPICS, images, pairs, write_bag, write_ros1_bag
+
+from mrfs_ros.bag.codec import Codec
+from mrfs_ros.bag.reading import Bag
+from mrfs_ros.errors import ConfigError
+
+COUNT = 30
+
+
+def read(path: Path, **limits) -> tuple[Bag, dict[str, list[tuple[int, bytes]]]]:
+    codec = Codec()
+    found: dict[str, list[tuple[int, bytes]]] = {}
+    with Bag(path) as bag:
+        for record in bag.messages(TOPICS, **limits):
+            found.setdefault(record.channel.topic, []).append((record.log_ns, bytes(codec.cdr(record))))
+    return bag, found
+
+
+def expected(count: int = COUNT) -> dict[str, dict[int, np.ndarray]]:
+    found: dict[str, dict[int, np.ndarray]] = {topic: {} for topic in TOPICS}
+    for topic, stamp_ns, _, message in pairs(count):
+        found[topic][stamp_ns] = message.data
+    return found
+
+
+def check_whole(path: Path, damaged: bool = False) -> Bag:
+    bag, found = read(path)
+    assert bool(bag.damage) is damaged, bag.damage
+    for topic, pixels in expected().items():
+        assert [log_ns for log_ns, _ in found[topic]] == list(pixels)
+        for stamp_ns, image in images(found[topic]).items():
+            assert (image.reshape(-1) == pixels[stamp_ns]).all()
+        assert bag.topics[topic].count == COUNT
+    assert (bag.start_ns, bag.end_ns) == (START_NS, START_NS + (COUNT - 1) * 10**8 + 4_000_000)
+    return bag
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("compression", ["none", "file", "message"])
+def test_rosbag2(tmp_path, storage, compression):
+    check_whole(write_bag(tmp_path / "bag", pairs(COUNT), storage=storage, compression=compression))
+
+
+def test_mcap_with_compressed_chunks(tmp_path):
+    check_whole(write_bag(tmp_path / "bag", pairs(COUNT), compression="storage"))
+
+
+@pytest.mark.parametrize("storage, name", [("mcap", "bag.mcap"), ("sqlite3", "bag.db3")])
+def test_bare_file(tmp_path, storage, name):
+    check_whole(write_bag(tmp_path / "bag", pairs(COUNT), storage=storage) / name)
+
+
+@pytest.mark.parametrize("compression", ["none", "bz2", "lz4"])
+def test_ros1(tmp_path, compression):
+    check_whole(write_ros1_bag(tmp_path / "drive.bag", COUNT, compression))
+
+
+def split_bag(folder: Path, parts: int = 12) -> Path:
+    """A bag of several files without metadata.yaml, as a robot without power leaves it, named drive_0 to drive_11."""
+    folder.mkdir()
+    for part in range(parts):
+        write_bag(folder.parent / f"part{part}", pairs(COUNT // parts, first=part * COUNT // parts))
+        shutil.move(folder.parent / f"part{part}/part{part}.mcap", folder / f"drive_{part}.mcap")
+    return folder
+
+
+def test_split_bag_without_metadata_is_read_in_the_order_of_numbers(tmp_path):
+    bag, found = read(split_bag(tmp_path / "bag", 15))
+    assert [log_ns for log_ns, _ in found[TOPICS[0]]] == list(expected()[TOPICS[0]])
+    assert any("metadata.yaml" in line for line in bag.damage)
+
+
+def test_split_bag_as_rosbag2_writes_it(tmp_path):
+    """Two files and one metadata.yaml that names both."""
+    for part in range(2):
+        write_bag(tmp_path / f"bag_{part}", pairs(COUNT // 2, first=part * COUNT // 2))
+    bag = tmp_path / "bag_0"
+    shutil.move(tmp_path / "bag_1/bag_1.mcap", bag)
+    text = (bag / "metadata.yaml").read_text()
+    text = text.replace("- bag_0.mcap\n", "- bag_0.mcap\n  - bag_1.mcap\n", 1)
+    text = text.replace("message_count: 15", "message_count: 30").replace(
+        "message_count: 30\n", "message_count: 60\n", 1
+    )
+    duration = f"nanoseconds: {(COUNT - 1) * 10**8 + 4_000_000}"
+    (bag / "metadata.yaml").write_text(text.replace("nanoseconds: 1404000000", duration))
+    _, found = read(bag)
+    assert [log_ns for log_ns, _ in found[TOPICS[1]]] == list(expected()[TOPICS[1]])
+
+
+def test_time_range_is_from_start_to_before_stop(tmp_path):
+    for path in (write_bag(tmp_path / "bag", pairs(COUNT)), write_ros1_bag(tmp_path / "drive.bag", COUNT)):
+        _, found = read(path, start_ns=START_NS + 3 * 10**8, stop_ns=START_NS + 5 * 10**8)
+        assert [log_ns - START_NS for log_ns, _ in found[TOPICS[0]]] == [3 * 10**8, 4 * 10**8]
+
+
+def cut(path: Path, part: float) -> Path:
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * part))
+    return path
+
+
+def overwrite(path: Path, part: float, length: int = 5000) -> Path:
+    with path.open("r+b") as file:
+        file.seek(int(path.stat().st_size * part))
+        file.write(b"\xa5" * length)
+    return path
+
+
+def storage_of(path: Path) -> Path:
+    return next(path.glob("*.mcap")) if path.is_dir() else path
+
+
+def big_enough(storage: str, tmp_path: Path, count: int = 60) -> Path:
+    """A bag of several chunks: 60 pairs of 96x128."""
+    bag = write_bag(tmp_path / "bag", pairs(count, size=(96, 128)), storage=storage)
+    return bag / ("bag.mcap" if storage == "mcap" else "bag.db3")
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("whole_folder", [True, False])
+def test_a_bag_that_is_cut_off_gives_what_is_there(tmp_path, storage, whole_folder):
+    file = cut(big_enough(storage, tmp_path), 0.6)
+    bag, found = read(file.parent if whole_folder else file)
+    assert 20 <= len(found[TOPICS[0]]) <= 37
+    assert [log_ns for log_ns, _ in found[TOPICS[0]]] == list(expected(60)[TOPICS[0]])[: len(found[TOPICS[0]])]
+    assert bag.damage
+    if whole_folder:
+        lost = 120 - sum(map(len, found.values()))
+        assert any(f"{lost} of 120 messages" in line for line in bag.damage), bag.damage
+
+
+def test_a_bad_chunk_is_left_out_and_the_rest_read(tmp_path):
+    file = write_bag(tmp_path / "bag", pairs(60, size=(96, 128)), compression="storage") / "bag.mcap"
+    overwrite(file, 0.5, 300)
+    bag, found = read(file.parent)
+    stamps = [log_ns for log_ns, _ in found[TOPICS[0]]]
+    assert 20 <= len(stamps) < 60
+    assert stamps == sorted(set(stamps))  # nothing twice
+    assert stamps[-1] == START_NS + 59 * 10**8  # on to the end
+    assert any("1 chunks are damaged" in line for line in bag.damage), bag.damage
+
+
+def test_a_ros1_bag_that_was_never_closed(tmp_path):
+    file = write_ros1_bag(tmp_path / "drive.bag", 150)  # chunks of a megabyte
+    whole = file.stat().st_size
+    active = file.rename(tmp_path / "drive.bag.active")
+    cut(active, 0.7)
+    bag, found = read(active)
+    assert 50 <= len(found[TOPICS[0]]) < 150
+    assert any(f"of {int(whole * 0.7)} bytes" in line for line in bag.damage), bag.damage
+
+
+def test_sqlite_without_metadata(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(COUNT), storage="sqlite3")
+    (path / "metadata.yaml").unlink()
+    check_whole(path, damaged=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 100])
+@pytest.mark.parametrize("name", ["a.mcap", "a.db3", "a.bag"])
+def test_a_file_of_nonsense_is_damage_not_an_end(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    bag, found = read(tmp_path / name)
+    assert not found and bag.topics == {} and bag.damage
+
+
+def test_what_is_no_bag(tmp_path):
+    with pytest.raises(ConfigError, match="nowhere: no such bag"):
+        Bag(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="is no bag: expected a rosbag2 folder"):
+        Bag(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ConfigError, match=r"is no bag: expected .* or \.bag"):
+        Bag(tmp_path / "a.txt")
+
+
+def test_a_database_that_is_no_bag(tmp_path):
+    with sqlite3.connect(tmp_path / "a.db3") as database:
+        database.execute("CREATE TABLE numbers (id INTEGER)")
+    bag, found = read(tmp_path / "a.db3")
+    assert not found and any("no such table: topics" in line for line in bag.damage)
+
+
+def test_an_empty_bag(tmp_path):
+    bag, found = read(write_bag(tmp_path / "bag", []))
+    assert (found, bag.topics, bag.start_ns, bag.end_ns, bag.damage) == ({}, {}, 0, 0, [])
