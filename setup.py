@@ -41,7 +41,8 @@ setup(
         "tqdm>=4.60",
     ],
     extras_require={
-        "bags": ["rosbags>=0.11"],
+        "bags": ["rosbags>=0.11", "mcap>=1.1", "PyYAML>=6"],  # mcap reads what is damaged
+        "video": ["av>=12"],
         "train": ["PyYAML>=6", "tensorboard>=2.15"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
@@ -50,6 +51,8 @@ setup(
             "pytest-xdist>=3",
             "hypothesis>=6",
             "rosbags>=0.11",
+            "mcap>=1.1",
+            "av>=12",
             "PyYAML>=6",
             "tensorboard>=2.15",
             "onnx>=1.16",

@@ -26,6 +26,11 @@ def numbered(i: int, height: int = 48, width: int = 64) -> tuple[np.ndarray, np.
     return rgb.astype(np.uint8), ((ramp * 7 + 5 * i) % 256).astype(np.uint8)
 
 
+def flat(i: int, height: int = 48, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Pair ``i`` in one grey, 6 i of 255, which a lossy video keeps."""
+    return np.full((height, width, 3), 6 * i, np.uint8), np.full((height, width), 6 * i, np.uint8)
+
+
 def message(pixels: np.ndarray, stamp_ns: int, frame_id: str, coding: str = "raw", store=STORE):
     """(type, message) of an image; ``coding``: raw, png or jpeg."""
     types = store.types
@@ -45,11 +50,11 @@ def message(pixels: np.ndarray, stamp_ns: int, frame_id: str, coding: str = "raw
 
 
 def pairs(
-    count: int, *, first: int = 0, topics=TOPICS, size=(48, 64), coding: str = "raw", store=STORE
+    count: int, *, first: int = 0, topics=TOPICS, size=(48, 64), coding: str = "raw", store=STORE, look=numbered
 ) -> Iterator[tuple[str, int, str, object]]:
     """(topic, time of recording [ns], type, message) of ``count`` pairs at 10 Hz, thermal 4 ms after rgb."""
     for i in range(first, first + count):
-        for topic, lag, pixels in zip(topics, (0, LAG_NS), numbered(i, *size)):
+        for topic, lag, pixels in zip(topics, (0, LAG_NS), look(i, *size)):
             stamp_ns = START_NS + i * PERIOD_NS + lag
             yield topic, stamp_ns, *message(pixels, stamp_ns, f"{topic.split('/')[1]}_frame", coding, store)
 
