@@ -61,7 +61,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     made.add_argument("--compressed", action="store_true", help="JPEG (fused, overlay) and PNG (segmentation)")
     made.add_argument("--copy", type=entries, default=[], metavar="TOPICS", help="copy topics: /a,/b or all")
     made.add_argument("--storage", default="mcap", choices=STORAGES, help="default: mcap")
-    made.add_argument(
+    command.add_argument(
         "--metrics", default="basic", choices=("basic", "all"), help="of --csv and --report; all takes its time"
     )
     how = command.add_argument_group("how it runs")

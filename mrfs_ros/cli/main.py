@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import bag, bench, evaluate, export, fuse, info, train
+from mrfs_ros.cli import bag, bench, evaluate, export, fuse, info, ros_commands, train
 from mrfs_ros.errors import MrfsError
 
 EXAMPLES = """examples:
@@ -31,13 +31,17 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (fuse, bag, info, train, evaluate, export, bench):
         command.add_parser(commands).set_defaults(run=command.run)
+    ros_commands.add_parsers(commands)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``mrfs`` with ``arguments`` (default: the process's); return its exit code."""
-    parsed = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if words and words[0] in ros_commands.COMMANDS:
+            ros_commands.hand_on(words[0], words[1:])
+        parsed = parser().parse_args(words)
         return parsed.run(parsed)
     except MrfsError as error:
         print(f"mrfs: error: {error}", file=sys.stderr)

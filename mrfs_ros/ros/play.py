@@ -1,4 +1,4 @@
-"""Plays a rosbag2 over ROS 2 topics: ``python -m mrfs_ros.ros.play BAG``."""
+"""Plays a bag over ROS 2 topics: ``mrfs play BAG``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +15,9 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
 
+from mrfs_ros.bag.codec import Codec
+from mrfs_ros.bag.reading import Bag
+from mrfs_ros.bag.summary import ALL_READ, SOME_LOST
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 from mrfs_ros.ros.qos import profile
 
@@ -45,14 +47,15 @@ class Player(Node):
     earlier one, so that a node slower than the bag misses nothing.
     """
 
-    def __init__(self, *, bag: Path, rate: float, clock: bool, answers: str):
+    def __init__(self, *, bag: Bag, topics: list[str], rate: float, clock: bool, answers: str):
         super().__init__("mrfs_play")
         self._bag = bag
+        self._codec = Codec()
         self._rate = rate
         self._clock_out = self.create_publisher(ClockMessage, "/clock", profile("reliable", 10)) if clock else None
-        self._types = {topic: message_type(kind) for topic, kind in _topics(bag).items()}
         self._out = {
-            topic: self.create_publisher(kind, topic, profile("reliable", 10)) for topic, kind in self._types.items()
+            topic: self.create_publisher(message_type(bag.topics[topic].channel.kind), topic, profile("reliable", 10))
+            for topic in topics
         }
         self._answered = 0
         self._awaits_answers = bool(answers)
@@ -74,17 +77,17 @@ class Player(Node):
         """Publish the whole bag once; return the number of messages."""
         published = asked = 0
         answered_before = self._answered
-        first_topic = next(iter(self._out))
-        begin_s = previous_ns = None
-        for topic, _, time_ns, raw in _messages(self._bag):
+        first_topic = begin_s = previous_ns = None
+        for record in self._bag.messages(self._out):
+            topic, time_ns = record.channel.topic, record.log_ns
             if begin_s is None:
-                begin_s, first_ns, previous_ns = time.monotonic(), time_ns, time_ns
+                first_topic, begin_s, first_ns, previous_ns = topic, time.monotonic(), time_ns, time_ns
             if self._awaits_answers and topic == first_topic:
                 self._await(answered_before + asked)
                 asked += 1
             self._pace(begin_s + (time_ns - first_ns) / 1e9 / self._rate, previous_ns, time_ns)
             previous_ns = time_ns
-            self._out[topic].publish(raw)
+            self._out[topic].publish(bytes(self._codec.cdr(record)))
             published += 1
         if self._awaits_answers:
             self._await(answered_before + asked)
@@ -119,34 +122,21 @@ class Player(Node):
         self._answered += 1
 
 
-def _messages(bag: Path) -> Iterator[tuple[str, str, int, bytes]]:
-    """(topic, type, time [ns], serialized message) of every message in the bag, in its order."""
-    try:
-        from rosbags.rosbag2 import Reader, ReaderError
-    except ImportError as error:
-        raise MissingPackageError("reading bags needs rosbags: pip install 'mrfs_ros[bags]'") from error
-    try:
-        with Reader(bag) as reader:
-            for connection, time_ns, raw in reader.messages():
-                yield connection.topic, connection.msgtype, time_ns, bytes(raw)
-    except (ReaderError, OSError) as error:
-        raise ConfigError(f"{bag}: is no rosbag2 that can be read: {error}") from error
-
-
-def _topics(bag: Path) -> dict[str, str]:
-    """Topics of the bag with their types, in the order in which they first appear."""
-    types = {topic: kind for topic, kind, _, _ in _messages(bag)}
-    if not types:
-        raise ConfigError(f"{bag}: holds no messages")
-    return types
+def _chosen(bag: Bag, wanted: str) -> list[str]:
+    """The topics to play; ConfigError when the bag lacks one, or has none."""
+    topics = [topic.strip() for topic in wanted.split(",")] if wanted else list(bag.topics)
+    if lacking := [topic for topic in topics if topic not in bag.topics] or not topics:
+        raise ConfigError(f"{bag.path}: holds no messages{f' on {lacking[0]}' if topics else ''}")
+    return topics
 
 
 def main() -> int:
-    """Run the player; exit code 2 with one line when the bag or the other side is not as expected."""
+    """Run the player; exit code 2 with one line when a side is not as expected, 3 when the bag is damaged."""
     parser = argparse.ArgumentParser(
-        prog="python -m mrfs_ros.ros.play", description="Play a rosbag2 over ROS 2 topics."
+        prog="mrfs play", description="Play a bag over ROS 2 topics, where there is no ros2 bag."
     )
-    parser.add_argument("bag", type=Path, help="rosbag2 folder (mcap or sqlite3)")
+    parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag")
+    parser.add_argument("--topics", default="", metavar="A,B", help="play these topics only")
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the recorded pace (default: 1)")
     parser.add_argument("--loop", type=int, default=1, help="how often to play it (default: once)")
     parser.add_argument("--clock", action="store_true", help="publish the bag's time on /clock")
@@ -155,12 +145,19 @@ def main() -> int:
     arguments = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        rclpy.init()
-        player = Player(bag=arguments.bag, rate=arguments.rate, clock=arguments.clock, answers=arguments.answers)
-        player.wait_for_subscribers(arguments.wait_for_subscribers)
-        published = sum(player.play() for _ in range(arguments.loop))
-        player.finish()
-        print(f"played {published} messages of {arguments.bag}")
+        with Bag(arguments.bag) as bag:
+            topics = _chosen(bag, arguments.topics)
+            rclpy.init()
+            player = Player(
+                bag=bag, topics=topics, rate=arguments.rate, clock=arguments.clock, answers=arguments.answers
+            )
+            player.wait_for_subscribers(arguments.wait_for_subscribers)
+            published = sum(player.play() for _ in range(arguments.loop))
+            player.finish()
+            print(f"played {published} messages of {arguments.bag}")
+            for loss in bag.damage:
+                print(f"play: {loss}", file=sys.stderr)
+            return SOME_LOST if bag.damage else ALL_READ
     except MrfsError as error:
         print(f"play: error: {error}", file=sys.stderr)
         return 2
@@ -168,7 +165,6 @@ def main() -> int:
         return 130
     finally:
         rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Records ROS 2 topics into a rosbag2 (mcap): ``python -m mrfs_ros.ros.record BAG TOPIC ...``."""
+"""Records ROS 2 topics into a rosbag2 (mcap): ``mrfs record BAG TOPIC ...``."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def record(path: Path, topics: list[str], count: int) -> dict[str, int]:
 
 def main() -> int:
     """Run the recorder; exit code 2 with one line when the bag cannot be written."""
-    parser = argparse.ArgumentParser(prog="python -m mrfs_ros.ros.record", description="Record topics into a rosbag2.")
+    parser = argparse.ArgumentParser(
+        prog="mrfs record", description="Record topics into a rosbag2, where there is no ros2 bag."
+    )
     parser.add_argument("bag", type=Path, help="folder to make")
     parser.add_argument("topics", nargs="+", help="topics; recording begins when each has a publisher")
     parser.add_argument("--count", type=int, default=0, help="end when every topic has so many (default: on SIGINT)")

@@ -43,8 +43,8 @@ def bag(tmp_path):
 
 def run(bag, tmp_path, engine=None, **settings):
     said = []
-    asked = {"out": str(tmp_path / "out")} | {name: value for name, value in settings.items()}
-    summary = run_bag(BagSettings(source=str(bag), **asked), engine or StubEngine(), say=said.append)
+    asked = BagSettings(source=str(bag), **{"out": str(tmp_path / "out"), **settings})
+    summary = run_bag(asked, engine or StubEngine(), say=said.append)
     return summary, said
 
 
@@ -86,7 +86,7 @@ def test_the_bag_says_what_made_it(bag, tmp_path, storage):
 def test_reference_camera_offset_and_slop_are_the_nodes(bag, tmp_path):
     node = NodeConfig(reference_camera="thermal")
     run(bag, tmp_path, node=node)
-    assert list(images(read_bag(tmp_path / "out")[FUSED]))[0] == START_NS + LAG_NS
+    assert next(iter(images(read_bag(tmp_path / "out")[FUSED]))) == START_NS + LAG_NS
     summary, said = run(bag, tmp_path, node=replace(node, slop_s=0.003), out=str(tmp_path / "narrow"))
     assert summary.pairs == 0
     assert "no pairs: 20 rgb and 20 thermal images were read, the nearest stamps 0.004 s apart" in said[-1]
