@@ -63,3 +63,21 @@ def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], panel_width: int = 3
         size = panel_width, round(height * panel_width / width)
         sheet.append(side_by_side({t: cv2.resize(p, size, interpolation=cv2.INTER_AREA) for t, p in row.items()}))
     return np.vstack(sheet)
+
+
+def mosaic(rows: Sequence[Mapping[str, np.ndarray]], widest: int = 1920) -> np.ndarray:
+    """Rows of titled panels as one picture of a video: at most ``widest`` pixels wide, both sides even.
+
+    Panels as for ``side_by_side``; all rows are equally wide. Returns (H, W, 3) uint8 RGB.
+    """
+    picture = np.vstack([side_by_side(row) for row in rows])
+    scale = min(1.0, widest / picture.shape[1])
+    height, width = (int(side * scale) // 2 * 2 for side in picture.shape[:2])
+    return scaled(picture, height, width)
+
+
+def scaled(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """``picture`` ((H, W, 3) uint8 RGB) at another size, itself if it has it."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

@@ -22,10 +22,25 @@ def open_cut_database(path: Path) -> Iterator[Any]:
     (page_size,) = struct.unpack_from(">H", header, 16)
     (pages,) = struct.unpack_from(">I", header, 28)
     size = max(path.stat().st_size, pages * (65536 if page_size == 1 else page_size))
+    name = f"cut {path}"
+    storage = _storage(path, size)(name, "")  # must live as long as the connection
+    database = apsw.Connection(
+        f"{path.resolve().as_uri()}?immutable=1",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        vfs=name,
+    )
+    try:
+        yield database
+    finally:
+        database.close()
+        storage.unregister()
+
+
+def _storage(path: Path, size: int) -> type:
+    """What SQLite reads ``path`` through, as if it had ``size`` bytes; with immutable=1 it asks for nothing else."""
+    import apsw
 
     class File(apsw.VFSFile):
-        """The file, as long as its header says; with immutable=1 nothing else is asked of it."""
-
         def __init__(self) -> None:
             self._file = path.open("rb")
 
@@ -52,15 +67,4 @@ def open_cut_database(path: Path) -> Iterator[Any]:
         def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
             return File()
 
-    name = f"cut {path}"
-    storage = Storage(name, "")  # must live as long as the connection
-    database = apsw.Connection(
-        f"{path.resolve().as_uri()}?immutable=1",
-        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-        vfs=name,
-    )
-    try:
-        yield database
-    finally:
-        database.close()
-        storage.unregister()
+    return Storage

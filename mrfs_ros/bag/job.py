@@ -55,49 +55,66 @@ def run_bag(
         bag = stack.enter_context(Bag(Path(settings.source)))
         plan = plan_of(bag, settings)
         say(f"{settings.source}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
-        codec = Codec()
-        reader = PairReader(bag, codec, plan.rgb_topic, plan.thermal_topic, settings.node)
+        reader = PairReader(bag, Codec(), plan.rgb_topic, plan.thermal_topic, settings.node)
         try:
-            for target in settings.targets():
-                target.parent.mkdir(parents=True, exist_ok=True)
-            # A run for a live viewer alone leaves nothing behind.
-            path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
-            journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
-            tally = Tally.of(journal.entries())
-            resumed_at, earlier_seconds = tally.pairs, tally.engine_seconds
-            if resumed_at:
-                say(f"going on after the {resumed_at} pairs of an earlier run")
-            facts = facts_of(settings, engine.info)
-            results = stack.enter_context(closing(Results(settings, plan, engine.info, codec, journal, facts)))
-            results.resume(tally.answered)
-            for done in _work(settings, engine, reader, plan, results, tally):
-                on_progress(Progress(done, max(done, plan.expected), resumed_at))
-            results.finish()
-            path.unlink()
+            tally, earlier = _write_results(settings, engine, reader, plan, bag, on_progress, say)
         except OSError as error:
             raise ConfigError(
                 f"results cannot be written: {error.strerror or error} ({error.filename or settings.targets()[0]}); "
                 "when that is mended, the same command goes on where it was"
             ) from error
-        for event in reader.events:
-            say(event)
-        for reason, example in reader.examples.items():
-            say(f"{reader.skipped[reason]} images skipped ({reason}): {example}")
-        for loss in bag.damage:
-            say(loss)
-        if not tally.pairs:
-            say(_no_pairs(reader, settings))
+        _tell_losses(reader, bag, tally, settings, say)
         return Summary(
             source=settings.source,
             pairs=tally.pairs,
             answered=tally.answered,
-            resumed_at=resumed_at,
+            resumed_at=earlier.pairs,
             skipped=dict(tally.problems + reader.skipped),
             damage=tuple(bag.damage),
             seconds=time.monotonic() - begin_s,
-            engine_seconds=tally.engine_seconds - earlier_seconds,
+            engine_seconds=tally.engine_seconds - earlier.engine_seconds,
             results=tuple(map(str, settings.targets())),
         )
+
+
+def _write_results(
+    settings: BagSettings,
+    engine: Engine,
+    reader: PairReader,
+    plan: Plan,
+    bag: Bag,
+    on_progress: Callable[[Progress], None],
+    say: Callable[[str], None],
+) -> tuple[Tally, Tally]:
+    """Do the work; what the diary says in the end, and what it said before."""
+    with ExitStack() as stack:
+        for target in settings.targets():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        # A run for a live viewer alone leaves nothing behind.
+        path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
+        journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
+        tally, earlier = Tally.of(journal.entries()), Tally.of(journal.entries())
+        if earlier.pairs:
+            say(f"going on after the {earlier.pairs} pairs of an earlier run")
+        facts = facts_of(settings, engine.info)
+        results = stack.enter_context(closing(Results(settings, plan, engine.info, journal, facts)))
+        results.resume(earlier.answered)
+        for done in _work(settings, engine, reader, plan, results, tally):
+            on_progress(Progress(done, max(done, plan.expected), earlier.pairs))
+        results.finish()
+        path.unlink()
+    return tally, earlier
+
+
+def _tell_losses(reader: PairReader, bag: Bag, tally: Tally, settings: BagSettings, say: Callable[[str], None]) -> None:
+    for event in reader.events:
+        say(event)
+    for reason, example in reader.examples.items():
+        say(f"{reader.skipped[reason]} images skipped ({reason}): {example}")
+    for loss in bag.damage:
+        say(loss)
+    if not tally.pairs:
+        say(_no_pairs(reader, settings))
 
 
 def _work(

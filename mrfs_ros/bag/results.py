@@ -32,7 +32,6 @@ class Results:
         settings: BagSettings,
         plan: Plan,
         info: EngineInfo,
-        codec: Codec,
         journal: Journal,
         facts: Mapping[str, str],
     ):
@@ -48,7 +47,7 @@ class Results:
         if _wanted(settings.out):
             self._bag = BagSink(
                 Path(settings.out),
-                codec,
+                Codec(),
                 info.classes,
                 with_overlay=settings.overlay,
                 compressed=settings.compressed,

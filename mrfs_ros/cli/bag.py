@@ -9,8 +9,7 @@ from pathlib import Path
 
 from mrfs_ros.bag.settings import STORAGES, BagSettings
 from mrfs_ros.cli.arguments import count, entries
-from mrfs_ros.config import BACKENDS, PRECISIONS, NodeConfig, check_settings, from_mapping
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.config import BACKENDS, PRECISIONS, NodeConfig, check_settings
 
 EXAMPLES = """examples:
   mrfs bag drive --out drive_mrfs                                   # /mrfs/fused and /mrfs/segmentation in a new bag
@@ -76,6 +75,8 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
 
 def settings_from(arguments: argparse.Namespace) -> BagSettings:
     """The settings that ``add_run_options`` asked for; ConfigError for values that cannot be."""
+    from mrfs_ros.bag.parameters import read_parameters
+
     node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
     names = ("weights", "classes", "device", "backend", "precision")
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
@@ -98,27 +99,6 @@ def settings_from(arguments: argparse.Namespace) -> BagSettings:
         metrics=arguments.metrics,
         node=node,
     )
-
-
-def read_parameters(path: Path) -> NodeConfig:
-    """The node's parameters of a ROS 2 params file (of ``/**`` or ``/mrfs``); ConfigError for anything else."""
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingPackageError("reading --params-file needs PyYAML: pip install 'mrfs_ros[bags]'") from error
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        values = {}
-        for node in ("/**", "mrfs", "/mrfs"):
-            values.update((content.get(node) or {}).get("ros__parameters") or {})
-    except (OSError, yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: is no ROS 2 parameter file ({error}): expected /**: ros__parameters: ..."
-        ) from error
-    values.pop("use_sim_time", None)  # every node has it
-    config = from_mapping(NodeConfig, values)
-    check_settings(config)
-    return config
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,19 +8,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.sinks.protocol import working_path
-from mrfs_ros.draw import overlay, side_by_side
+from mrfs_ros.draw import mosaic, overlay, scaled
 from mrfs_ros.errors import ConfigError, MissingPackageError
 from mrfs_ros.types import ClassSet
 
 # Every frame leaves the encoder at once (no frame waits for a later one), and a transport stream that is cut off can
 # be read up to there: what was written is safe. Bright, quick and small enough for hours of driving.
 _ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "23"}
-_WIDEST = 1920
 
 
 class Video:
@@ -62,19 +60,13 @@ class Video:
         """(H, W, 3) uint8 RGB, two rows of two pictures, H and W even."""
         result = frame.result
         picture = overlay(result.fused, result.labels, self._classes, opacity=self._opacity, notice=self._notice)
-        rows = ({"rgb": frame.rgb, "thermal": frame.thermal}, {"fused": result.fused, "overlay": picture})
-        mosaic = np.vstack([side_by_side(row) for row in rows])
-        scale = min(1.0, _WIDEST / mosaic.shape[1])
-        height, width = (int(side * scale) // 2 * 2 for side in mosaic.shape[:2])
-        return cv2.resize(mosaic, (width, height), interpolation=cv2.INTER_AREA)
+        return mosaic(({"rgb": frame.rgb, "thermal": frame.thermal}, {"fused": result.fused, "overlay": picture}))
 
     def write(self, frame: Frame, encoded: np.ndarray) -> None:
         if self._container is None:
             self._open(*encoded.shape[:2])
-        width, height = self._stream.width, self._stream.height
-        if encoded.shape[:2] != (height, width):
-            encoded = cv2.resize(encoded, (width, height), interpolation=cv2.INTER_AREA)
-        self._container.mux(self._stream.encode(self._av.VideoFrame.from_ndarray(encoded, format="rgb24")))
+        picture = scaled(encoded, self._stream.height, self._stream.width)
+        self._container.mux(self._stream.encode(self._av.VideoFrame.from_ndarray(picture, format="rgb24")))
 
     def close(self) -> None:
         if self._container is not None:

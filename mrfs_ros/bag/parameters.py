@@ -1,0 +1,29 @@
+"""The node's own parameter file, so that a bag is read as the robot reads its cameras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mrfs_ros.config import NodeConfig, check_settings, from_mapping
+from mrfs_ros.errors import ConfigError, MissingPackageError
+
+
+def read_parameters(path: Path) -> NodeConfig:
+    """The node's parameters of a ROS 2 params file (of ``/**`` or ``/mrfs``); ConfigError for anything else."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingPackageError("reading --params-file needs PyYAML: pip install 'mrfs_ros[bags]'") from error
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = {}
+        for node in ("/**", "mrfs", "/mrfs"):
+            values.update((content.get(node) or {}).get("ros__parameters") or {})
+    except (OSError, yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: is no ROS 2 parameter file ({error}): expected /**: ros__parameters: ..."
+        ) from error
+    values.pop("use_sim_time", None)  # every node has it
+    config = from_mapping(NodeConfig, values)
+    check_settings(config)
+    return config
