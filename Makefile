@@ -11,7 +11,7 @@ ifeq ($(SYSTEM_ROS),yes)
 VENV_FLAGS := --system-site-packages
 REQUIREMENTS := requirements/base-system-ros.txt requirements/dev.txt
 else
-REQUIREMENTS := requirements/base.txt requirements/dev.txt requirements/ros-$(ROS_WHEELS).txt
+REQUIREMENTS := requirements/base.txt requirements/dev.txt requirements/rerun.txt requirements/ros-$(ROS_WHEELS).txt
 endif
 # One stamp per choice, so that another ROS_WHEELS sets .venv up anew.
 STAMP := $(VENV)/ready-$(if $(SYSTEM_ROS),$(ROS_DISTRO),wheels-$(ROS_WHEELS))

@@ -46,6 +46,8 @@ setup(
         "train": ["PyYAML>=6", "tensorboard>=2.15"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
+        "report": ["plotly>=5.15", "Jinja2>=3"],
+        "rerun": ["rerun-sdk>=0.31"],  # needs NumPy 2; older ones lose frames when parts are put together
         "test": [
             "pytest>=8",
             "pytest-xdist>=3",
@@ -58,6 +60,9 @@ setup(
             "onnx>=1.16",
             "onnxruntime>=1.18",
             "openvino>=2024.4",
+            "plotly>=5.15",
+            "Jinja2>=3",
+            "rerun-sdk>=0.31",
         ],
     },
     data_files=[

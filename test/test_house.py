@@ -47,6 +47,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     "apsw": {"bag"},
     "av": {"bag"},
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
+    **{package: {"bag"} for package in ("plotly", "jinja2", "rerun")},
     "launch": set(),
     "launch_ros": set(),
 }
@@ -63,6 +64,9 @@ INSIDE_FUNCTIONS_ONLY = {
     "onnx",
     "onnxruntime",
     "openvino",
+    "plotly",
+    "jinja2",
+    "rerun",
 }
 
 

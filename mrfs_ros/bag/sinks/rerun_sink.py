@@ -1,0 +1,214 @@
+"""A run as a Rerun recording: pictures, labels and class shares of every pair, in an .rrd file or a running viewer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrfs_ros.bag.frame import Frame
+from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.types import UNLABELLED, ClassSet
+
+APPLICATION = "mrfs_ros"
+VIEWER = "127.0.0.1:9876"  # where ``rerun`` listens unless told otherwise
+QUALITY = 90  # of the JPEG images; labels are exact
+LIVE_TIMEOUT_S = 20.0
+
+
+class RerunSink:
+    """Entities rgb, thermal, fused, labels, shares on the timelines ``pair`` (index) and ``stamp`` (header time).
+
+    ``target``: the .rrd file to make, or None for the viewer that runs at ``viewer``. ``notice``: text that the
+    recording shows beside the pictures. An .rrd file cannot be appended to once its writer is gone, so that each run
+    writes a part, cut by ``_Parts`` where the next run goes on, and ``finish`` puts the parts together.
+    """
+
+    def __init__(self, target: Path | None, classes: ClassSet, notice: str = "", *, viewer: str = VIEWER):
+        self.target = target
+        self._classes = classes
+        self._notice = notice
+        self._viewer = viewer
+        self._rerun = _rerun()
+        self._parts = _Parts(working_path(target)) if target else None
+        self._stream: Any = None
+        self._finished = False
+
+    def resume(self, frames: int) -> None:
+        """Keep the first ``frames`` frames of earlier runs; a viewer keeps what it has."""
+        if self.target is None:
+            self._connect()
+            return
+        if frames and not self._parts.paths() and self.target.exists():
+            self._finished = True  # the run ended while other results were being completed
+            return
+        self._parts.keep(frames)
+        self._stream = self._rerun.RecordingStream(APPLICATION, recording_id=self._parts.recording)
+        self._silence()
+        first = not self._parts.paths()
+        self._stream.save(self._parts.begin(), default_blueprint=self._blueprint() if first else None)
+        if first:
+            self._describe()
+        self._stream.flush()
+
+    def encode(self, frame: Frame) -> dict[str, Any]:
+        """Everything of a frame as Rerun's archetypes, by entity."""
+        rr = self._rerun
+        counts = np.bincount(frame.result.labels.ravel(), minlength=256)[1 : len(self._classes)]
+        pictures = {"rgb": frame.rgb, "thermal": frame.thermal, "fused": frame.result.fused}
+        encoded = {name: rr.Image(image).compress(jpeg_quality=QUALITY) for name, image in pictures.items()}
+        encoded["labels"] = rr.SegmentationImage(frame.result.labels)
+        if len(counts):
+            encoded["shares"] = rr.Scalars(100 * counts / frame.result.labels.size)
+        return encoded
+
+    def write(self, frame: Frame, encoded: dict[str, Any]) -> None:
+        self._stream.set_time("pair", sequence=frame.index)
+        self._stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
+        for entity, archetype in encoded.items():
+            self._stream.log(entity, archetype)
+        if self._parts:
+            self._stream.flush()
+            self._parts.frame_written()
+
+    def close(self) -> None:
+        """Let go of the file or the viewer."""
+        if self._stream is not None:
+            self._stream.disconnect()
+            self._stream = None
+
+    def finish(self) -> None:
+        """Make one recording of all parts and move it to ``target``; the viewer gets what is still on its way."""
+        if self.target is None and self._stream is not None:
+            self._drain()
+        self.close()
+        if self._parts and not self._finished:
+            _join(self._parts.paths(), self._parts.folder / "whole.rrd").replace(self.target)
+        if self._parts:
+            shutil.rmtree(self._parts.folder, ignore_errors=True)
+
+    def _connect(self) -> None:
+        host, _, port = self._viewer.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=2).close()
+        except OSError as error:
+            raise ConfigError(
+                f"no Rerun viewer listens at {self._viewer} ({error.strerror or error}): start one with rerun, "
+                "or name an .rrd file"
+            ) from error
+        self._stream = self._rerun.RecordingStream(APPLICATION, recording_id=str(uuid.uuid4()))
+        self._silence()
+        self._stream.connect_grpc(f"rerun+http://{self._viewer}/proxy", default_blueprint=self._blueprint())
+        self._describe()
+
+    def _drain(self) -> None:
+        """Wait until the viewer has everything; MrfsError if it went away."""
+        try:
+            self._stream.flush(timeout_sec=LIVE_TIMEOUT_S)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise MrfsError(f"the Rerun viewer at {self._viewer} did not take all frames: {error}") from error
+
+    def _silence(self) -> None:
+        """No time of logging beside the times of the bag, where this release can leave it out."""
+        for name in ("set_log_tick_enabled", "set_log_time_enabled"):
+            if switch := getattr(self._stream, name, None):
+                switch(False)
+
+    def _describe(self) -> None:
+        """What does not change: names and colours of the classes, and the notice."""
+        rr = self._rerun
+        table = enumerate(zip(self._classes.names, self._classes.colors))
+        context = [rr.AnnotationInfo(id=i, label=name, color=colour) for i, (name, colour) in table]
+        context.append(rr.AnnotationInfo(id=UNLABELLED, label="unlabelled", color=(0, 0, 0)))
+        self._stream.log("labels", rr.AnnotationContext(context), static=True)
+        names, colours = list(self._classes.names[1:]), list(self._classes.colors[1:])
+        if names:
+            self._stream.log("shares", rr.SeriesLines(names=names, colors=colours), static=True)
+        if self._notice:
+            self._stream.log("notice", rr.TextDocument(self._notice), static=True)
+
+    def _blueprint(self) -> Any:
+        """The four pictures two by two, below them how much of the picture each class has, and any notice."""
+        import rerun.blueprint as rrb
+
+        views = [rrb.Spatial2DView(origin=name, name=name) for name in ("rgb", "thermal", "fused", "labels")]
+        rows = [rrb.Grid(*views, grid_columns=2)]
+        if len(self._classes) > 1:
+            rows.append(rrb.TimeSeriesView(origin="shares", name="class shares [%]"))
+        if self._notice:
+            rows.append(rrb.TextDocumentView(origin="notice", name="notice"))
+        return rrb.Blueprint(rrb.Vertical(*rows, row_shares=[6, 2, 1][: len(rows)]), collapse_panels=True)
+
+
+class _Parts:
+    """The recordings of several runs in ``folder``; frames.txt says in which part, and where in it, a frame ends."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.recording = str(uuid.uuid4())
+        self._table = folder / "frames.txt"
+        self._current = folder
+
+    def keep(self, frames: int) -> None:
+        """Cut everything behind the first ``frames`` frames; MrfsError when fewer are here."""
+        lines = self._table.read_text().splitlines() if frames and self._table.is_file() else []
+        ends = [line.split() for line in lines[1:] if line.endswith(".")]
+        last = {name: int(end) for name, end, _ in ends[:frames]}
+        if len(ends) < frames or not all((self.folder / name).is_file() for name in last):
+            raise MrfsError(
+                f"{self.folder} lacks some of the first {frames} frames: remove what the unfinished run left, "
+                "and begin anew"
+            )
+        if not frames:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            lines = [self.recording]
+        self.recording = lines[0]
+        for part in self.paths():
+            if part.name in last:
+                os.truncate(part, last[part.name])
+            else:
+                part.unlink()
+        self._table.write_text("".join(f"{line}\n" for line in lines[: 1 + frames]))
+
+    def paths(self) -> list[Path]:
+        return sorted(self.folder.glob("part_*.rrd"))
+
+    def begin(self) -> Path:
+        """The path of the next part."""
+        number = int(self.paths()[-1].stem.removeprefix("part_")) + 1 if self.paths() else 0
+        self._current = self.folder / f"part_{number:06d}.rrd"
+        return self._current
+
+    def frame_written(self) -> None:
+        with self._table.open("a") as table:
+            table.write(f"{self._current.name} {self._current.stat().st_size} .\n")  # the dot: this line is whole
+
+
+def _join(parts: list[Path], whole: Path) -> Path:
+    """One recording of all ``parts``, without holding them in memory: ``parts[0]`` itself, or ``whole``."""
+    if len(parts) == 1:
+        return parts[0]
+    command = [sys.executable, "-m", "rerun_cli", "rrd", "filter", *map(str, parts), "-o", str(whole)]
+    # CI: Rerun's program, unlike its library, otherwise reports that it is used
+    run = subprocess.run(command, env={**os.environ, "CI": "1"}, capture_output=True, text=True)
+    size = sum(part.stat().st_size for part in parts)
+    if run.returncode or whole.stat().st_size < size / 2:  # releases before 0.31 lose everything, with exit code 0
+        raise MrfsError(f"rerun rrd filter could not put {len(parts)} parts together: {run.stderr.strip()[-300:]}")
+    return whole
+
+
+def _rerun() -> Any:
+    try:
+        import rerun
+    except ImportError as error:
+        raise MissingPackageError("a Rerun recording needs rerun-sdk: pip install 'mrfs_ros[rerun]'") from error
+    return rerun

@@ -1,0 +1,193 @@
+"""Recordings made by the real SDK and read back by it, after an end and after kills."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from made_frames import START_NS, STEP_NS, made_frame
+
+from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.bag.sinks.rerun_sink import RerunSink
+from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.types import MFNET, ClassSet
+
+pytest.importorskip("rerun", reason="needs rerun-sdk: pip install 'mrfs_ros[rerun]'")
+
+PICTURES = {"/rgb", "/thermal", "/fused", "/labels"}
+# Writes frames argv[2] to argv[3] and dies as if by kill -9, the last frame torn off when argv[4] says so.
+RUN = """
+import os, sys
+from pathlib import Path
+from made_frames import made_frame
+from mrfs_ros.bag.sinks.rerun_sink import RerunSink
+from mrfs_ros.types import MFNET
+sink = RerunSink(Path(sys.argv[1]), MFNET)
+sink.resume(int(sys.argv[2]))
+for index in range(int(sys.argv[2]), int(sys.argv[3])):
+    frame = made_frame(index)
+    sink.write(frame, sink.encode(frame))
+if sys.argv[4] == "torn":
+    part = sorted(sink._parts.folder.glob("*.rrd"))[-1]
+    os.truncate(part, part.stat().st_size + 77)
+    with (sink._parts.folder / "frames.txt").open("a") as table:
+        table.write("part_0000")
+os.kill(os.getpid(), 9)
+"""
+
+
+def killed_run(target: Path, first: int, last: int, end: str = "clean") -> None:
+    paths = [str(Path(__file__).resolve().parents[2]), *sys.path]
+    code = f"import sys; sys.path[:0] = {paths!r}{RUN}"
+    subprocess.run([sys.executable, "-c", code, str(target), str(first), str(last), end], check=False, timeout=60)
+
+
+def write(sink: RerunSink, indices: range) -> None:
+    for index in indices:
+        frame = made_frame(index)
+        sink.write(frame, sink.encode(frame))
+
+
+def rows(path: Path) -> dict[str, list[dict]]:
+    """Entity to rows, those of the timelines and those that are static; times as whole nanoseconds."""
+    chunk = pytest.importorskip("rerun.chunk", reason="this release of rerun-sdk has no reader")
+    found: dict[str, list[dict]] = {}
+    for piece in chunk.RrdReader(path).stream():
+        batch = piece.to_record_batch()
+        names = batch.schema.names
+        if "stamp" in names:
+            position = names.index("stamp")
+            batch = batch.set_column(position, "stamp", batch.column("stamp").cast("int64"))
+        found.setdefault(piece.entity_path, []).extend(batch.to_pylist())
+    return found
+
+
+def pairs(path: Path, entity: str) -> list[int]:
+    return sorted(row["pair"] for row in rows(path)[entity] if "pair" in row)
+
+
+def test_a_recording_holds_every_picture_the_exact_labels_and_the_classes(tmp_path):
+    target = tmp_path / "run.rrd"
+    sink = RerunSink(target, MFNET, "UNTRAINED network")
+    sink.resume(0)
+    write(sink, range(3))
+    assert not target.exists()
+    sink.finish()
+    assert list(tmp_path.iterdir()) == [target]
+    found = rows(target)
+    assert set(found) - {"/__properties"} == PICTURES | {"/shares", "/notice"}
+    for entity in PICTURES | {"/shares"}:
+        times = [(row["pair"], row["stamp"]) for row in found[entity] if "pair" in row]
+        assert times == [(i, START_NS + i * STEP_NS) for i in range(3)]
+    labels = [row for row in found["/labels"] if "pair" in row]
+    for row, index in zip(labels, range(3)):
+        expected = made_frame(index).result.labels
+        np.testing.assert_array_equal(np.array(row["SegmentationImage:buffer"][0], np.uint8), expected.ravel())
+    fused = np.array(found["/fused"][2]["EncodedImage:blob"][0], np.uint8)
+    picture = cv2.imdecode(fused, cv2.IMREAD_COLOR_RGB).astype(int)
+    assert np.abs(picture - made_frame(2).result.fused).mean() < 4
+    (context,) = (row["AnnotationContext:context"][0] for row in found["/labels"] if "pair" not in row)
+    info = {entry["class_id"]: entry["class_description"]["info"] for entry in context}
+    assert [info[i]["label"] for i in range(9)] == list(MFNET.names)
+    assert [info[i]["color"] >> 8 for i in range(9)] == [(r << 16) + (g << 8) + b for r, g, b in MFNET.colors]
+    assert found["/notice"][0]["TextDocument:text"] == ["UNTRAINED network"]
+    (shares,) = (row["Scalars:scalars"] for row in found["/shares"] if row.get("pair") == 1)
+    assert shares[1] == pytest.approx(100 * 20 * 20 / (48 * 64)) and sum(shares) == shares[1]
+
+
+def test_a_run_killed_twice_holds_every_frame_once(tmp_path):
+    target = tmp_path / "run.rrd"
+    killed_run(target, 0, 4, "torn")
+    killed_run(target, 3, 6)  # the diary knew of three frames only
+    sink = RerunSink(target, MFNET)
+    sink.resume(5)
+    write(sink, range(5, 7))
+    sink.finish()
+    assert list(tmp_path.iterdir()) == [target]
+    for entity in PICTURES | {"/shares"}:
+        assert pairs(target, entity) == list(range(7)), entity
+    assert len([row for row in rows(target)["/labels"] if "pair" not in row]) == 1
+    check = [sys.executable, "-m", "rerun_cli", "rrd", "verify", str(target)]
+    verified = subprocess.run(check, capture_output=True, text=True, env={**os.environ, "CI": "1"})
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_run_that_begins_anew_leaves_nothing_of_the_old_one(tmp_path):
+    target = tmp_path / "run.rrd"
+    killed_run(target, 0, 3)
+    sink = RerunSink(target, MFNET)
+    sink.resume(0)
+    write(sink, range(1))
+    sink.finish()
+    assert pairs(target, "/labels") == [0]
+
+
+def test_finishing_is_not_repeated_when_another_result_was_not_ready(tmp_path):
+    target = tmp_path / "run.rrd"
+    sink = RerunSink(target, MFNET)
+    sink.resume(0)
+    write(sink, range(2))
+    sink.finish()
+    again = RerunSink(target, MFNET)
+    again.resume(2)
+    again.finish()
+    assert pairs(target, "/labels") == [0, 1]
+
+
+def test_missing_parts_are_said_and_not_papered_over(tmp_path):
+    target = tmp_path / "run.rrd"
+    killed_run(target, 0, 2)
+    next(working_path(target).glob("*.rrd")).unlink()
+    with pytest.raises(MrfsError, match="lacks some of the first 2 frames"):
+        RerunSink(target, MFNET).resume(2)
+
+
+def test_no_frames_and_one_class(tmp_path):
+    target = tmp_path / "empty.rrd"
+    sink = RerunSink(target, ClassSet("none", ("background",), ((0, 0, 0),)))
+    sink.resume(0)
+    sink.finish()
+    assert set(rows(target)) - {"/__properties"} == {"/labels"}
+
+
+def test_live_frames_reach_a_program_that_listens(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    received = tmp_path / "received.rrd"
+    command = [sys.executable, "-m", "rerun_cli", "--bind", "127.0.0.1", "--port", str(port), "--save", str(received)]
+    viewer = subprocess.Popen(command, env={**os.environ, "CI": "1"}, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        sink = RerunSink(None, MFNET, viewer=f"127.0.0.1:{port}")
+        for _ in range(100):
+            with contextlib.suppress(ConfigError):
+                sink.resume(0)
+                break
+            time.sleep(0.1)
+        write(sink, range(3))
+        sink.finish()
+        time.sleep(0.5)  # it writes what it has received
+    finally:
+        os.killpg(viewer.pid, signal.SIGINT)
+        viewer.wait(10)
+    assert pairs(received, "/labels") == [0, 1, 2]
+
+
+def test_live_without_a_viewer_says_what_to_do():
+    with pytest.raises(ConfigError, match=r"no Rerun viewer listens at 127\.0\.0\.1:1 .*start one with rerun"):
+        RerunSink(None, MFNET, viewer="127.0.0.1:1").resume(0)
+
+
+def test_without_the_package_the_line_that_installs_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'mrfs_ros\[rerun\]'"):
+        RerunSink(tmp_path / "run.rrd", MFNET)
