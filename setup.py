@@ -31,7 +31,7 @@ setup(
     license="Apache-2.0",
     keywords=["ROS 2", "thermal", "image fusion", "segmentation"],
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={f"{NAME}.engine.operators": ["kernels/*"]},  # C++, compiled on the machine that runs it
+    package_data={f"{NAME}.engine.operators": ["kernels/*"], f"{NAME}.bag": ["page/*"]},  # C++, and a web page in parts
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.4",

@@ -1,0 +1,65 @@
+"""The web page of a run: small pictures while it goes on, the page itself at its end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from mrfs_ros.bag.frame import Frame
+from mrfs_ros.bag.journal import Entry
+from mrfs_ros.bag.report import check_packages, write_report
+from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.bag.sinks.thumbnails import Thumbnails
+from mrfs_ros.types import ClassSet
+
+
+class ReportSink:
+    """``entries`` and ``facts`` are asked by ``finish``: every line of the diary, and what the head of the page says.
+
+    ``notice``: printed on the pictures and, in words that cannot be missed, at the top.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        classes: ClassSet,
+        notice: str = "",
+        *,
+        entries: Callable[[], Iterable[Entry]],
+        facts: Callable[[], Mapping[str, str]],
+    ):
+        check_packages()
+        self.target = target
+        self._classes = classes
+        self._notice = notice
+        self._entries = entries
+        self._facts = facts
+        self._folder = working_path(target)
+        self._thumbnails = Thumbnails(self._folder, classes, notice)
+        self._finished = False
+
+    def resume(self, frames: int) -> None:
+        """Keep the pictures of the first ``frames`` frames."""
+        self._finished = bool(frames) and self.target.exists() and not self._folder.exists()
+        if not self._finished:
+            self._thumbnails.keep(frames)
+
+    def encode(self, frame: Frame) -> None:
+        """Nothing: few frames need a picture, and only ``write`` knows which."""
+
+    def write(self, frame: Frame, encoded: None) -> None:
+        self._thumbnails.add(frame)
+
+    def close(self) -> None:
+        """No file is open between frames."""
+
+    def finish(self) -> None:
+        """Write the page, unless an earlier run got as far as this."""
+        if self._finished:
+            return
+        page = self._folder / "page.html"
+        pictures = self._thumbnails.pictures()
+        write_report(page, self._entries(), pictures, self._classes, self._facts(), self._notice)
+        page.replace(self.target)
+        shutil.rmtree(self._folder)
