@@ -41,6 +41,14 @@ def with_notice(picture: np.ndarray, text: str) -> np.ndarray:
     return picture
 
 
+def no_wider(picture: np.ndarray, width: int) -> np.ndarray:
+    """Return ``picture`` ((H, W, 3) or (H, W) uint8), scaled down to ``width`` pixels where it is wider."""
+    height, own = picture.shape[:2]
+    if own <= width:
+        return picture
+    return cv2.resize(picture, (width, max(1, round(height * width / own))), interpolation=cv2.INTER_AREA)
+
+
 def side_by_side(panels: Mapping[str, np.ndarray]) -> np.ndarray:
     """Titled panels in a row: (H, W, 3) uint8 RGB or (H, W) uint8 grey each, all of one height."""
     columns = []

@@ -45,7 +45,9 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
 
-    def open(self, path: Path, width: int = 1280, height: int = 900, *, dark: bool = False, phone: bool = False) -> None:
+    def open(
+        self, path: Path, width: int = 1280, height: int = 900, *, dark: bool = False, phone: bool = False
+    ) -> None:
         """Show a file in a window of this size, and forget what earlier pages did."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrfs_ros.draw import overlay, side_by_side
+from mrfs_ros.draw import no_wider, overlay, side_by_side
 from mrfs_ros.types import MFNET
 
 FUSED = np.full((64, 80, 3), 100, np.uint8)
@@ -43,3 +43,9 @@ def test_panels_stand_side_by_side():
     assert row.shape[1:] == (160, 3)
     assert (row[-64:, :80] == FUSED).all()
     assert (row[-64, 80:] == 7).all()
+
+
+def test_only_pictures_that_are_too_wide_shrink():
+    assert no_wider(FUSED, 80) is FUSED
+    assert no_wider(FUSED, 40).shape == (32, 40, 3)
+    assert no_wider(FUSED[:1, :, 0], 10).shape == (1, 10)

@@ -73,9 +73,9 @@ def _film(pairs: list[Entry], times: list[float], pictures: Mapping[int, Path]) 
 
 
 def _duration(seconds: float) -> str:
-    """12.3 s below two minutes, above 4:05 min and 1:02:03 h."""
+    """1.23 s, 12.3 s, and from two minutes on 4:05 min and 1:02:03 h."""
     if seconds < 120:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.{2 if seconds < 10 else 1}f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"
 

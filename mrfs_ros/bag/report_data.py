@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import isfinite
 from typing import Any
 
@@ -18,6 +18,7 @@ from mrfs_ros.types import ClassSet
 
 MOST_POINTS = 10_000  # in a chart; more would make the page slow, and larger than 10 MB
 MOST_MARKS = 2_000
+MOST_BANDS = 200
 METRICS = {"EN": "EN, entropy of the fused image [bit]", "SD": "SD, contrast of the fused image [grey levels]"}
 YEAR_2000_NS = 946_684_800 * 10**9  # stamps before that count from the start of something
 
@@ -30,7 +31,7 @@ def clock(pairs: Sequence[Entry]) -> list[float]:
 
 
 def jumps_back(pairs: Sequence[Entry]) -> bool:
-    return any(later.stamp_ns < earlier.stamp_ns for earlier, later in zip(pairs, pairs[1:]))
+    return any(later.stamp_ns < earlier.stamp_ns for earlier, later in pairwise(pairs))
 
 
 def summary_of(pairs: Sequence[Entry], times: Sequence[float], classes: ClassSet) -> dict[str, Any]:
@@ -65,8 +66,7 @@ def chart_data(pairs: Sequence[Entry], times: Sequence[float], classes: ClassSet
     lines = {"Engine time of a pair [ms]": _column(shown, lambda entry: 1000 * entry.seconds)}
     for key, title in METRICS.items():
         lines[title] = _column(shown, lambda entry, key=key: entry.metrics.get(key))
-    gaps = (None if entry.gap_ns is None else entry.gap_ns / 1e6 for entry in shown)
-    lines["Thermal stamp minus rgb stamp [ms]"] = [_number(gap) for gap in gaps]
+    lines["Thermal stamp minus rgb stamp [ms]"] = _column(shown, _gap)
     return {
         "t": [round(seconds, 4) for seconds in times[::step]],
         "shares": [share for share in shares if any(share["values"])],
@@ -82,11 +82,15 @@ def for_script(data: Any) -> str:
 
 
 def _problems(pairs: Sequence[Entry], times: Sequence[float]) -> dict[str, Any]:
-    """Pairs without an answer: ``bands`` from the first to the last of those in a row, ``marks`` with their text."""
-    rows = [list(row) for bad, row in groupby(zip(pairs, times), lambda pair: bool(pair[0].problem)) if bad]
-    bands = [[round(row[0][1], 4), round(row[-1][1], 4)] for row in rows]
-    marks = [[round(t, 4), html.escape(f"pair {e.index}: {e.problem}"[:300])] for row in rows for e, t in row]
-    return {"bands": bands[:: _step(len(bands), 200)], "marks": marks[:: _step(len(marks), MOST_MARKS)]}
+    """Pairs without an answer: ``bands`` between the answered ones around them, ``marks`` with their text."""
+    bad = [place for place, entry in enumerate(pairs) if entry.problem]
+    rows = [[place for _, place in row] for _, row in groupby(enumerate(bad), lambda pair: pair[1] - pair[0])]
+    last = len(pairs) - 1
+    bands = [[round(times[max(0, row[0] - 1)], 4), round(times[min(last, row[-1] + 1)], 4)] for row in rows]
+    marks = [[round(times[i], 4), html.escape(f"pair {pairs[i].index}: {pairs[i].problem}"[:300])] for i in bad]
+    visible = [band for band in bands if band[1] - band[0] > (times[-1] - times[0]) / 1000]
+    longest = sorted(visible, key=lambda band: band[0] - band[1])[:MOST_BANDS]
+    return {"bands": sorted(longest), "marks": marks[:: _step(len(marks), MOST_MARKS)]}
 
 
 def _classes(answered: Sequence[Entry], classes: ClassSet) -> list[dict[str, Any]]:
@@ -105,12 +109,14 @@ def _classes(answered: Sequence[Entry], classes: ClassSet) -> list[dict[str, Any
 
 
 def _share(number: int):
-    """A class without a pixel is None: the chart draws nothing, and its label does not list it."""
-
     def share(entry: Entry) -> float | None:
-        return 100 * entry.shares[number] or None if number < len(entry.shares) else None
+        return 100 * entry.shares[number] if number < len(entry.shares) else None
 
     return share
+
+
+def _gap(entry: Entry) -> float | None:
+    return None if entry.gap_ns is None else entry.gap_ns / 1e6
 
 
 def _column(entries: Sequence[Entry], value: Any) -> list[float | None]:

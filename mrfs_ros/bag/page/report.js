@@ -5,6 +5,8 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 600px)");
   const coarse = matchMedia("(pointer: coarse)");
+  const film = document.getElementById("film");
+  const frames = film ? [...film.children] : [];
   const hidden = new Set();
   let cursor = null;
 
@@ -27,17 +29,17 @@
       const common = { x: data.t, xaxis: "x", yaxis: axis(i), type: "scatter" };
       if (part.shares) {
         for (const share of data.shares) {
-          all.push({ ...common, y: share.values, name: share.name, mode, stackgroup: "shares",
+          all.push({ ...common, y: share.values, name: share.name, mode, stackgroup: "shares", stackgaps: "interpolate",
             visible: !hidden.has(share.id), fillcolor: mix(share.color, 255, dark.matches ? 0.08 : 0),
             line: { width: 1, color: mix(share.color, dark.matches ? 255 : 0, 0.35) },
-            hovertemplate: "%{y:.3~g} %" });
+            marker: { color: mix(share.color, 0, 0), size: 9 }, hovertemplate: "%{y:.3~g} %" });
         }
       } else if (part.marks) {
         all.push({ ...common, x: data.marks.map((m) => m[0]), y: data.marks.map(() => 0), mode: "markers",
           name: "", text: data.marks.map((m) => m[1]), hovertemplate: "%{text}<extra></extra>",
           marker: { symbol: "line-ns", size: 14, line: { width: 2, color: colour("--bad") } } });
       } else {
-        all.push({ ...common, y: part.line.values, name: part.title.split(/[,[]/)[0], mode, connectgaps: false,
+        all.push({ ...common, y: part.line.values, name: part.title.split(/[,[]/)[0].trim(), mode, connectgaps: false,
           line: { width: 1.5, color: colour("--accent") }, marker: { color: colour("--accent"), size: 7 },
           hovertemplate: `%{y:.4~g} ${/\[(.*)\]/.exec(part.title)[1]}` });
       }
@@ -47,9 +49,12 @@
 
   function layout() {
     const ink = colour("--ink"), quiet = colour("--quiet"), grid = colour("--grid");
-    const shapes = data.bands.map(([from, to]) => ({ type: "rect", xref: "x", yref: "paper", x0: from, x1: to,
-      y0: 0, y1: 1, layer: "below", line: { width: 1, color: colour("--bad") }, fillcolor: colour("--bad"),
-      opacity: 0.22 }));
+    const band = ([from, to], more) => ({ type: "rect", xref: "x", x0: from, x1: to, y0: 0, y1: 1,
+      line: { width: 0.5, color: colour("--bad") }, fillcolor: colour("--bad-ground"), ...more });
+    const shapes = data.bands.map((times) => band(times, { yref: "paper", layer: "below" }));
+    if (data.shares.length) {  // the areas go on below what nobody knows
+      shapes.push(...data.bands.map((times) => band(times, { yref: "y domain", layer: "above" })));
+    }
     if (cursor !== null) shapes.push({ type: "line", xref: "x", yref: "paper", x0: cursor, x1: cursor, y0: 0, y1: 1,
       line: { width: 1.5, color: ink, dash: "dot" } });
     const result = {
@@ -59,8 +64,9 @@
       hovermode: "x unified", hoversubplots: "axis", dragmode: coarse.matches ? false : "zoom",
       hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--edge"), font: { color: ink, size: 12 } },
       xaxis: { title: { text: "time [s]", standoff: 6 }, gridcolor: grid, zeroline: false, hoverformat: ".2f",
-        unifiedhovertitle: { text: "%{x} s" }, anchor: axis(parts.length - 1), showspikes: true, spikemode: "across",
-        spikethickness: 1, spikedash: "solid", spikecolor: quiet, spikesnap: "cursor" },
+        unifiedhovertitle: { text: "%{x:.2f} s" }, anchor: axis(parts.length - 1), showspikes: true,
+        spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: quiet,
+        spikesnap: "cursor" },
     };
     const inside = total - TOP - BOTTOM;
     let used = 0;
@@ -73,8 +79,9 @@
       result.annotations.push({ text: part.title, xref: "paper", yref: "paper", x: 0, y: upper, xanchor: "left",
         yanchor: "bottom", yshift: 5, showarrow: false, font: { size: 13, color: ink } });
     });
-    if (data.t.length === 1) result.xaxis.range = [data.t[0] - 1, data.t[0] + 1];
-    if (place.layout && !place.layout.xaxis.autorange) result.xaxis.range = place.layout.xaxis.range.slice();
+    const first = data.t[0], last = data.t[data.t.length - 1];
+    result.xaxis.range = last > first ? [first, last] : [first - 1, first + 1];
+    if (place.layout) result.xaxis.range = place.layout.xaxis.range.slice();
     return result;
   }
 
@@ -99,13 +106,12 @@
   }
 
   // Pictures: the one next to the pointer is marked; a click enlarges one and marks its time.
-  const film = document.getElementById("film");
   if (!film) return;
-  const frames = [...film.children];
   const large = document.getElementById("large");
   let open = 0;
 
   function near(seconds) {
+    if (!film) return;
     const distance = (frame) => Math.abs(Number(frame.dataset.seconds) - seconds);
     const nearest = frames.reduce((best, frame) => (distance(frame) < distance(best) ? frame : best));
     if (nearest.classList.contains("near")) return;

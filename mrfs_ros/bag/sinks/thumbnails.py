@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import cv2
+import numpy as np
 
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.draw import overlay
+from mrfs_ros.draw import no_wider, overlay, with_notice
 from mrfs_ros.sensing.image_files import write_jpeg
 from mrfs_ros.types import ClassSet
 
@@ -64,12 +64,9 @@ class Thumbnails:
             if _count(path) % stride:
                 path.unlink()
 
-    def _picture(self, frame: Frame):
-        height, width = frame.result.labels.shape
-        picture = overlay(frame.result.fused, frame.result.labels, self._classes, notice=self._notice)
-        if width <= WIDTH:
-            return picture
-        return cv2.resize(picture, (WIDTH, max(1, round(height * WIDTH / width))), interpolation=cv2.INTER_AREA)
+    def _picture(self, frame: Frame) -> np.ndarray:
+        picture = no_wider(overlay(frame.result.fused, frame.result.labels, self._classes), WIDTH)
+        return with_notice(picture, self._notice) if self._notice else picture  # legible, because added last
 
 
 def _stride(frames: int, most: int) -> int:
