@@ -58,7 +58,7 @@ class Browser:
         self.ask("Page.navigate", url=path.resolve().as_uri())
         end = time.monotonic() + 30
         while time.monotonic() < end:
-            if self.run("document.readyState === 'complete' && location.href !== 'about:blank'"):
+            if self.run(f"document.readyState === 'complete' && location.href === {path.resolve().as_uri()!r}"):
                 return
             time.sleep(0.05)
         raise TimeoutError(f"{path} did not load")

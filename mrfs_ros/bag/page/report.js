@@ -31,7 +31,7 @@
         for (const share of data.shares) {
           all.push({ ...common, y: share.values, name: share.name, mode, stackgroup: "shares", stackgaps: "interpolate",
             visible: !hidden.has(share.id), fillcolor: mix(share.color, 255, dark.matches ? 0.08 : 0),
-            line: { width: 1, color: mix(share.color, dark.matches ? 255 : 0, 0.35) },
+            line: { width: points > 2000 ? 0 : 1, color: mix(share.color, dark.matches ? 255 : 0, 0.35) },
             marker: { color: mix(share.color, 0, 0), size: 9 }, hovertemplate: "%{y:.3~g} %" });
         }
       } else if (part.marks) {

@@ -121,6 +121,19 @@ def test_a_run_killed_twice_holds_every_frame_once(tmp_path):
     assert verified.returncode == 0, verified.stderr
 
 
+def test_a_run_that_was_stopped_in_good_order_goes_on_too(tmp_path):
+    target = tmp_path / "run.rrd"
+    for begin, end in ((0, 2), (2, 2), (2, 4)):
+        sink = RerunSink(target, MFNET)
+        sink.resume(begin)
+        write(sink, range(begin, end))
+        sink.close()
+    sink = RerunSink(target, MFNET)
+    sink.resume(4)
+    sink.finish()
+    assert pairs(target, "/fused") == [0, 1, 2, 3]
+
+
 def test_a_run_that_begins_anew_leaves_nothing_of_the_old_one(tmp_path):
     target = tmp_path / "run.rrd"
     killed_run(target, 0, 3)
