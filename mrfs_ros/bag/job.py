@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.journal import Journal, Tally
-from mrfs_ros.bag.order import check_targets, facts_of, journal_path, order_of
+from mrfs_ros.bag.order import check_targets, facts_of, journal_path, order_of, report_facts
 from mrfs_ros.bag.pairs import Pair, PairReader
 from mrfs_ros.bag.pipeline import batches, decode, in_order, infer
 from mrfs_ros.bag.plan import Plan, plan_of
@@ -97,7 +97,8 @@ def _write_results(
         if earlier.pairs:
             say(f"going on after the {earlier.pairs} pairs of an earlier run")
         facts = facts_of(settings, engine.info)
-        results = stack.enter_context(closing(Results(settings, plan, engine.info, journal, facts)))
+        page_facts = partial(report_facts, settings, plan, engine.info, reader.skipped, bag.damage)
+        results = stack.enter_context(closing(Results(settings, plan, engine.info, journal, facts, page_facts)))
         results.resume(earlier.answered)
         for done in _work(settings, engine, reader, plan, results, tally):
             on_progress(Progress(done, max(done, plan.expected), earlier.pairs))

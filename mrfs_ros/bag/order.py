@@ -1,16 +1,18 @@
-"""What a run was asked for, so that only the same run goes on where it was killed."""
+"""What a run was asked for: so that only the same run goes on where it was killed, and noted in the results."""
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mrfs_ros import __version__
 from mrfs_ros.bag.plan import Plan
-from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.settings import LIVE, BagSettings
 from mrfs_ros.bag.sinks.protocol import working_path
-from mrfs_ros.engine.protocol import EngineInfo
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.errors import ConfigError
 
 _OF_NO_EFFECT = ("workers", "batch", "node")  # on the results; of the node only these have one:
@@ -23,7 +25,7 @@ _OF_THE_NODE = (
 def check_targets(settings: BagSettings) -> None:
     """ConfigError when nothing is asked for, twice the same, or a result is there already and not from this run."""
     targets = settings.targets()
-    if not targets and settings.rerun != "live":
+    if not targets and settings.rerun != LIVE:
         raise ConfigError("no result is asked for: name a bag (--out), --video, --frames, --csv, --report or --rerun")
     paths = {target.resolve() for target in [*targets, Path(settings.source)]}
     if len(paths) <= len(targets):
@@ -63,3 +65,26 @@ def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:
         "mrfs_classes": ",".join(info.classes.names),
         "mrfs_version": __version__,
     }
+
+
+def report_facts(
+    settings: BagSettings, plan: Plan, info: EngineInfo, skipped: Mapping[str, int], damage: Iterable[str]
+) -> dict[str, str]:
+    """What the web page says of a run, in the order of reading; ``bag`` is its heading."""
+    every = f", one in {settings.every}" if settings.every > 1 else ""
+    facts = {
+        "bag": Path(settings.source).name,
+        "path": settings.source,
+        "rgb topic": plan.rgb_topic,
+        "thermal topic": plan.thermal_topic,
+        "pairs": f"stamps less than {settings.node.slop_s:g} s apart{every}",
+        "images skipped": ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items())),
+        "not readable": "; ".join(damage),
+        "network": f"{info.variant}, {len(info.classes)} classes ({info.classes.name})",
+        "weights": info.weights or UNTRAINED_NOTICE,
+        "weights sha256": info.sha256,
+        "backend": f"{info.backend} ({info.detail})" if info.detail else info.backend,
+        "device": info.device,
+        "versions": f"mrfs_ros {__version__}, Python {platform.python_version()}, {platform.platform()}",
+    }
+    return {name: fact for name, fact in facts.items() if fact}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from mrfs_ros.bag.measures import class_shares, frame_metrics, metric_names
 from mrfs_ros.bag.pipeline import Answered, Failed
 from mrfs_ros.bag.plan import Plan
 from mrfs_ros.bag.salvage import Record
-from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.settings import LIVE, BagSettings
 from mrfs_ros.bag.sinks.bag_sink import BagSink
 from mrfs_ros.bag.sinks.frame_files import FrameFiles
 from mrfs_ros.bag.sinks.protocol import Sink
+from mrfs_ros.bag.sinks.report_sink import ReportSink
+from mrfs_ros.bag.sinks.rerun_sink import RerunSink
 from mrfs_ros.bag.sinks.video import Video
 from mrfs_ros.bag.table import write_table
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
@@ -34,34 +36,43 @@ class Results:
         info: EngineInfo,
         journal: Journal,
         facts: Mapping[str, str],
+        report_facts: Callable[[], Mapping[str, str]],
     ):
+        """``facts`` go into the bag; ``report_facts`` are asked for in the end, for the web page."""
         self._settings = settings
         self._info = info
         self._journal = journal
-        look: dict[str, Any] = {
-            "notice": UNTRAINED_NOTICE if info.untrained else "",
-            "opacity": settings.node.overlay_opacity,
-        }
+        self._measured = bool(settings.csv or settings.report)
         self._bag: BagSink | None = None
         self._sinks: list[Sink] = []
-        if _wanted(settings.out):
+        self._add_sinks(plan, facts, report_facts)
+
+    def _add_sinks(self, plan: Plan, facts: Mapping[str, str], report_facts: Callable[[], Mapping[str, str]]) -> None:
+        asked, classes = self._settings, self._info.classes
+        notice = UNTRAINED_NOTICE if self._info.untrained else ""
+        look: dict[str, Any] = {"notice": notice, "opacity": asked.node.overlay_opacity}
+        if _wanted(asked.out):
             self._bag = BagSink(
-                Path(settings.out),
+                Path(asked.out),
                 Codec(),
-                info.classes,
-                with_overlay=settings.overlay,
-                compressed=settings.compressed,
-                storage=settings.storage,
+                classes,
+                with_overlay=asked.overlay,
+                compressed=asked.compressed,
+                storage=asked.storage,
                 copied=plan.copied,
                 facts=facts,
                 **look,
             )
             self._sinks.append(self._bag)
-        if _wanted(settings.video):
-            self._sinks.append(Video(Path(settings.video), info.classes, rate_hz=plan.rate_hz, **look))
-        if _wanted(settings.frames):
-            self._sinks.append(FrameFiles(Path(settings.frames), info.classes, **look))
-        self._measured = bool(settings.csv or settings.report)
+        if _wanted(asked.video):
+            self._sinks.append(Video(Path(asked.video), classes, rate_hz=plan.rate_hz, **look))
+        if _wanted(asked.frames):
+            self._sinks.append(FrameFiles(Path(asked.frames), classes, **look))
+        if _wanted(asked.report):
+            entries = self._journal.entries
+            self._sinks.append(ReportSink(Path(asked.report), classes, notice, entries=entries, facts=report_facts))
+        if asked.rerun == LIVE or _wanted(asked.rerun):  # last: a viewer can go away
+            self._sinks.append(RerunSink(None if asked.rerun == LIVE else Path(asked.rerun), classes, notice))
 
     def resume(self, answered: int) -> None:
         """Get every result ready to take the frame after ``answered`` ones."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from mrfs_ros.config import NodeConfig, check_settings, setting
 from mrfs_ros.errors import ConfigError
 
+LIVE = "live"
 STORAGES = ("mcap", "sqlite3")
 
 
@@ -46,5 +47,5 @@ class BagSettings:
 
     def targets(self) -> list[Path]:
         """The results asked for, the one that the diary of the run lies beside first."""
-        asked = (self.out, self.video, self.frames, self.csv, self.report, self.rerun if self.rerun != "live" else "")
+        asked = (self.out, self.video, self.frames, self.csv, self.report, "" if self.rerun == LIVE else self.rerun)
         return [Path(target) for target in asked if target]
