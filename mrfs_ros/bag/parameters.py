@@ -20,9 +20,8 @@ def read_parameters(path: Path) -> NodeConfig:
         for node in ("/**", "mrfs", "/mrfs"):
             values.update((content.get(node) or {}).get("ros__parameters") or {})
     except (OSError, yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: is no ROS 2 parameter file ({error}): expected /**: ros__parameters: ..."
-        ) from error
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"{path}: is no ROS 2 params file (/**: ros__parameters: ...): {problem}") from error
     values.pop("use_sim_time", None)  # every node has it
     config = from_mapping(NodeConfig, values)
     check_settings(config)

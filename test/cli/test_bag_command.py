@@ -176,8 +176,8 @@ def test_packages_that_are_missing_are_named_with_their_line(mrfs_bag, monkeypat
 
 def test_the_command_needs_no_ros(bag, tmp_path, tiny_weights):
     program = (
-        "import sys; sys.modules['rclpy'] = None\nfrom mrfs_ros.cli.main import main\n"
-        f"code = main(['bag', {str(bag)!r}, '--csv', 't.csv', '--weights', {str(tiny_weights)!r}, '--backend', 'eager'])\n"
+        "import sys; sys.modules['rclpy'] = None; eager = ['--backend', 'eager']\nfrom mrfs_ros.cli.main import main\n"
+        f"code = main(['bag', {str(bag)!r}, '--csv', 't.csv', '--weights', {str(tiny_weights)!r}, *eager])\n"
         "assert not {name for name in sys.modules if name.startswith(('sensor_msgs', 'rclpy.'))}\nsys.exit(code)"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
