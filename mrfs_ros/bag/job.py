@@ -54,6 +54,8 @@ def run_bag(
     with ExitStack() as stack:
         bag = stack.enter_context(Bag(Path(settings.source)))
         plan = plan_of(bag, settings)
+        for note in bag.notes:
+            say(note)
         say(f"{settings.source}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
         reader = PairReader(bag, Codec(), plan.rgb_topic, plan.thermal_topic, settings.node)
         try:

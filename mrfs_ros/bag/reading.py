@@ -24,6 +24,7 @@ class Topic:
 class Bag:
     """A bag opened for reading; ``damage`` grows while it is read, a sentence for each thing that is lost.
 
+    ``notes``: what is unusual about the bag, but loses nothing.
     ``topics``: by name. ``start_ns``, ``end_ns``: when its first and last message were recorded; equal if it has none.
     Raises ConfigError for a path that is no bag, MissingPackageError without rosbags.
     """
@@ -31,6 +32,7 @@ class Bag:
     def __init__(self, path: Path):
         self.path = path
         self.damage: list[str] = []
+        self.notes: list[str] = []
         self._stack = ExitStack()
         self._reader = None
         files = _files(path)  # ConfigError before anything is opened
@@ -41,7 +43,7 @@ class Bag:
         except Exception as error:  # damaged files make the readers raise all there is
             lacks = path.is_dir() and not (path / "metadata.yaml").exists()
             why = "metadata.yaml is missing, was the recording cut off?" if lacks else _line(error)
-            self.damage.append(f"{path.name}: no index that can be used ({why}): read from front to back")
+            self.notes.append(f"{path.name}: no index that can be used ({why}): read from front to back")
             self._scan(files)
             return
         counts: dict[str, int] = {}

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mrfs_ros.bag.cut_database import open_cut_database
 from mrfs_ros.errors import MissingPackageError
@@ -72,15 +72,20 @@ def salvage_mcap(path: Path, damage: list[str]) -> Iterator[Record]:
                     if isinstance(record, kinds.Schema):
                         schemas[record.id] = record
                     elif isinstance(record, kinds.Channel):
-                        schema = schemas.get(record.schema_id)
-                        text = schema.data.decode() if schema and schema.encoding == "ros2msg" else ""
-                        channels[record.id] = Channel(record.topic, schema.name if schema else "", text)
+                        channels[record.id] = _mcap_channel(record, schemas.get(record.schema_id))
                     elif isinstance(record, kinds.Message) and record.channel_id in channels:
                         yield Record(channels[record.channel_id], record.log_time, record.data)
         except Exception:
             damage.append(_cut(path, file.tell()))
     if bad_chunks:
         damage.append(f"{path.name}: {bad_chunks} chunks are damaged and left out")
+
+
+def _mcap_channel(channel: Any, schema: Any) -> Channel:
+    kind = schema.name if schema else ""
+    text = schema.data.decode() if schema and schema.encoding in ("ros2msg", "ros1msg") else ""
+    ros1 = channel.message_encoding == "ros1"
+    return Channel(channel.topic, kind.replace("/", "/msg/") if ros1 else kind, text, ros1)
 
 
 def salvage_sqlite(path: Path, damage: list[str]) -> Iterator[Record]:

@@ -6,9 +6,11 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import mcap.writer
 import numpy as np
 import pytest
-from bags import START_NS, TOPICS, images, pairs, write_bag, write_ros1_bag
+from bags import IMAGE, START_NS, STORE, TOPICS, images, pairs, write_bag, write_ros1_bag
+from rosbags.typesys import Stores, get_typestore
 
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
@@ -33,9 +35,10 @@ def expected(count: int = COUNT) -> dict[str, dict[int, np.ndarray]]:
     return found
 
 
-def check_whole(path: Path, damaged: bool = False) -> Bag:
+def check_whole(path: Path, note: str = "") -> Bag:
     bag, found = read(path)
-    assert bool(bag.damage) is damaged, bag.damage
+    assert bag.damage == []
+    assert note in "".join(bag.notes) and bool(note) is bool(bag.notes), bag.notes
     for topic, pixels in expected().items():
         assert [log_ns for log_ns, _ in found[topic]] == list(pixels)
         for stamp_ns, image in images(found[topic]).items():
@@ -65,6 +68,24 @@ def test_ros1(tmp_path, compression):
     check_whole(write_ros1_bag(tmp_path / "drive.bag", COUNT, compression))
 
 
+@pytest.mark.parametrize("profile", ["", "ros1"])
+def test_mcap_of_other_recorders(tmp_path, profile):
+    """Without the profile that rosbag2 writes, and of ROS 1."""
+    store = get_typestore(Stores.ROS1_NOETIC) if profile else STORE
+    serialize = store.serialize_ros1 if profile else store.serialize_cdr
+    with (tmp_path / "drive.mcap").open("wb") as file:
+        writer = mcap.writer.Writer(file, compression=mcap.writer.CompressionType.ZSTD, chunk_size=20_000)
+        writer.start(profile)
+        text = store.generate_msgdef(IMAGE, ros_version=1 if profile else 2)[0].encode()
+        name = "sensor_msgs/Image" if profile else IMAGE
+        schema = writer.register_schema(name, "ros1msg" if profile else "ros2msg", text)
+        channels = {topic: writer.register_channel(topic, "ros1" if profile else "cdr", schema) for topic in TOPICS}
+        for topic, log_ns, kind, message in pairs(COUNT, store=store):
+            writer.add_message(channels[topic], log_ns, bytes(serialize(message, kind)), log_ns)
+        writer.finish()
+    check_whole(tmp_path / "drive.mcap", "Profile is not ros2")
+
+
 def split_bag(folder: Path, parts: int = 12) -> Path:
     """A bag of several files without metadata.yaml, as a robot without power leaves it, named drive_0 to drive_11."""
     folder.mkdir()
@@ -77,7 +98,8 @@ def split_bag(folder: Path, parts: int = 12) -> Path:
 def test_split_bag_without_metadata_is_read_in_the_order_of_numbers(tmp_path):
     bag, found = read(split_bag(tmp_path / "bag", 15))
     assert [log_ns for log_ns, _ in found[TOPICS[0]]] == list(expected()[TOPICS[0]])
-    assert any("metadata.yaml" in line for line in bag.damage)
+    assert any("metadata.yaml is missing" in line for line in bag.notes)
+    assert not bag.damage
 
 
 def test_split_bag_as_rosbag2_writes_it(tmp_path):
@@ -163,7 +185,7 @@ def test_a_ros1_bag_that_was_never_closed(tmp_path):
 def test_sqlite_without_metadata(tmp_path):
     path = write_bag(tmp_path / "bag", pairs(COUNT), storage="sqlite3")
     (path / "metadata.yaml").unlink()
-    check_whole(path, damaged=True)
+    check_whole(path, "metadata.yaml is missing")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 100])
