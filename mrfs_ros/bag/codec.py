@@ -11,9 +11,12 @@ from mrfs_ros.errors import ConfigError, MissingPackageError
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
+_RULE = "=" * 80 + "\n"
+_IDL = f"{_RULE}IDL: "
+
 
 class Codec:
-    """Types of today's ROS 2, and those that a bag defines itself, once ``learn`` was called for them."""
+    """Knows the types of today's ROS 2, and those of ROS 1 that ``store_of`` was asked for."""
 
     def __init__(self) -> None:
         try:
@@ -27,20 +30,24 @@ class Codec:
         self._image = types[IMAGE]
         self._compressed = types[COMPRESSED]
 
-    def learn(self, channel: Channel) -> None:
-        """Take the definition of a type that only its bag knows; ConfigError if the bag does not know it either."""
-        if channel.kind in self.store.fielddefs:
-            return
-        from rosbags.typesys import TypesysError, get_types_from_msg
+    def store_of(self, channel: Channel) -> Any:
+        """What knows the type of ``channel`` as its bag means it; ConfigError if neither bag nor ROS 2 knows it."""
+        from rosbags.typesys import Stores, TypesysError, get_typestore
 
+        known = self.store.fielddefs
         try:
-            known = self.store.fielddefs
-            types = get_types_from_msg(channel.definition, channel.kind)
-            self.store.register({name: fields for name, fields in types.items() if name not in known})
+            if channel.definition and not channel.ros1:  # which may be of another year than ours
+                own = get_typestore(Stores.EMPTY)
+                own.register(_types(channel))
+                return own
+            if channel.kind not in known:
+                types = _types(channel) if channel.definition else {}
+                self.store.register({name: fields for name, fields in types.items() if name not in known})
         except (TypesysError, ValueError) as error:
-            raise ConfigError(
-                f"{channel.topic}: the bag does not say what a {channel.kind} is ({error}), so it cannot be copied"
-            ) from error
+            raise ConfigError(f"{channel.topic}: the bag's definition of {channel.kind} is damaged: {error}") from error
+        if channel.kind not in self.store.fielddefs:
+            raise ConfigError(f"{channel.topic}: the bag does not say what a {channel.kind} is, so it cannot be copied")
+        return self.store
 
     def cdr(self, record: Record) -> bytes | memoryview:
         """The message in ROS 2's serialization, whatever the bag holds."""
@@ -74,3 +81,15 @@ class Codec:
 
     def _stamped(self, stamp_ns: int, frame_id: str):
         return self._header(stamp=self._time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9), frame_id=frame_id)
+
+
+def _types(channel: Channel) -> dict[str, Any]:
+    """The types that a definition holds, in either of its languages."""
+    from rosbags.typesys import get_types_from_idl, get_types_from_msg
+
+    if not channel.definition.startswith(_IDL):
+        return get_types_from_msg(channel.definition, channel.kind)
+    types: dict[str, Any] = {}
+    for part in channel.definition.split(_RULE)[1:]:
+        types.update(get_types_from_idl(part.partition("\n")[2]))
+    return types

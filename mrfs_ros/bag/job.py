@@ -53,13 +53,14 @@ def run_bag(
     check_targets(settings)
     with ExitStack() as stack:
         bag = stack.enter_context(Bag(Path(settings.source)))
-        plan = plan_of(bag, settings)
-        for note in bag.notes:
+        codec = Codec()
+        plan = plan_of(bag, settings, codec)
+        for note in (*bag.notes, *plan.left_out):
             say(note)
         say(f"{settings.source}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
-        reader = PairReader(bag, Codec(), plan.rgb_topic, plan.thermal_topic, settings.node)
+        reader = PairReader(bag, codec, plan.rgb_topic, plan.thermal_topic, settings.node)
         try:
-            tally, earlier = _write_results(settings, engine, reader, plan, bag, on_progress, say)
+            tally, earlier = _write_results(settings, engine, reader, plan, bag, codec, on_progress, say)
         except OSError as error:
             raise ConfigError(
                 f"results cannot be written: {error.strerror or error} ({error.filename or settings.targets()[0]}); "
@@ -85,6 +86,7 @@ def _write_results(
     reader: PairReader,
     plan: Plan,
     bag: Bag,
+    codec: Codec,
     on_progress: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> tuple[Tally, Tally]:
@@ -100,7 +102,7 @@ def _write_results(
             say(f"going on after the {earlier.pairs} pairs of an earlier run")
         facts = facts_of(settings, engine.info)
         page_facts = partial(report_facts, settings, plan, engine.info, reader.skipped, bag.damage)
-        results = stack.enter_context(closing(Results(settings, plan, engine.info, journal, facts, page_facts)))
+        results = stack.enter_context(closing(Results(settings, plan, codec, engine.info, journal, facts, page_facts)))
         results.resume(earlier.answered)
         for done in _work(settings, engine, reader, plan, results, tally):
             on_progress(Progress(done, max(done, plan.expected), earlier.pairs))

@@ -83,7 +83,7 @@ class Journal:
         except FileNotFoundError:
             return False
         whole = content[: content.rfind(b"\n") + 1]
-        if not whole:
+        if whole.count(b"\n") < 2:  # nothing was done yet: whatever it was, it may begin anew
             return False
         begun = json.loads(whole[: whole.index(b"\n")])
         if different := sorted(key for key in {*begun, *order} if begun.get(key) != order.get(key)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mrfs_ros.bag.cameras import find_cameras
+from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.salvage import Channel
 from mrfs_ros.bag.settings import BagSettings
@@ -19,7 +20,8 @@ _ANY_RATE_HZ = 10.0  # of a bag with too little in it to tell
 class Plan:
     """``start_ns`` to before ``stop_ns``: times of recording. ``expected``: about so many pairs will be answered.
 
-    ``copied``: channels of the topics that are copied. ``rate_hz``: about so many answers make a second of the bag.
+    ``rate_hz``: about so many answers make a second of the bag. ``copied``: channels of the topics that are copied,
+    ``left_out``: why others are not.
     """
 
     rgb_topic: str
@@ -29,9 +31,10 @@ class Plan:
     expected: int
     rate_hz: float
     copied: Mapping[str, Channel]
+    left_out: tuple[str, ...]
 
 
-def plan_of(bag: Bag, settings: BagSettings) -> Plan:
+def plan_of(bag: Bag, settings: BagSettings, codec: Codec) -> Plan:
     """The plan for ``settings``; ConfigError when they do not fit the bag."""
     rgb, thermal = find_cameras(bag.topics, settings.rgb_topic, settings.thermal_topic)
     length_s = (bag.end_ns - bag.start_ns) / 1e9
@@ -42,6 +45,7 @@ def plan_of(bag: Bag, settings: BagSettings) -> Plan:
     part = (min(stop_ns, bag.end_ns + 1) - start_ns) / (bag.end_ns + 1 - bag.start_ns)
     images = min(bag.topics[rgb].count, bag.topics[thermal].count)
     rate_hz = (bag.topics[rgb].count - 1) / length_s / settings.every if length_s else 0.0
+    copied, left_out = _copied(bag, settings.copy, codec)
     return Plan(
         rgb_topic=rgb,
         thermal_topic=thermal,
@@ -49,16 +53,29 @@ def plan_of(bag: Bag, settings: BagSettings) -> Plan:
         stop_ns=stop_ns,
         expected=max(1, round(images * part / settings.every)),
         rate_hz=min(rate_hz, 240.0) if rate_hz > 0.1 else _ANY_RATE_HZ,
-        copied=_copied(bag, settings.copy),
+        copied=copied,
+        left_out=left_out,
     )
 
 
-def _copied(bag: Bag, wanted: tuple[str, ...]) -> dict[str, Channel]:
+def _copied(bag: Bag, wanted: tuple[str, ...], codec: Codec) -> tuple[dict[str, Channel], tuple[str, ...]]:
+    """Channels by topic, and one sentence for each topic of ``all`` that cannot be copied."""
     channels = {name: topic.channel for name, topic in bag.topics.items()}
     if wanted == ("all",):
-        return {name: channel for name, channel in channels.items() if not name.startswith(_OWN)}
-    if unknown := [name for name in wanted if name not in channels]:
-        raise ConfigError(f"--copy {', '.join(unknown)}: the bag has {', '.join(sorted(channels)) or 'no topics'}")
-    if own := [name for name in wanted if name.startswith(_OWN)]:
-        raise ConfigError(f"--copy {', '.join(own)}: the bag that is made has results of its own on these topics")
-    return {name: channels[name] for name in wanted}
+        chosen = {name: channel for name, channel in channels.items() if not name.startswith(_OWN)}
+    else:
+        if unknown := [name for name in wanted if name not in channels]:
+            raise ConfigError(f"--copy {', '.join(unknown)}: the bag has {', '.join(sorted(channels)) or 'no topics'}")
+        if own := [name for name in wanted if name.startswith(_OWN)]:
+            raise ConfigError(f"--copy {', '.join(own)}: the bag that is made has results of its own on these topics")
+        chosen = {name: channels[name] for name in wanted}
+    copied, left_out = {}, []
+    for name, channel in chosen.items():
+        try:
+            codec.store_of(channel)
+            copied[name] = channel
+        except ConfigError as error:
+            if wanted != ("all",):
+                raise
+            left_out.append(str(error))
+    return copied, tuple(left_out)

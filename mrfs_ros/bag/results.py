@@ -33,6 +33,7 @@ class Results:
         self,
         settings: BagSettings,
         plan: Plan,
+        codec: Codec,
         info: EngineInfo,
         journal: Journal,
         facts: Mapping[str, str],
@@ -41,6 +42,7 @@ class Results:
         """``facts`` go into the bag; ``report_facts`` are asked for in the end, for the web page."""
         self._settings = settings
         self._info = info
+        self._codec = codec
         self._journal = journal
         self._measured = bool(settings.csv or settings.report)
         self._bag: BagSink | None = None
@@ -54,7 +56,7 @@ class Results:
         if _wanted(asked.out):
             self._bag = BagSink(
                 Path(asked.out),
-                Codec(),
+                self._codec,
                 classes,
                 with_overlay=asked.overlay,
                 compressed=asked.compressed,

@@ -26,6 +26,8 @@ from bags import (
     write_bag,
     write_ros1_bag,
 )
+from mcap.reader import make_reader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from stub_engine import StubEngine
 
 from mrfs_ros.bag.job import run_bag
@@ -307,22 +309,55 @@ def test_targets_that_cannot_be(bag, tmp_path, settings, text):
     assert not (tmp_path / "out").exists()
 
 
-def test_custom_types_are_copied_if_the_bag_defines_them(tmp_path):
+def bag_with_types(path, definitions: dict[str, tuple[str, dict]]):
+    """Three pairs, and one message on a topic of each type that is defined here."""
     from rosbags.rosbag2 import StoragePlugin, Writer
-    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
     store = get_typestore(Stores.LATEST)
-    store.register(get_types_from_msg("float32 grip\nstring surface\n", "robot_msgs/msg/Road"))
-    road = store.types["robot_msgs/msg/Road"](grip=0.5, surface="wet")
-    bag = tmp_path / "drive"
-    with Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+    extra = []
+    for number, (kind, (text, values)) in enumerate(definitions.items()):
+        own = get_typestore(Stores.EMPTY)
+        own.register(get_types_from_msg(text, kind))
+        extra.append((f"/extra{number}", kind, own, own.serialize_cdr(own.types[kind](**values), kind)))
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         connections = {}
-        for topic, log_ns, kind, content in [*pairs(3), ("/road", START_NS + 10**9, "robot_msgs/msg/Road", road)]:
+        for topic, log_ns, kind, content in pairs(3):
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=store)
             writer.write(connections[topic], log_ns, store.serialize_cdr(content, kind))
-    run(bag, tmp_path, copy=("/road",))
-    assert read_bag(tmp_path / "out")["/road"] == read_bag(bag)["/road"]
+        for topic, kind, own, raw in extra:
+            writer.write(writer.add_connection(topic, kind, typestore=own), START_NS + 10**9, raw)
+    return path
+
+
+def schemas(path) -> dict[str, str]:
+    with (path / f"{path.name}.mcap").open("rb") as file:
+        return {schema.name: schema.data.decode() for schema in make_reader(file).get_summary().schemas.values()}
+
+
+def test_types_are_copied_as_the_bag_defines_them(tmp_path):
+    """A type of the robot's own, and a known one as it was in another year."""
+    definitions = {
+        "robot_msgs/msg/Road": ("float32 grip\nstring surface\n", {"grip": 0.5, "surface": "wet"}),
+        "geometry_msgs/msg/Point": ("float64 x\nfloat64 y\n", {"x": 1.0, "y": 2.0}),
+    }
+    bag = bag_with_types(tmp_path / "drive", definitions)
+    run(bag, tmp_path, copy=("/extra0", "/extra1"))
+    made, original = read_bag(tmp_path / "out"), read_bag(bag)
+    for number, (kind, (text, _)) in enumerate(definitions.items()):
+        assert made[f"/extra{number}"] == original[f"/extra{number}"]
+        assert schemas(tmp_path / "out")[kind] == text
+
+
+def test_what_nobody_defines_is_left_out_of_all_and_refused_by_name(tmp_path):
+    bag = bag_with_types(tmp_path / "drive", {"robot_msgs/msg/Road": ("float32 grip\n", {"grip": 0.5})})
+    content = (bag / "drive.mcap").read_bytes()
+    (bag / "drive.mcap").write_bytes(content.replace(b"float32 grip\n", b"float32 !!ip\n"))
+    summary, said = run(bag, tmp_path, copy=("all",))
+    assert summary.exit_code == 0 and any(line.startswith("/extra0: the bag's definition of") for line in said)
+    assert set(read_bag(tmp_path / "out")) == {FUSED, SEGMENTATION, *TOPICS}
+    with pytest.raises(ConfigError, match="/extra0: the bag's definition of robot_msgs/msg/Road is damaged"):
+        run(bag, tmp_path, copy=("/extra0",), out=str(tmp_path / "again"))
 
 
 def test_progress_is_told(bag, tmp_path):

@@ -188,6 +188,14 @@ def test_other_settings_do_not_go_on_where_these_were(bag, tmp_path):
     assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT // 2
 
 
+def test_a_run_that_did_nothing_yet_is_no_obstacle(bag, tmp_path):
+    """A package that is missing, say, and the next try does without it."""
+    first = BagSettings(source=str(bag), out=str(tmp_path / "out"))
+    with pytest.raises(ConfigError, match="no Rerun viewer"):
+        run_bag(BagSettings(source=str(bag), out=str(tmp_path / "out"), rerun="live"), StubEngine())
+    assert run_bag(first, StubEngine()).answered == COUNT
+
+
 def test_finished_frames_that_are_gone_are_not_passed_over(bag, tmp_path):
     order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
     with pytest.raises(Stopped):

@@ -123,15 +123,12 @@ class BagSink:
         self._writer.open()
         if self._storage == "sqlite3":  # a commit each frame need not wait for the disk
             self._writer.storage.conn.execute("PRAGMA synchronous = OFF")
-        kinds = {self._named(topic): COMPRESSED if self._compressed else IMAGE for topic in self._topics}
-        for channel in self._copied.values():
-            self._codec.learn(channel)
-        kinds |= {topic: channel.kind for topic, channel in self._copied.items()}
+        own = COMPRESSED if self._compressed else IMAGE
+        topics = {self._named(topic): (own, self._codec.store) for topic in self._topics}
+        topics |= {topic: (channel.kind, self._codec.store_of(channel)) for topic, channel in self._copied.items()}
         self._connections = {
-            topic: self._writer.add_connection(
-                topic, kind, typestore=self._codec.store, offered_qos_profiles=[_reliable()]
-            )
-            for topic, kind in kinds.items()
+            topic: self._writer.add_connection(topic, kind, typestore=store, offered_qos_profiles=[_reliable()])
+            for topic, (kind, store) in topics.items()
         }
 
     def _flush(self) -> None:
