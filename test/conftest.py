@@ -1,9 +1,11 @@
-"""Fixtures for all tests: small real weights, a sample pair, and ROS kept apart from whoever else runs here."""
+"""Fixtures for all tests: small real weights, a sample pair, and a cache folder and ROS domain of their own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,52 @@ ROOT = Path(__file__).resolve().parent.parent
 domain = int(os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 100))))
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # parallel workers must not hear each other
     os.environ["ROS_DOMAIN_ID"] = str((domain + 37 * (1 + int(worker.removeprefix("gw")))) % 102)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor take each other's cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small images gain nothing by more, and other tests lose their cores
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait slow everybody down
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ[profile_variable()] = str(ROOT / "config" / "fastdds.xml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory) -> Iterator[Path]:
+    """The cache folder of all workers and of all that tests start: C++ operators and graphs are made once a session.
+
+    Speeds are recorded only in an ``empty_cache``. Files are renamed into place when they are whole, so workers can
+    share the folder; where two make the same one at once, the second replaces the first.
+    """
+    folder = tmp_path_factory.getbasetemp()  # with xdist a worker's own, in one that is common to all
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder / "mrfs_ros"
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch) -> Path:
+    """Where one test's own cache folder will be: nothing is compiled, exported or recorded yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "mrfs_ros"
+
+
+@pytest.fixture(scope="session")
+def operators_loaded(shared_cache) -> None:
+    """The C++ operators stay in the process, so that tests with an empty cache do not compile them again."""
+    from mrfs_ros.config import NetworkConfig
+    from mrfs_ros.engine.operators.native import NativeOperators
+    from mrfs_ros.errors import MissingPackageError
+
+    with contextlib.suppress(MissingPackageError):
+        NativeOperators(NetworkConfig())
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads, for one test."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

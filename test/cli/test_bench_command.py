@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-import torch
 
 from mrfs_ros import load_engine
 from mrfs_ros.cli.main import main
 
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory) -> Path:
-    """A fresh one: no speeds are recorded in it."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder / "mrfs_ros"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small images gain nothing by more, and lose much where other tests run beside these."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("operators_loaded", "empty_cache")
 
 
 def bench(*arguments) -> int:
@@ -55,14 +37,13 @@ def test_it_prints_the_table_keeps_it_and_auto_goes_by_it(tiny_weights, tmp_path
     assert all(f"{name} " in info.reason for name in times)
 
 
-def test_batches_are_measured_but_auto_goes_by_single_pairs(tmp_path, cache, capsys):
-    before = set(cache.glob("speeds-*"))
+def test_batches_are_measured_but_auto_goes_by_single_pairs(empty_cache, capsys):
     small = ("--sizes", "32x32", "--rounds", 1, "--backends", "eager")
     assert bench("--variants", "mit_b0,mit_b1", *small, "--batches", 2) == 0
     output = capsys.readouterr().out
     for variant in ("mit_b0", "mit_b1"):
         assert f"| {variant} | 32x32 | 2 | eager | " in output
-    assert set(cache.glob("speeds-*")) == before
+    assert not list(empty_cache.glob("speeds-*"))
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(tiny_weights, monkeypatch, capsys):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from mrfs_ros import load_engine
 from mrfs_ros.checkpoint import sha256_of
@@ -16,24 +15,6 @@ from mrfs_ros.cli.main import main
 from mrfs_ros.engine.onnx_file import read_onnx
 from mrfs_ros.sensing.image_files import read_rgb, write_png
 from mrfs_ros.types import MFNET
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory) -> Path:
-    """One for all tests that record no speeds, so that the C++ operators are compiled once."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small images gain nothing by more, and lose much where other tests run beside these."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def mrfs(*arguments) -> int:

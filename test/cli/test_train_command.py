@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from toy_run import CLASSES, course, write_pairs, write_settings
 
 import mrfs_ros
@@ -16,14 +15,12 @@ from mrfs_ros.training.run_folder import load_state
 
 
 @pytest.fixture
-def settings(tmp_path, small_pair) -> Path:
+def settings(tmp_path, small_pair, set_threads) -> Path:
     """Two 64x64 frames and three steps; what the runs saved is removed afterwards."""
     root = write_pairs(tmp_path / "data", small_pair, (64, 96))
-    threads = torch.get_num_threads()
     yield write_settings(
         tmp_path / "settings.yaml", root, steps=3, threads=1, val=[{"root": str(root), "split": "all"}]
     )
-    torch.set_num_threads(threads)
     for heavy in (*tmp_path.rglob("latest.pt*"), *tmp_path.rglob("*.safetensors*")):
         heavy.unlink()
 

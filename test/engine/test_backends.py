@@ -23,24 +23,6 @@ DETAILS = {"eager": "", "torch": "C++ operators", "torch-plain": "", "onnx": "CP
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; this PyTorch sees none")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory) -> Path:
-    """One for all tests that record no speeds, so that the C++ operators are compiled once."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small images gain nothing by more, and lose much where other tests run beside these."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def eager(tiny_weights):
     return load_engine(tiny_weights, device="cpu", backend="eager")
@@ -109,14 +91,12 @@ def test_a_batch_of_two_gives_what_its_pairs_give(tiny_weights, odd_pairs, backe
     assert_same(engine.batch(*odd_pairs), [np.stack(images) for images in zip(*singles)])
 
 
-def test_the_number_of_threads_changes_nothing(tiny_weights, odd_pairs):
+def test_the_number_of_threads_changes_nothing(tiny_weights, odd_pairs, set_threads):
     engine = load_engine(tiny_weights, device="cpu", backend="torch")
     expected = engine.batch(*odd_pairs)
     for threads in (2, 3):
-        torch.set_num_threads(threads)
-        result = engine.batch(*odd_pairs)
-        torch.set_num_threads(1)
-        assert_same(result, expected, fused=0, labels=1)
+        set_threads(threads)
+        assert_same(engine.batch(*odd_pairs), expected, fused=0, labels=1)
 
 
 def test_read_only_and_strided_images_give_the_same(engine, small_pair):

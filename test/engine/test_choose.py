@@ -20,21 +20,7 @@ SPEEDS = Speeds({"eager": 31.5, "onnx": 10.0, "torch": 12.25}, "480x640", "2026-
 NEVER_MEASURED = f"first of {', '.join(ORDER)}; mrfs bench measures which is fastest here"
 MEASURED = "measured here on 2026-01-02 at 480x640: onnx 10 ms, torch 12.25 ms, eager 31.5 ms"
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """A fresh one for each test; the C++ operators, once loaded, stay in the process."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "mrfs_ros"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small images gain nothing by more, and lose much where other tests run beside these."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("operators_loaded", "empty_cache")
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +66,15 @@ def test_a_named_backend_is_taken_whatever_was_measured(tiny_weights):
     assert (info.backend, info.reason) == ("torch-plain", "")
 
 
-def test_what_is_recorded_is_read_again_for_the_same_variant_and_threads_only(cache):
+def test_what_is_recorded_is_read_again_for_the_same_variant_and_threads_only(empty_cache, set_threads):
     assert recorded_speeds("mit_b0", "cpu") is None
     record_speeds("mit_b0", "cpu", replace(SPEEDS, date="2025-12-31"))
     record_speeds("mit_b0", "cpu", SPEEDS)
     assert recorded_speeds("mit_b0", "cpu") == SPEEDS
     assert recorded_speeds("mit_b2", "cpu") is None
-    assert len(list(cache.iterdir())) == 1
-    torch.set_num_threads(2)
-    other_threads = recorded_speeds("mit_b0", "cpu")
-    torch.set_num_threads(1)
-    assert other_threads is None
+    assert len(list(empty_cache.iterdir())) == 1
+    set_threads(torch.get_num_threads() + 1)
+    assert recorded_speeds("mit_b0", "cpu") is None
 
 
 @pytest.mark.parametrize(
@@ -107,9 +91,9 @@ def test_what_is_recorded_is_read_again_for_the_same_variant_and_threads_only(ca
     ],
     ids=["empty", "half", "bytes", "list", "too little", "no names", "no numbers", "unknown backend"],
 )
-def test_damaged_measurements_count_as_none(tiny_weights, cache, content):
+def test_damaged_measurements_count_as_none(tiny_weights, empty_cache, content):
     record_speeds("mit_b0", "cpu", SPEEDS)
-    (path,) = cache.iterdir()
+    (path,) = empty_cache.iterdir()
     path.write_bytes(content)
     info = auto(tiny_weights)
     assert (info.backend, info.reason) == ("torch", NEVER_MEASURED)

@@ -15,15 +15,6 @@ from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import MFNET
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory) -> Path:
-    """One for all tests that record no speeds, so that the C++ operators are compiled once."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
-
-
 @pytest.fixture(scope="module")
 def engine(tiny_weights):
     return load_engine(tiny_weights, device="cpu", backend="eager")

@@ -24,24 +24,6 @@ from mrfs_ros.types import MFNET
 SHAPE = (1, 64, 96)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory) -> Path:
-    """A fresh one: what is exported on demand must not be there yet."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small images gain nothing by more, and lose much where other tests run beside these."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def model(tiny_weights):
     return load_model(tiny_weights)
@@ -60,8 +42,7 @@ def pair(small_pair) -> tuple[np.ndarray, np.ndarray]:
     return rgb[:64, :96], thermal[:64, :96]
 
 
-def test_a_file_in_the_cache_that_was_cut_short_is_made_again(exported, model, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_file_in_the_cache_that_was_cut_short_is_made_again(exported, model, empty_cache):
     on_demand = ExportedOnDemand(model.network, model.classes, "key")
     content = exported.read_bytes()
     path = cache_folder() / f"key-{__version__}-1x64x96.onnx"
@@ -229,11 +210,11 @@ def test_an_interrupted_export_leaves_what_was_there(model, tmp_path, monkeypatc
     assert not (tmp_path / "new.onnx").exists()
 
 
-def test_on_demand_a_shape_is_exported_once(model, cache):
+def test_on_demand_a_shape_is_exported_once(model, empty_cache):
     # Random weights have no checksum: it takes the whole key to tell the files of two untrained networks apart.
     keys = [load_engine("untrained", "cpu", "onnx", classes=name)._graphs.key for name in ("MFNet", "FMB")]
     first = ExportedOnDemand(model.network, model.classes, keys[0]).graph((1, 32, 32))
-    assert list((cache / "mrfs_ros").iterdir()) == [first]
+    assert list(empty_cache.iterdir()) == [first]
     assert read_onnx(first).shape == (1, 32, 32)
     written = first.stat().st_mtime_ns
     assert ExportedOnDemand(model.network, model.classes, keys[0]).graph((1, 32, 32)) == first

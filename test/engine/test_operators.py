@@ -334,14 +334,11 @@ def every_operator(native: NativeOperators) -> dict[str, Tensor]:
     }
 
 
-def test_number_of_threads_changes_no_bit(native):
-    threads, results = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            results.append(every_operator(native))
-    finally:
-        torch.set_num_threads(threads)
+def test_number_of_threads_changes_no_bit(native, set_threads):
+    results = []
+    for count in (1, 2, 3):
+        set_threads(count)
+        results.append(every_operator(native))
     for name, expected in results[0].items():
         for result in results[1:]:
             assert torch.equal(result[name], expected), name
@@ -350,13 +347,6 @@ def test_number_of_threads_changes_no_bit(native):
 def test_a_head_that_does_not_fill_registers_is_refused():
     with pytest.raises(ConfigError, match="head_width: the C\\+\\+ operators take multiples of 16, got 40"):
         NativeOperators(NetworkConfig(head_width=40))
-
-
-@pytest.fixture
-def empty_cache(tmp_path, monkeypatch) -> Path:
-    """The folder in which the operators will lie; nothing is compiled yet."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "mrfs_ros"
 
 
 def test_without_a_compiler_the_text_says_how_to_get_one(empty_cache, monkeypatch):
@@ -417,6 +407,7 @@ def test_a_cache_that_cannot_be_made_names_the_variable_to_set(tmp_path, monkeyp
 
 
 def test_a_cache_that_cannot_be_written_names_the_variable_to_set(empty_cache):
+    empty_cache.parent.mkdir()
     empty_cache.symlink_to("/proc/self")  # a folder in which nobody, not even root, can make a file
     with pytest.raises(MrfsError, match="XDG_CACHE_HOME"):
         built_library()

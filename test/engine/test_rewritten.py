@@ -30,15 +30,6 @@ SMALL = NetworkConfig(head_width=48)
 LOGITS, FUSED = 3e-5, 3e-6  # four times what float32 was measured to lose
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small maps gain nothing from a second one, which beside other busy processes takes four times as long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module", params=["native", "plain"])
 def operators(request) -> PlainOperators:
     if request.param == "plain":

@@ -138,8 +138,8 @@ def test_one_process_needs_no_group():
     assert not Processes(1, 2, CPU).first
 
 
-def test_threads_are_set_where_asked_for():
-    assert torch.get_num_threads() == 1
+def test_threads_are_set_where_asked_for(set_threads):
+    set_threads(1)
     join("cpu", threads=2)
     assert torch.get_num_threads() == 2
     join("cpu")
