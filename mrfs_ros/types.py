@@ -9,6 +9,8 @@ import numpy as np
 
 from mrfs_ros.errors import ConfigError, ImageError
 
+MIN_SIDE = 32
+"""Smallest height and width in pixels: below it the spatial reductions of the attention have nothing to reduce."""
 UNLABELLED = 255
 """Label id of pixels without a class: ignored in training and scoring, never coloured."""
 

@@ -8,8 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from mrfs_ros.errors import ImageError
-from mrfs_ros.network.mrfs import MIN_SIDE
-from mrfs_ros.types import ClassSet, FusionResult
+from mrfs_ros.types import MIN_SIDE, ClassSet, FusionResult
 
 UNTRAINED_NOTICE = "UNTRAINED network: random weights"
 

@@ -10,7 +10,8 @@ from torch.nn import functional
 from mrfs_ros.engine.eager import EagerEngine
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.network.mrfs import MIN_SIDE, MRFS, MRFSOutput
+from mrfs_ros.network.mrfs import MRFS, MRFSOutput
+from mrfs_ros.types import MIN_SIDE
 
 STRIDE = 2 / 3
 """Share of the window between two of its positions (released MRFS evaluation)."""

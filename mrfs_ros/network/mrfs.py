@@ -16,9 +16,7 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.network.backbone import DualEncoder, Features
 from mrfs_ros.network.heads import FusionHead, SegmentationHead
 from mrfs_ros.network.variants import VARIANTS
-
-MIN_SIDE = 32
-"""Smallest height and width in pixels: below it the spatial reductions of the attention have nothing to reduce."""
+from mrfs_ros.types import MIN_SIDE
 
 
 class MRFSOutput(NamedTuple):

@@ -50,6 +50,9 @@ def _start(make_node: Callable | None):
 
     from mrfs_ros.ros.node import MrfsNode
 
+    if make_node is None:
+        import mrfs_ros.engine.load  # noqa: F401 - imports torch, before rclpy has handlers of signals of its own
+
     try:
         rclpy.init()
     except Exception as error:  # of several types, none of them public: unknown --ros-args, missing files, bad YAML

@@ -24,7 +24,7 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine import Engine, load_engine
+from mrfs_ros.engine import Engine
 from mrfs_ros.engine.intake import check_pair_messages
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
@@ -64,9 +64,7 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._engine = engine or load_engine(
-            config.weights, config.device, config.backend, classes=config.classes, precision=config.precision
-        )
+        self._engine = engine or _loaded(config)
         loaded = time.monotonic()
         _warm_up(self._engine, config.warmup_height, config.warmup_width)
         ready = time.monotonic()
@@ -309,6 +307,14 @@ class MrfsNode(Node):
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
+
+
+def _loaded(config: NodeConfig) -> Engine:
+    from mrfs_ros.engine import load_engine  # here: it imports torch, which an engine of one's own may not need
+
+    return load_engine(
+        config.weights, config.device, config.backend, classes=config.classes, precision=config.precision
+    )
 
 
 def _warm_up(engine: Engine, height: int, width: int) -> None:

@@ -16,6 +16,7 @@ from harness import BEST_EFFORT, HERE, NodeProcess, image, numbered_pair, pixels
 from make_bag import make_bag
 
 S, MS = 10**9, 10**6
+GROWTH_KB = 6_000  # what the C library's heap may gain while frames pass
 
 
 def garbage(number: int, stamp: int) -> tuple[str, object, str]:
@@ -220,7 +221,7 @@ def test_a_slow_engine_under_30_hz(tmp_path, cameras):
         assert np.quantile(latencies, 0.95) < 0.4  # all of them but for hiccups of a shared machine
         stamps = [stamp for stamp, _ in world.received["fused"]]
         assert stamps == sorted(stamps)
-        assert memory[1] < 1.02 * memory[0]
+        assert memory[1] < memory[0] + GROWTH_KB
         world.spin_for(1.1)
         dropped = int(world.value("mrfs: inputs", "dropped replaced_by_newer"))
         assert dropped + len(stamps) == 30 * 6
@@ -331,7 +332,7 @@ def test_soak_of_20_000_frames(tmp_path, cameras):
                 marks.append((node.status_kb("VmRSS"), node.open_files()))
         (memory_before, files_before), (memory, files) = marks
         print(f"RSS {memory_before} -> {memory} kB, files {files_before} -> {files}")
-        assert memory < 1.02 * memory_before
+        assert memory < memory_before + GROWTH_KB
         assert files == files_before
 
 

@@ -257,6 +257,12 @@ def test_two_nodes_in_two_namespaces(tmp_path, cameras):
                 assert (pixels_of(answer) == numbered_pair(10 * number + frame)[0]).all()
 
 
+def test_an_engine_of_ones_own_needs_no_torch():
+    code = "import mrfs_ros.ros.node, sys; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "False\n"), run.stderr
+
+
 def test_help_names_the_parameters():
     run = subprocess.run([sys.executable, "-m", "mrfs_ros.ros.main", "--help"], capture_output=True, text=True)
     assert run.returncode == 0
