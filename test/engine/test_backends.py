@@ -192,6 +192,7 @@ for name, compiler in {"no compiler": "/nowhere", "broken": "/bin/false", "usele
         answers[name] = str(load_engine(weights, "cpu", "torch").info)
     except Exception as error:
         answers[name] = repr(error)
+answers["compiler of PyTorch"] = "torch._dynamo" in sys.modules
 del os.environ["CXX"]
 os.environ["XDG_CACHE_HOME"] = weights  # a file: no folder can be below it
 answers["no cache"] = str(load_engine(weights, "cpu").info)
@@ -200,7 +201,7 @@ print(json.dumps(answers))
 
 
 @pytest.fixture(scope="module")
-def lacking(tiny_weights, tmp_path_factory) -> dict[str, str]:
+def lacking(tiny_weights, tmp_path_factory) -> dict[str, str | bool]:
     """What the engines say where the optional packages, a compiler, or a cache folder are missing."""
     folder = tmp_path_factory.mktemp("lacking")
     for name in ("onnx", "onnxruntime", "openvino"):
@@ -247,3 +248,7 @@ def test_a_missing_package_comes_with_the_line_that_installs_it(lacking, what, t
 def test_without_cpp_operators_torch_runs_plain_ones_and_says_why(lacking, what, text):
     assert "torch (plain operators, slower: " in lacking[what]
     assert text in lacking[what]
+
+
+def test_engines_on_the_cpu_start_without_pytorchs_compiler(lacking):
+    assert not lacking["compiler of PyTorch"], "its import takes longer than all else"
