@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from toy_run import CLASSES, CPU, course, metrics, trainer_of, write_pairs, write_settings
 
 from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.cli.main import main
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import build_network
@@ -95,30 +97,22 @@ def batch_of(datasets) -> dict[str, torch.Tensor]:
     }
 
 
-def command(settings: Path, out: Path, *more: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "mrfs_ros.cli.main",
-        "train",
-        str(settings),
-        "--out",
-        str(out),
-        "--device",
-        "cpu",
-        *more,
-    ]
+def arguments(settings: Path, out: Path, *more: str) -> list[str]:
+    return ["train", str(settings), "--out", str(out), "--device", "cpu", *more]
 
 
 def kill_after_step(process: subprocess.Popen, out: Path, step: int, timeout_s: float = 300) -> None:
     """SIGKILL, to the process and its workers, some moment after the metrics of ``step`` appear."""
     deadline = time.monotonic() + timeout_s
-    while f'"step": {step},' not in (text(out / "metrics.jsonl")):
-        assert process.poll() is None, "the run ended before it was killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.15))
-    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        while f'"step": {step},' not in (text(out / "metrics.jsonl")):
+            assert process.poll() is None, "the run ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.15))
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def text(path: Path) -> str:
@@ -126,7 +120,7 @@ def text(path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings):
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set_threads):
     """Validation, means over several steps, dropout, workers, warm-up: nothing may notice."""
     every = {"log_every": 2, "save_every": 3, "eval_every": 5}  # on purpose none a multiple of the others
     root = str(tmp_path / "data")
@@ -136,18 +130,20 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings):
     )  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with (tmp_path / "log").open("w") as log:
-        one = subprocess.Popen(command(file, whole), stdout=log, stderr=log)
-        other = subprocess.Popen(command(file, killed), stdout=log, stderr=log, start_new_session=True)
-        try:
-            last = random.choice((4, 5, 6, 8))
-            kill_after_step(other, killed, last)
-            assert (other.wait(), one.wait(timeout=300)) == (-signal.SIGKILL, 0), text(tmp_path / "log")
-        finally:
-            one.kill()
-            other.kill()
+        mrfs = partial(subprocess.Popen, stdout=log, stderr=log)
+        program = [sys.executable, "-m", "mrfs_ros.cli.main"]
+        first = mrfs([*program, *arguments(file, killed)], start_new_session=True)
+        last = random.choice((4, 5, 6, 8))
+        kill_after_step(first, killed, last)
+        assert first.wait() == -signal.SIGKILL, text(tmp_path / "log")
         began = load_state(killed)["step"]
         assert began in (3, 6, 9, 12)
-        subprocess.run(command(file, killed, "--resume"), stdout=log, stderr=log, check=True, timeout=300)
+        second = mrfs([*program, *arguments(file, killed, "--resume")])
+        try:
+            assert main(arguments(file, whole)) == 0  # meanwhile, in this process
+            assert second.wait(timeout=300) == 0, text(tmp_path / "log")
+        finally:
+            second.kill()
     assert f"run folder {killed}, step {began} of 14" in text(tmp_path / "log")
     for name in ("last", "best"):
         expected, got = weights(whole / f"{name}.safetensors"), weights(killed / f"{name}.safetensors")
