@@ -42,7 +42,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-core: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not ros and not slow and not soak"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ros and not slow and not soak"
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak -s

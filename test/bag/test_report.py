@@ -97,6 +97,7 @@ def test_pictures_enlarge_and_classes_can_be_hidden(browser, needs_packages, tmp
     assert browser.problems == []
 
 
+@pytest.mark.slow
 def test_runs_with_nothing_or_little_to_show(browser, needs_packages, tmp_path):
     bare = [made_entry(0, thermal_stamp_ns=None, metrics={}, shares=(1.0, *[0.0] * 9))]
     for name, entries, charts in (("none", [], 0), ("bad", [bad_entry(i) for i in range(3)], 1), ("bare", bare, 1)):

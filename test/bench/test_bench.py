@@ -22,7 +22,7 @@ def model(tiny_weights):
     return load_model(tiny_weights)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def case(tiny_weights) -> Case:
     return Case(str(tiny_weights), "mit_b0", (64, 96), 2)
 
@@ -38,7 +38,7 @@ def measured(case, model) -> tuple[list[Timing], int]:
     return timings, len(notes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def alone(case) -> Alone:
     return run_alone(case, "cpu", "torch")
 
@@ -100,6 +100,7 @@ def test_a_case_says_what_it_is():
     assert str(Case("", "mit_b2", (480, 640), 4)) == "mit_b2 480x640 x4"
 
 
+@pytest.mark.slow
 def test_alone_an_engine_has_a_process_of_its_own(alone):
     assert (alone.backend, alone.keeps_memory) == ("torch", True)
     assert alone.first_ms > 0
@@ -123,6 +124,7 @@ def close(text: str, number: float) -> bool:
     return float(text) == pytest.approx(number, rel=0.01, abs=0.01)
 
 
+@pytest.mark.slow
 def test_every_number_is_in_the_tables(measured, case, alone, tmp_path):
     timings = measured[0]
     other = Case("untrained", "mit_b2", (480, 640), 1)
@@ -156,6 +158,7 @@ def test_without_problems_there_is_no_list_of_them(measured, case):
     assert len(tables(text)) == 1
 
 
+@pytest.mark.slow
 def test_programs_read_the_same_numbers_as_json(measured, case, alone, tmp_path):
     report = Report("cpu", ROUNDS, [(case, measured[0])], [(case, [alone])])
     report.write(tmp_path)

@@ -24,7 +24,7 @@ def mrfs(*arguments) -> int:
         return end.code
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def exported_saying(tiny_weights, tmp_path_factory) -> tuple[Path, str]:
     """An exported file, and what the command printed."""
     path = tmp_path_factory.mktemp("exported") / "new" / "tiny.onnx"
@@ -45,6 +45,7 @@ def pair_files(tmp_path, small_pair) -> tuple[Path, Path]:
     return tmp_path / "street.png", tmp_path / "street_ir.png"
 
 
+@pytest.mark.slow
 def test_a_weights_file_becomes_an_onnx_file(exported, tiny_weights):
     file = read_onnx(exported)
     assert (file.shape, file.classes, file.config.variant) == ((1, 96, 128), MFNET, "mit_b0")
@@ -53,6 +54,7 @@ def test_a_weights_file_becomes_an_onnx_file(exported, tiny_weights):
     assert list(exported.parent.iterdir()) == [exported]
 
 
+@pytest.mark.slow
 def test_it_says_what_it_wrote_and_that_it_checked(exported_saying):
     path, printed = exported_saying
     written, checked = printed.splitlines()
@@ -60,6 +62,7 @@ def test_it_says_what_it_wrote_and_that_it_checked(exported_saying):
     assert checked.startswith("checked in ONNX Runtime: ")
 
 
+@pytest.mark.slow
 def test_fuse_takes_the_file(exported, tiny_weights, pair_files, small_pair, tmp_path, capsys):
     rgb, thermal = pair_files
     images = ("--rgb", rgb, "--thermal", thermal, "--out", tmp_path / "out", "--device", "cpu")
@@ -71,6 +74,7 @@ def test_fuse_takes_the_file(exported, tiny_weights, pair_files, small_pair, tmp
     assert np.abs(read_rgb(tmp_path / "out" / "street_fused.png").astype(int) - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_fuse_names_the_size_that_the_file_is_for(exported, pair_files, small_pair, tmp_path, capsys):
     rgb, thermal = pair_files
     for path, image in zip(pair_files, small_pair):
@@ -82,12 +86,14 @@ def test_fuse_names_the_size_that_the_file_is_for(exported, pair_files, small_pa
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_fuse_refuses_classes_that_the_file_has_not(exported, pair_files, tmp_path, capsys):
     images = ("--rgb", pair_files[0], "--thermal", pair_files[1], "--out", tmp_path / "out", "--device", "cpu")
     assert mrfs("fuse", *images, "--weights", exported, "--classes", "PST900") == 2
     assert "PST900 (5) was asked for" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_info_tells_what_the_file_takes(exported, capsys):
     assert mrfs("info", exported) == 0
     output = capsys.readouterr().out

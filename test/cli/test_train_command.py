@@ -40,6 +40,7 @@ def test_help_tells_how_to_go_on(capsys):
     assert "torchrun" in text
 
 
+@pytest.mark.slow
 def test_a_short_run_from_end_to_end(settings, tmp_path, small_pair, capsys):
     out = tmp_path / "runs" / "a"
     assert train(settings, out, "--set", "tensorboard=true", "--set", "log_every=1") == 0
@@ -60,6 +61,7 @@ def test_a_short_run_from_end_to_end(settings, tmp_path, small_pair, capsys):
     assert read_checkpoint(out / "best.safetensors").provenance["scores"]["mIoU"] == score
 
 
+@pytest.mark.slow
 def test_a_run_is_refused_gone_on_with_and_not_mixed(settings, tmp_path, capsys):
     assert train(settings, tmp_path / "a") == 0
     assert train(settings, tmp_path / "a") == 2
@@ -71,6 +73,7 @@ def test_a_run_is_refused_gone_on_with_and_not_mixed(settings, tmp_path, capsys)
     assert load_state(tmp_path / "a")["step"] == 3
 
 
+@pytest.mark.slow
 def test_a_time_budget_ends_the_run(settings, tmp_path, capsys):
     assert train(settings, tmp_path / "a", "--set", "steps=1000000", "--time-budget", "0.5s") == 0
     steps = load_state(tmp_path / "a")["step"]

@@ -28,7 +28,13 @@ def eager(tiny_weights):
     return load_engine(tiny_weights, device="cpu", backend="eager")
 
 
-@pytest.fixture(scope="module", params=BACKENDS[1:])
+EXPORTED = ("onnx", "openvino")  # which takes seconds
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in EXPORTED else ()) for name in BACKENDS[1:]],
+)
 def engine(request, tiny_weights):
     return load_engine(tiny_weights, device="cpu", backend=request.param)
 
@@ -200,7 +206,7 @@ print(json.dumps(answers))
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lacking(tiny_weights, tmp_path_factory) -> dict[str, str | bool]:
     """What the engines say where the optional packages, a compiler, or a cache folder are missing."""
     folder = tmp_path_factory.mktemp("lacking")
@@ -222,6 +228,7 @@ def lacking(tiny_weights, tmp_path_factory) -> dict[str, str | bool]:
     return json.loads(run.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what, text",
     [
@@ -236,6 +243,7 @@ def test_a_missing_package_comes_with_the_line_that_installs_it(lacking, what, t
     assert f'"{extra}": [' in (ROOT / "setup.py").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what, text",
     [
@@ -250,5 +258,6 @@ def test_without_cpp_operators_torch_runs_plain_ones_and_says_why(lacking, what,
     assert text in lacking[what]
 
 
+@pytest.mark.slow
 def test_engines_on_the_cpu_start_without_pytorchs_compiler(lacking):
     assert not lacking["compiler of PyTorch"], "its import takes longer than all else"

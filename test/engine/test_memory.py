@@ -9,7 +9,10 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and limits the address space")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and limits the address space"),
+    pytest.mark.slow,
+]
 
 START = """
 import resource, sys, threading
@@ -72,7 +75,7 @@ for images in large:
 """
 
 
-@pytest.fixture(scope="module", params=["torch", "eager"])
+@pytest.fixture(scope="session", params=["torch", "eager"])
 def story(request, tiny_weights) -> tuple[str, list[str]]:
     """The backend, and what a process with such an engine tells of its frames' page faults and of pairs too large."""
     return request.param, run(ENGINE, tiny_weights, request.param)

@@ -22,6 +22,7 @@ from mrfs_ros.errors import CheckpointError, ConfigError, ImageError
 from mrfs_ros.types import MFNET
 
 SHAPE = (1, 64, 96)
+pytestmark = pytest.mark.slow  # an export takes seconds
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,10 @@ def model(tiny_weights):
     return load_model(tiny_weights)
 
 
-@pytest.fixture(scope="module")
-def exported(model, tmp_path_factory) -> Path:
+@pytest.fixture(scope="session")
+def exported(tiny_weights, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    model = load_model(tiny_weights)
     export_onnx(path, model.network, model.classes, SHAPE, {"made by": "a test"})
     return path
 

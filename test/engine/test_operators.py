@@ -395,6 +395,7 @@ def test_it_is_compiled_once(runs, empty_cache):
     assert runs.read_text().split() == ["run", "run"]  # once to compile, once to link
 
 
+@pytest.mark.slow
 def test_a_half_written_library_is_compiled_again(runs, empty_cache):
     # Loaded as it is, it would end the process by SIGBUS: hence a process of its own.
     code = """

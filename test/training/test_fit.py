@@ -155,6 +155,7 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set
     assert {"val/mIoU", "val/IoU/hot", "total", "rate"} <= {name for _, name, _ in metrics(whole)}
 
 
+@pytest.mark.slow
 def test_means_are_those_of_the_steps_between_entries(tmp_path, settings):
     common = {"steps": 5, "save_every": 100, "eval_every": 100}
     run(settings(log_every=1, **common), tmp_path / "each")
@@ -166,6 +167,7 @@ def test_means_are_those_of_the_steps_between_entries(tmp_path, settings):
     assert third[5] == pytest.approx((each[4] + each[5]) / 2, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_rate_warms_up_and_falls(tmp_path, settings):
     run(settings(steps=6, warmup_steps=2, rate=1e-3, poly_power=1.0, log_every=1), tmp_path / "out")
     expected = {s + 1: 1e-3 * min(1, (s + 1) / 2) * (1 - s / 6) for s in range(6)}
@@ -188,6 +190,7 @@ def test_a_time_budget_ends_the_run_and_the_rate_reaches_zero(tmp_path, settings
     assert load_state(tmp_path / "out")["step"] == trainer.step
 
 
+@pytest.mark.slow
 def test_a_finished_run_has_nothing_to_go_on_to(tmp_path, settings):
     file = settings(steps=3)
     run(file, tmp_path / "out")
@@ -203,6 +206,7 @@ def test_a_finished_run_has_nothing_to_go_on_to(tmp_path, settings):
     assert all(torch.equal(after[0][name], tensor) for name, tensor in before[0].items())
 
 
+@pytest.mark.slow
 def test_validation_chooses_the_best_weights(tmp_path, settings):
     """Of three validations the second scores highest; best is its average in half precision, last is the third's."""
     seen, scores = [], [0.2, 0.5, 0.1]
@@ -232,6 +236,7 @@ def test_a_score_of_zero_is_a_result_too(tmp_path, settings):
     assert read_checkpoint(tmp_path / "out" / "best.safetensors").provenance["scores"] == {"mIoU": 0.0}
 
 
+@pytest.mark.slow
 def test_without_validation_the_last_average_is_the_result(tmp_path, settings):
     trainer, _, _ = run(settings(steps=4, eval_every=2, ema_decay=0.5), tmp_path / "out")
     best = read_checkpoint(tmp_path / "out" / "best.safetensors")
@@ -255,6 +260,7 @@ def test_what_the_weights_say_of_their_making(tmp_path, settings):
     assert folder.origin.items() <= provenance.items()
 
 
+@pytest.mark.slow
 def test_pairs_without_labels_train_the_fusion_alone(tmp_path, settings, view):
     root = write_pairs(tmp_path / "unlabelled", view, (64, 64), labelled=False)
     file = settings(train=[{"root": str(root), "split": "all"}], steps=6, log_every=1, class_weights="median")
