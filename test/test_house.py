@@ -49,6 +49,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     "av": {"bag"},
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     **{package: {"bag"} for package in ("plotly", "jinja2", "rerun")},
+    **{package: {"bag"} for package in ("ray", "fsspec")},
     "launch": set(),
     "launch_ros": set(),
 }
@@ -68,6 +69,8 @@ INSIDE_FUNCTIONS_ONLY = {
     "plotly",
     "jinja2",
     "rerun",
+    "ray",
+    "fsspec",
 }
 
 

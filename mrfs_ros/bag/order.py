@@ -43,18 +43,22 @@ def journal_path(settings: BagSettings) -> Path | None:
 
 def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, Any]:
     """Everything that the results depend on, by name."""
-    asked = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
     source = Path(settings.source)
     files = [source] if source.is_file() else sorted(file for file in source.iterdir() if file.is_file())
     return {
-        **asked,
-        **{name: getattr(settings.node, name) for name in _OF_THE_NODE},
+        **wishes_of(settings),
         "copy": sorted(plan.copied),
         "source files": [[file.name, file.stat().st_size] for file in files],
         "weights": info.sha256 or str(info),
         "classes": list(info.classes.names),
         "mrfs_ros": __version__,
     }
+
+
+def wishes_of(settings: BagSettings) -> dict[str, Any]:
+    """The settings that the results depend on, by name; bag and network not looked at yet."""
+    asked = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
+    return {**asked, **{name: getattr(settings.node, name) for name in _OF_THE_NODE}}
 
 
 def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:
