@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import bag, bench, evaluate, export, fuse, info, ros_commands, train
+from mrfs_ros.cli import bag, bags, bench, evaluate, export, fuse, info, ros_commands, train
 from mrfs_ros.errors import MrfsError
 
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out
   mrfs bag drive --out drive_mrfs --video drive.mp4
+  mrfs bags 'recordings/*' --out results --ray local
   mrfs info models/weights.safetensors
   mrfs bench
 """
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fuse, bag, info, train, evaluate, export, bench):
+    for command in (fuse, bag, bags, info, train, evaluate, export, bench):
         command.add_parser(commands).set_defaults(run=command.run)
     ros_commands.add_parsers(commands)
     return top

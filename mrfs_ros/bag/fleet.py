@@ -1,0 +1,150 @@
+"""Many bags through the network: finds them, leaves out what is done, runs the rest, tells how each ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mrfs_ros import __version__
+from mrfs_ros.bag import fleet_report, remote
+from mrfs_ros.bag.find import find_bags, named
+from mrfs_ros.bag.fleet_task import DONE, RESULTS, Outcome, Task, earlier, run_task
+from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.config import setting
+from mrfs_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mrfs_ros.engine import Engine
+
+ASKED = "bags.json"
+RESERVED = (ASKED, DONE, fleet_report.TABLE, fleet_report.FACTS)
+LOOKS = 8  # done.json read at once: behind URLs each takes a while
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetSettings:
+    """Bags in, a folder of results for each of them out."""
+
+    bags: tuple[str, ...] = ()  # bags, globs, .txt lists of both; paths or URLs
+    out: str = setting("", "Folder (path or URL) that gets a folder for each bag.")
+    results: tuple[str, ...] = ("out",)  # of RESULTS
+    run: BagSettings = field(default_factory=BagSettings)  # the same for each bag
+    ray: str = setting(
+        "", "Ray cluster: auto, local (begun here), ray://host:port; empty = none, one bag after another."
+    )
+    cores: int = setting(2, "Cores of each engine on a Ray cluster, where it has no GPU.", low=1, high=1024)
+    retries: int = setting(2, "More tries for a bag whose worker died or whose copying failed.", low=0, high=100)
+    scratch: str = setting("", "Local folder for bags fetched from URLs; empty = in the user's cache folder.")
+
+
+def run_fleet(settings: FleetSettings, say: Callable[[str], None]) -> list[Outcome]:
+    """Run every bag that is not done yet; return how each ended, in the order asked for.
+
+    ``say`` gets a line now and then. The same call again goes on where this one was. Writes summary.md and
+    summary.json into ``settings.out``, also when it is interrupted. ConfigError when that folder holds results of
+    other settings, or a list or glob yields no bags.
+    """
+    tasks = planned(settings)
+    with ThreadPoolExecutor(LOOKS) as pool:
+        outcomes = {task.name: outcome for task, outcome in zip(tasks, pool.map(earlier, tasks)) if outcome}
+    waiting = [task for task in tasks if task.name not in outcomes]
+    say(f"{len(tasks)} bags, {len(outcomes)} of them done earlier")
+    try:
+        for outcome in _runner(settings, say)(waiting) if waiting else ():
+            outcomes[outcome.name] = outcome
+            say(f"[{len(outcomes)}/{len(tasks)}] {fleet_report.line(outcome)}")
+    finally:
+        ended = [outcomes.get(task.name) or Outcome(bag=task.bag, name=task.name) for task in tasks]
+        fleet_report.write(ended, settings.out)
+        with suppress(OSError, IndexError):
+            Path(tasks[0].scratch).rmdir()
+    return ended
+
+
+def _runner(settings: FleetSettings, say: Callable[[str], None]) -> Callable[[Sequence[Task]], Iterator[Outcome]]:
+    if settings.ray:
+        from mrfs_ros.bag.ray_workers import on_ray
+
+        return lambda tasks: on_ray(tasks, settings.ray, settings.cores, settings.retries, say)
+    return lambda tasks: one_after_another(tasks, loaded_engine(settings.run), settings.retries)
+
+
+def one_after_another(tasks: Sequence[Task], engine: Engine, retries: int) -> Iterator[Outcome]:
+    """Run the bags in this process; how each ended, as they end."""
+    waiting, tries = deque(tasks), Counter()
+    while waiting:
+        task = waiting.popleft()
+        outcome = run_task(task, engine)
+        tries[task.name] += 1
+        if outcome.passing and tries[task.name] <= retries:
+            waiting.append(task)
+        else:
+            yield outcome
+
+
+def loaded_engine(run: BagSettings) -> Engine:
+    """The engine that a run asks for; errors as of ``load_engine``."""
+    from mrfs_ros.engine import load_engine
+
+    node = run.node
+    return load_engine(node.weights, node.device, node.backend, classes=node.classes, precision=node.precision)
+
+
+def planned(settings: FleetSettings) -> list[Task]:
+    """A task for each bag; what was asked for and the names given are kept beside the results, for the next call."""
+    if not settings.results or set(settings.results) - set(RESULTS):
+        raise ConfigError(f"results: expected one or more of {', '.join(RESULTS)}, got {settings.results}")
+    out = settings.out if remote.is_url(settings.out) else str(Path(settings.out).expanduser().absolute())
+    place = remote.joined(out, ASKED)
+    asked = asked_for(settings)
+    said = json.loads(remote.read_text(place) or '{"names": {}}')
+    before = said.get("settings", asked)
+    if different := sorted(key for key in {*before, *asked} if before.get(key) != asked.get(key)):
+        raise ConfigError(
+            f"{settings.out} holds results of a run with other settings ({', '.join(different)}): "
+            "repeat them, or choose another --out"
+        )
+    bags = find_bags(settings.bags)
+    names = named(bags, said["names"], RESERVED)
+    kept = {"mrfs_ros": __version__, "settings": asked, "names": {**said["names"], **names}}
+    if kept != said:
+        remote.write_text(place, json.dumps(kept, indent=1) + "\n")
+    key = hashlib.sha256(json.dumps([out, asked]).encode()).hexdigest()[:16]
+    scratch = settings.scratch or str(_cache() / "bags")
+    return [
+        Task(
+            bag=bag, name=name, out=out, scratch=str(Path(scratch, key)), results=settings.results,
+            settings=settings.run,
+        )
+        for bag, name in names.items()
+    ]  # fmt: skip
+
+
+def asked_for(settings: FleetSettings) -> dict[str, Any]:
+    """All that the results depend on, by name: weights by their content, wherever they lie."""
+    from mrfs_ros.bag.order import wishes_of
+    from mrfs_ros.checkpoint import sha256_of
+    from mrfs_ros.shipped import shipped_model
+
+    node = settings.run.node
+    weights = Path(node.weights or shipped_model()).expanduser()
+    asked = {name: value for name, value in wishes_of(settings.run).items() if name not in ("source", *RESULTS)}
+    asked |= {
+        "weights": sha256_of(weights) if weights.is_file() else node.weights,
+        "classes": node.classes,
+        "results": settings.results,
+    }
+    return json.loads(json.dumps(asked))
+
+
+def _cache() -> Path:
+    from mrfs_ros.engine.cache import cache_folder
+
+    return cache_folder()

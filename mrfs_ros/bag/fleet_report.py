@@ -1,0 +1,88 @@
+"""How many bags ended: one table for people, the same facts for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from mrfs_ros.bag import remote
+from mrfs_ros.bag.fleet_task import Outcome
+
+TABLE, FACTS = "summary.md", "summary.json"
+COLUMNS = ("bag", "pairs", "answered", "skipped", "damage", "seconds", "frames/s", "state")
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """A row for each bag, one for all of them, and below it each bag's losses and damage."""
+    rows = [COLUMNS, ("---", *["---:"] * 6, "---"), *map(_row, outcomes), _total(outcomes)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    losses = [f"- {outcome.name}: {loss}" for outcome in outcomes for loss in _losses(outcome)]
+    return "\n".join([*lines, *(["", *losses] if losses else [])]) + "\n"
+
+
+def write(outcomes: Sequence[Outcome], folder: str) -> None:
+    """Write summary.md and summary.json into a folder, path or URL, each whole or not at all."""
+    facts = [
+        {**asdict(outcome), "state": outcome.state, "frames_per_s": _rate([outcome]), "skipped": _skipped(outcome)}
+        for outcome in outcomes
+    ]
+    remote.write_text(remote.joined(folder, TABLE), markdown(outcomes))
+    remote.write_text(remote.joined(folder, FACTS), json.dumps({"bags": facts}, indent=1) + "\n")
+
+
+def line(outcome: Outcome) -> str:
+    """How a bag ended, in one line."""
+    if outcome.summary is None:
+        return f"{outcome.name}: {outcome.state}"
+    summary = outcome.summary
+    resumed = f", {summary.resumed_at} of them from an earlier run" if summary.resumed_at else ""
+    return f"{outcome.name}: {outcome.state}, {summary.answered} of {summary.pairs} pairs{resumed}"
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    if outcome.summary is None:
+        return (_cell(outcome.name), *[""] * 6, _cell(outcome.state))
+    summary = outcome.summary
+    counts = (summary.pairs, summary.answered, _skipped(outcome), len(summary.damage))
+    numbers = (*map(str, counts), f"{summary.seconds:.1f}", f"{_rate([outcome]):.1f}")
+    return _cell(outcome.name), *numbers, _cell(outcome.state)
+
+
+def _total(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Sums; seconds are those of the engines together, so that frames/s is what one of them does."""
+    run = [outcome for outcome in outcomes if outcome.summary]
+    summaries = [outcome.summary for outcome in run]
+    counts = (
+        sum(s.pairs for s in summaries),
+        sum(s.answered for s in summaries),
+        sum(map(_skipped, run)),
+        sum(len(s.damage) for s in summaries),
+    )
+    whole = sum(outcome.whole for outcome in outcomes)
+    return (
+        "all", *map(str, counts), f"{sum(s.seconds for s in summaries):.1f}", f"{_rate(run):.1f}",
+        f"{whole} of {len(outcomes)} done",
+    )  # fmt: skip
+
+
+def _skipped(outcome: Outcome) -> int:
+    return sum(outcome.summary.skipped.values()) if outcome.summary else 0
+
+
+def _rate(outcomes: Sequence[Outcome]) -> float:
+    """Pairs answered a second, those of an earlier run left out."""
+    summaries = [outcome.summary for outcome in outcomes if outcome.summary]
+    seconds = sum(s.seconds for s in summaries)
+    return sum(s.answered - s.resumed_at for s in summaries) / seconds if seconds else 0.0
+
+
+def _losses(outcome: Outcome) -> list[str]:
+    if outcome.summary is None:
+        return []
+    skipped = [f"{count} skipped: {reason}" for reason, count in outcome.summary.skipped.items()]
+    return [_cell(text) for text in (*skipped, *outcome.summary.damage)]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,265 @@
+"""Many bags in one process: what is done stays done, what is half done goes on, what is bad stops nobody."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from bags import pairs, write_bag
+from stub_engine import StubEngine
+
+from mrfs_ros.bag import fleet, fleet_report, fleet_task, remote
+from mrfs_ros.bag.fleet import FleetSettings, run_fleet
+from mrfs_ros.bag.fleet_task import Outcome
+from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.summary import Summary
+from mrfs_ros.cli.main import main
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.errors import ConfigError
+
+PAIRS = 5
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("recordings")
+    for i, name in enumerate(("run1/cam", "run2/cam", "street")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_bag(folder / name, pairs(PAIRS, first=10 * i))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch, tmp_path) -> StubEngine:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    engine = StubEngine()
+    monkeypatch.setattr(fleet, "loaded_engine", lambda _: engine)
+    return engine
+
+
+def asked(recordings, out, *more, **others) -> FleetSettings:
+    bags = (f"{recordings}/*/cam", f"{recordings}/street", *more)
+    return FleetSettings(**{"bags": bags, "out": str(out), "results": ("out", "frames"), **others})
+
+
+def run(settings) -> dict[str, str]:
+    return {outcome.name: outcome.state for outcome in run_fleet(settings, lambda _: None)}
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in (fleet.ASKED, fleet_report.TABLE, fleet_report.FACTS, fleet_task.DONE)
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recordings, tmp_path_factory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fleet, "loaded_engine", lambda _: StubEngine())
+        assert set(run(asked(recordings, out)).values()) == {"done"}
+    return results(out)
+
+
+NAMES = ("run1_cam", "run2_cam", "street")
+
+
+def test_each_bag_gets_its_folder_and_a_second_call_does_nothing(recordings, undisturbed, tmp_path, engine):
+    assert {name.split("/")[0] for name in undisturbed} == set(NAMES)
+    assert sum(name.startswith("street/street_frames/") for name in undisturbed) == 3 * PAIRS
+    assert "run1_cam/run1_cam/metadata.yaml" in undisturbed
+    assert run(asked(recordings, tmp_path / "out")) == dict.fromkeys(NAMES, "done")
+    assert results(tmp_path / "out") == undisturbed
+    assert engine.calls == 3 * PAIRS
+    assert run(asked(recordings, tmp_path / "out")) == dict.fromkeys(NAMES, "done earlier")
+    assert engine.calls == 3 * PAIRS
+    done = json.loads((tmp_path / "out/street" / fleet_task.DONE).read_text())
+    assert done["summary"]["answered"] == PAIRS and "stub" in done["engine"]
+
+
+def test_more_bags_later_leave_the_names_of_the_first(recordings, tmp_path):
+    first = asked(recordings, tmp_path / "out", bags=(f"{recordings}/run1/cam",))
+    assert run(first) == {"cam": "done"}
+    assert run(asked(recordings, tmp_path / "out")) == {"cam": "done earlier", "run2_cam": "done", "street": "done"}
+
+
+def test_bad_bags_are_told_and_stop_nobody(recordings, tmp_path):
+    (tmp_path / "bad.mcap").write_bytes(b"no bag at all")
+    out = tmp_path / "out"
+    states = run(asked(recordings, out, f"{tmp_path}/bad.mcap", f"{tmp_path}/gone"))
+    assert [states[name] for name in NAMES] == ["done"] * 3
+    assert states["bad"].startswith("failed: ")
+    assert states["gone"] == f"failed: {tmp_path}/gone: no such bag"
+    assert sorted(path.name for path in out.iterdir()) == sorted((*NAMES, "bags.json", "summary.json", "summary.md"))
+    facts = {bag["name"]: bag for bag in json.loads((out / "summary.json").read_text())["bags"]}
+    assert facts["bad"]["summary"] is None and facts["street"]["summary"]["answered"] == PAIRS
+    assert "| 3 of 5 done |" in (out / "summary.md").read_text()
+
+
+def test_a_bag_with_damage_is_done_in_part_also_later(recordings, tmp_path):
+    shutil.copytree(recordings / "street", tmp_path / "torn")
+    storage = tmp_path / "torn/torn.mcap"
+    (tmp_path / "torn/street.mcap").rename(storage)
+    storage.write_bytes(storage.read_bytes()[:-100])
+    (tmp_path / "torn/metadata.yaml").unlink()
+    settings = asked(recordings, tmp_path / "out", bags=(str(tmp_path / "torn"),))
+    assert run(settings) == {"torn": "partly"}
+    assert run(settings) == {"torn": "partly earlier"}
+    assert "\n- torn: " in (tmp_path / "out/summary.md").read_text()
+
+
+class Interrupted(StubEngine):
+    """Ctrl-C at the ``at``-th frame."""
+
+    def __init__(self, at: int):
+        super().__init__()
+        self._at = at
+
+    def __call__(self, rgb, thermal):
+        if self.calls + 1 == self._at:
+            raise KeyboardInterrupt
+        return super().__call__(rgb, thermal)
+
+
+def test_an_interrupted_call_goes_on_where_it_was(recordings, undisturbed, tmp_path, monkeypatch, engine):
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet, "loaded_engine", lambda _: Interrupted(PAIRS + 4))
+        with pytest.raises(KeyboardInterrupt):
+            run(asked(recordings, tmp_path / "out"))
+    facts = json.loads((tmp_path / "out/summary.json").read_text())
+    assert [bag["state"] for bag in facts["bags"]] == ["done", "not run", "not run"]
+    outcomes = run_fleet(asked(recordings, tmp_path / "out"), lambda _: None)
+    assert [outcome.state for outcome in outcomes] == ["done earlier", "done", "done"]
+    assert 0 < outcomes[1].summary.resumed_at < PAIRS
+    assert engine.calls == 2 * PAIRS - outcomes[1].summary.resumed_at
+    assert results(tmp_path / "out") == undisturbed
+
+
+def test_killed_before_it_is_written_down_a_bag_is_done_again(recordings, undisturbed, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet_task, "asdict", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(asked(recordings, tmp_path / "out"))
+    assert (tmp_path / "out/run1_cam.partial/run1_cam/metadata.yaml").exists()
+    assert run(asked(recordings, tmp_path / "out")) == dict.fromkeys(NAMES, "done")
+    assert results(tmp_path / "out") == undisturbed
+
+
+@pytest.mark.parametrize(
+    "others, named",
+    [
+        ({"results": ("out",)}, "results"),
+        ({"run": BagSettings(every=2, node=NodeConfig(slop_s=0.01))}, "every, slop_s"),
+        ({"run": BagSettings(node=NodeConfig(weights="untrained"))}, "weights"),
+    ],
+)
+def test_other_settings_are_refused(recordings, tmp_path, others, named):
+    run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",)))
+    with pytest.raises(ConfigError, match=rf"other settings \({named}\)"):
+        run(asked(recordings, tmp_path / "out", **others))
+    run(asked(recordings, tmp_path / "out", run=BagSettings(workers=1, batch=2)))  # these change nothing
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(recordings, tmp_path):
+    (tmp_path / "out/street").mkdir(parents=True)
+    (tmp_path / "out/street/mine").touch()
+    states = run(asked(recordings, tmp_path / "out"))
+    assert "is there already" in states["street"] and states["run1_cam"] == "done"
+    assert (tmp_path / "out/street/mine").exists()
+
+
+def test_what_another_process_works_on_is_left_to_it(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr(fleet_task, "LOCK_WAIT_S", 0.2)
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out/street.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("host 123")
+        file.flush()
+        states = run(asked(recordings, tmp_path / "out"))
+    assert "another process works on this bag (host 123)" in states["street"]
+    assert run(asked(recordings, tmp_path / "out"))["street"] == "done"
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request, tmp_path) -> str:
+    """A URL, unused so far."""
+    return f"memory://{tmp_path.name}" if request.param == "memory" else f"file://{tmp_path}/store"
+
+
+def uploaded(recordings, store) -> None:
+    files = [str(path.relative_to(recordings)) for path in recordings.rglob("*") if path.is_file()]
+    remote.put(recordings, remote.joined(store, "in"), files)
+
+
+def fetched(url: str, folder: Path) -> dict[str, bytes]:
+    return results(remote.fetch(url, folder, "results"))
+
+
+def test_bags_and_results_behind_urls(recordings, undisturbed, store, tmp_path):
+    uploaded(recordings, store)
+    settings = asked(remote.joined(store, "in"), remote.joined(store, "out"), scratch=str(tmp_path / "scratch"))
+    assert run(settings) == dict.fromkeys(NAMES, "done")
+    assert fetched(settings.out, tmp_path) == undisturbed
+    assert not list((tmp_path / "scratch").iterdir()), "nothing stays behind"
+    assert run(settings) == dict.fromkeys(NAMES, "done earlier")
+
+
+def test_half_of_the_results_uploaded_count_for_nothing(recordings, undisturbed, store, tmp_path, monkeypatch, engine):
+    real, fails = remote.put, iter([True, True, False])
+
+    def put(folder, url, names):
+        if "street" in url and next(fails):
+            real(folder, url, names[: len(names) // 2])
+            raise ConnectionError("lost")
+        real(folder, url, names)
+
+    settings = asked(recordings, remote.joined(store, "out"), retries=1)
+    monkeypatch.setattr(remote, "put", put)
+    states = run(settings)
+    assert states == {"run1_cam": "done", "run2_cam": "done", "street": "failed: ConnectionError: lost"}
+    assert remote.read_text(remote.joined(settings.out, "street", fleet_task.DONE)) is None
+    assert run(settings)["street"] == "done"
+    assert fetched(settings.out, tmp_path) == undisturbed
+
+
+def test_errors_of_our_own_come_with_a_trace(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr(fleet_task.Task, "bag_settings", lambda *_: 1 / 0)
+    outcome = run_fleet(asked(recordings, tmp_path / "out"), lambda _: None)[0]
+    assert outcome.state == "failed: ZeroDivisionError: division by zero" and "bag_settings" in outcome.trace
+
+
+def test_the_table():
+    summary = Summary("x", 10, 8, 2, {"decode": 2}, ("a | b",), 3.0)
+    table = fleet_report.markdown(
+        [
+            Outcome(bag="x", name="x", summary=summary),
+            Outcome(bag="y", name="y", summary=Summary("y", 4, 4, seconds=1.0), earlier=True),
+            Outcome(bag="z", name="z", problem="two\nlines"),
+        ]
+    )
+    assert table == (
+        "| bag | pairs | answered | skipped | damage | seconds | frames/s | state |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
+        "| x | 10 | 8 | 2 | 1 | 3.0 | 2.0 | partly |\n"
+        "| y | 4 | 4 | 0 | 0 | 1.0 | 4.0 | done earlier |\n"
+        "| z |  |  |  |  |  |  | failed: two lines |\n"
+        "| all | 14 | 12 | 2 | 1 | 4.0 | 2.5 | 1 of 3 done |\n"
+        "\n- x: 2 skipped: decode\n- x: a \\| b\n"
+    )
+
+
+def test_the_command(recordings, tmp_path, capsys):
+    command = ["bags", f"{recordings}/*/cam", "--out", str(tmp_path / "out"), "--no-bag", "--csv", "--slop", "0.02"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert said.out == (tmp_path / "out/summary.md").read_text()
+    assert "[2/2] run2_cam: done, 5 of 5 pairs" in said.err
+    assert len((tmp_path / "out/run1_cam/run1_cam.csv").read_text().splitlines()) == 1 + PAIRS
+    assert main([*command[:1], f"{tmp_path}/gone", *command[1:]]) == 3
+    assert main([*command[:-1], "0.03"]) == 2
+    assert "other settings (slop_s)" in capsys.readouterr().err
