@@ -48,6 +48,7 @@ setup(
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "report": ["plotly>=5.15", "Jinja2>=3"],
         "rerun": ["rerun-sdk>=0.31"],  # needs NumPy 2; older ones lose frames when parts are put together
+        "fleet": ["ray>=2.10", "fsspec>=2023.5"],  # s3:// needs s3fs besides, gs:// gcsfs
         "test": [
             "pytest>=8",
             "pytest-xdist>=3",
@@ -63,6 +64,8 @@ setup(
             "plotly>=5.15",
             "Jinja2>=3",
             "rerun-sdk>=0.31",
+            "ray>=2.10",
+            "fsspec>=2023.5",
         ],
     },
     data_files=[
