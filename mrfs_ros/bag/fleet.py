@@ -17,7 +17,7 @@ from mrfs_ros.bag import fleet_report, remote
 from mrfs_ros.bag.find import find_bags, named
 from mrfs_ros.bag.fleet_task import DONE, RESULTS, Outcome, Task, earlier, run_task
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.config import setting
+from mrfs_ros.config import check_settings, setting
 from mrfs_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ class FleetSettings:
     cores: int = setting(2, "Cores of each engine on a Ray cluster, where it has no GPU.", low=1, high=1024)
     retries: int = setting(2, "More tries for a bag whose worker died or whose copying failed.", low=0, high=100)
     scratch: str = setting("", "Local folder for bags fetched from URLs; empty = in the user's cache folder.")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 def run_fleet(settings: FleetSettings, say: Callable[[str], None]) -> list[Outcome]:

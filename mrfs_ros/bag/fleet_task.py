@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DONE = "done.json"
 RESULTS = {"out": "", "video": ".mp4", "frames": "_frames", "csv": ".csv", "report": ".html", "rerun": ".rrd"}
 """Kind of result, as in ``BagSettings``, to what its name has after the bag's."""
+LAST_EVENTS = 100  # of what a run has to say, kept in DONE
 LOCK_WAIT_S = 30.0  # a killed process lets go a moment after it is known to be dead
 
 
@@ -136,9 +138,11 @@ def _answered(task: Task, engine: Engine, fetched: Path) -> Summary:
     if any(target.exists() for target in settings.targets()) and not journal_path(settings).exists():
         shutil.rmtree(work)  # killed after the run was complete, before that was written down
     work.mkdir(parents=True, exist_ok=True)
-    summary = run_bag(settings, engine)
+    events: deque[str] = deque(maxlen=LAST_EVENTS)
+    summary = run_bag(settings, engine, say=events.append)
     summary = replace(summary, source=task.bag, results=tuple(target.name for target in settings.targets()))
-    said = json.dumps({"bag": task.bag, "engine": str(engine.info), "summary": asdict(summary)}, indent=1) + "\n"
+    facts = {"bag": task.bag, "engine": str(engine.info), "summary": asdict(summary), "events": list(events)}
+    said = json.dumps(facts, indent=1) + "\n"
     if not remote.is_url(task.out):
         remote.write_text(str(work / DONE), said)
         work.rename(Path(task.out, task.name))

@@ -16,6 +16,7 @@ from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 
 LOOK_S = 10.0  # how often the cluster is asked whether there is room for more engines
+CONNECT_S = 5.0
 STORE_BYTES = 80 * 2**20  # of a cluster begun here: only settings and summaries pass through Ray
 
 
@@ -66,18 +67,30 @@ def _connected(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_reachable(address)
     own = {"include_dashboard": False, "object_store_memory": STORE_BYTES} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"--ray {address}: {error} (expected auto for the cluster of this machine, local to begin one here, "
-            "host:port or ray://host:port)"
+            "host:port or ray://host:port; where the cluster wants a token, RAY_AUTH_MODE=token)"
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """ConfigError if nobody listens at host:port: Ray itself would go on trying for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"--ray {address}: nobody answers there ({error})") from error
 
 
 @dataclass
@@ -107,7 +120,7 @@ class Pool:
     def outcomes(self) -> Iterator[Outcome]:
         """Run everything; each bag comes exactly once."""
         try:
-            while self._waiting or self._busy:
+            while self._waiting or any(busy.task for busy in self._busy.values()):
                 self._fill()
                 if not self._busy:
                     raise MrfsError("every machine of the Ray cluster is gone: the same command goes on")

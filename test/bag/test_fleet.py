@@ -80,6 +80,7 @@ def test_each_bag_gets_its_folder_and_a_second_call_does_nothing(recordings, und
     assert engine.calls == 3 * PAIRS
     done = json.loads((tmp_path / "out/street" / fleet_task.DONE).read_text())
     assert done["summary"]["answered"] == PAIRS and "stub" in done["engine"]
+    assert any("rgb from /rgb/image" in event for event in done["events"])
 
 
 def test_more_bags_later_leave_the_names_of_the_first(recordings, tmp_path):

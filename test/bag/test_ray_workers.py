@@ -23,7 +23,7 @@ from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-COUNTS = {"a": 4, "b": 16, "c": 4, "d": 2}
+COUNTS = {"a": 3, "b": 16, "c": 2}
 VICTIM = "b"
 
 
@@ -46,7 +46,7 @@ def cluster():
 def recordings(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     for name, count in COUNTS.items():
-        write_bag(folder / name, pairs(count, size=(96, 128)))
+        write_bag(folder / name, pairs(count, size=(64, 64)))
     return folder
 
 
@@ -105,7 +105,7 @@ class Killer(threading.Thread):
                     return
             except FileNotFoundError:
                 pass
-            time.sleep(0.002)
+            time.sleep(0.005)
 
 
 def by_name(outcomes: list[Outcome]) -> dict[str, Outcome]:
@@ -126,7 +126,7 @@ def test_nothing_is_lost_when_a_worker_is_killed(cluster, recordings, run_settin
     assert ended["bad"].state.startswith("failed: ")
     assert sum("its worker died" in line and "trying again" in line for line in lines) == 1
     assert results(out) == undisturbed
-    again = by_name(run_fleet(settings, lines.append))
+    again = by_name(run_fleet(asked(recordings, out, run_settings), lines.append))
     assert {name: again[name].state for name in COUNTS} == dict.fromkeys(COUNTS, "done earlier")
 
 
@@ -170,3 +170,11 @@ def test_without_ray_the_line_that_helps(recordings, run_settings, tmp_path, mon
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'mrfs_ros\[fleet\]'"):
         run_fleet(asked(recordings, tmp_path, run_settings), lambda _: None)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_a_cluster_that_is_not_there_is_told_at_once(recordings, run_settings, tmp_path, address, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(ConfigError, match="nobody answers there"):
+        run_fleet(asked(recordings, tmp_path, run_settings, ray=address), lambda _: None)
