@@ -113,7 +113,7 @@ def run_task(task: Task, engine: Engine) -> Outcome:
 def _run(task: Task, engine: Engine) -> Summary:
     final = Path(task.out, task.name)
     if not remote.is_url(task.out) and final.exists():
-        raise ConfigError(f"{final} is there already, but no {DONE} in it: remove it, or choose another --out")
+        raise ConfigError(f"{final} is there already and not of this command (no {DONE} in it): choose another --out")
     fetched = Path(task.scratch, f"{task.name}.bag")
     try:
         summary = _answered(task, engine, fetched)
