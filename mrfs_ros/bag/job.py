@@ -127,10 +127,13 @@ def _work(
 ) -> Iterator[int]:
     """Answer and write what is not in ``tally`` yet; yields the number of pairs in it as it grows."""
     items = _new_items(reader, plan, settings.every, tally)
-    # Inference has a thread of its own: while it runs, this one reads and writes, and the pool decodes and encodes.
     with ThreadPoolExecutor(settings.workers) as pool, ThreadPoolExecutor(1) as engine_thread:
         decoded = in_order(pool, decode, items, settings.batch + settings.workers)
-        answered = in_order(engine_thread, partial(infer, engine), batches(decoded, settings.batch), 1)
+        runs, answer = batches(decoded, settings.batch), partial(infer, engine)
+        # On the CPU the network takes all cores, and its threads are slower when others call it. While a GPU computes,
+        # this thread reads and writes.
+        on_cpu = engine.info.device == "cpu"
+        answered = map(answer, runs) if on_cpu else in_order(engine_thread, answer, runs, 1)
         for item in in_order(pool, results.encode, chain.from_iterable(answered), settings.workers):
             entry = results.write(item)
             if entry is not None:

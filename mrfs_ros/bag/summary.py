@@ -27,5 +27,5 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 when every image was read and every pair answered, else 3."""
-        return SOME_LOST if self.skipped or self.damage else ALL_READ
+        """0 when every image was read and every pair answered, else 3; also 3 without a single pair."""
+        return SOME_LOST if self.skipped or self.damage or not self.pairs else ALL_READ

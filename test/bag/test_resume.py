@@ -75,6 +75,7 @@ def without_times(path: Path) -> list[str]:
 
 def check_same(folder: Path, other: Path) -> None:
     assert read_bag(folder / "out") == read_bag(other / "out")
+    assert (folder / "out/out.mcap").read_bytes() == (other / "out/out.mcap").read_bytes()
     assert without_times(folder / "out.csv") == without_times(other / "out.csv")
     for path in (other / "frames").iterdir():
         assert (folder / "frames" / path.name).read_bytes() == path.read_bytes()

@@ -104,7 +104,7 @@ def test_damage_is_told_and_exits_with_3(mrfs_bag, tmp_path):
 def test_parameters_of_the_robot(mrfs_bag, tmp_path):
     (tmp_path / "robot.yaml").write_text("/**:\n  ros__parameters:\n    slop_s: 0.002\n    reference_camera: thermal\n")
     code, out, err = mrfs_bag("--csv", "t.csv", "--params-file", "robot.yaml")
-    assert code == 0 and "0 of 0 pairs answered" in out and "slop_s = 0.002" in err
+    assert code == 3 and "0 of 0 pairs answered" in out and "slop_s = 0.002" in err
     code, out, _ = mrfs_bag("--csv", "u.csv", "--params-file", "robot.yaml", "--slop", "0.01")
     assert "6 of 6" in out
     first = (tmp_path / "u.csv").read_text().splitlines()[1].split(",")

@@ -147,10 +147,11 @@ class BagSink:
         last = self._named(FUSED)
         for record in _records(old, self.target.name, self._storage):
             self._write(record.channel.topic, record.log_ns, record.raw)
-            kept += record.channel.topic == last
+            if record.channel.topic == last:
+                self._flush()  # as when it was written, so that the file becomes the same
+                kept += 1
             if kept == frames:
                 break
-        self._flush()
         return kept
 
 
