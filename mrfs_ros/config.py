@@ -13,6 +13,8 @@ Config = TypeVar("Config")
 BACKENDS = ("auto", "eager", "torch", "torch-plain", "onnx", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 OVERLAY_OPACITY = 0.5
+THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
+THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,41 @@ class NodeConfig:
     thermal_time_offset_s: float = setting(
         0.0, "Added to thermal stamps before pairing [s]; negative if thermal stamps are late.", low=-10.0, high=10.0
     )
+    thermal_window: str = setting(
+        "auto",
+        "How thermal values become grey: auto = 8 bits as they come, deeper ones by percentile; percentile = the "
+        "scene's own range, steady in time; fixed = thermal_low to thermal_high; plateau = percentile, levels spread "
+        "by how many pixels have them.",
+        choices=THERMAL_WINDOWS,
+    )
+    thermal_unit: str = setting(
+        "counts",
+        "What deep thermal values are: counts, centikelvin (100 a kelvin), decikelvin, kelvin or celsius.",
+        choices=THERMAL_UNITS,
+    )
+    thermal_low: float = setting(
+        0.0, "Value shown black [degrees Celsius, or counts], of window fixed.", low=-300.0, high=100000.0
+    )
+    thermal_high: float = setting(
+        0.0, "Value shown white [degrees Celsius, or counts], of window fixed.", low=-300.0, high=100000.0
+    )
+    thermal_percentile: float = setting(
+        1.0, "Pixels [%] beyond each end of the window, of percentile and plateau.", low=0.0, high=20.0
+    )
+    thermal_plateau: float = setting(
+        0.02,
+        "Share of the pixels [0 to 1] that one of 1024 levels counts for at most, of window plateau.",
+        low=0.001,
+        high=1.0,
+    )
+    thermal_rate: float = setting(
+        0.01,
+        "In a standing scene the window moves by this share of its width [1/s] at most; another scene is found "
+        "within 2 s.",
+        low=0.0,
+        high=10.0,
+    )
+    thermal_invert: bool = setting(False, "Show hot dark: for cameras that send it so, to undo it.")
     max_age_s: float = setting(
         0.0,
         "Pairs older than this [s, node clock minus stamp] are dropped; 0 = no limit. Leave 0 "
@@ -163,3 +200,10 @@ class NodeConfig:
         "End when the process that started the node ends (ros2 launch killed, terminal closed); false for nohup.",
         fixed=True,
     )
+
+    def __post_init__(self) -> None:
+        if self.thermal_window == "fixed" and not self.thermal_low < self.thermal_high:
+            raise ConfigError(
+                f"thermal_window: fixed needs thermal_low < thermal_high, got {self.thermal_low:g} and "
+                f"{self.thermal_high:g}"
+            )

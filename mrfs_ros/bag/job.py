@@ -154,8 +154,9 @@ def _new_items(reader: PairReader, plan: Plan, every: int, tally: Tally) -> Iter
         seen += 1
         if (seen - 1) % every == 0:
             index += 1
+            pair = reader.windowed(item)  # those of an earlier run too: the window remembers them
             if index >= done:
-                yield index, item
+                yield index, pair
 
 
 def _no_pairs(reader: PairReader, settings: BagSettings) -> str:

@@ -18,7 +18,8 @@ from mrfs_ros.errors import ConfigError
 _OF_NO_EFFECT = ("workers", "batch", "node")  # on the results; of the node only these have one:
 _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
-    "overlay_opacity",
+    "overlay_opacity", "thermal_window", "thermal_unit", "thermal_low", "thermal_high", "thermal_percentile",
+    "thermal_plateau", "thermal_rate", "thermal_invert",
 )  # fmt: skip
 
 

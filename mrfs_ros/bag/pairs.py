@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.salvage import Record
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import check_pair_messages
+from mrfs_ros.engine.intake import check_pair_messages, thermal_grey
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.messages import check_message, stamp_ns
+from mrfs_ros.sensing.messages import check_message, stamp_ns, thermal_dtype
 from mrfs_ros.sensing.pair_source import RGB, THERMAL, PairSource
 from mrfs_ros.sensing.pairing import ApproximateTime
+from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two messages that belong together (None for a missing camera), and when the pair was complete [ns]."""
+    """Two messages that belong together (None for a missing camera), and when the pair was complete [ns].
+
+    ``grey``: the thermal image in 8 bits, (H, W) uint8, where that depends on the images before, or why there is none.
+    """
 
     rgb: Any | None
     thermal: Any | None
     log_ns: int
+    grey: np.ndarray | ImageError | None = None
 
     def header(self, reference: str) -> Any:
         """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
@@ -54,6 +61,7 @@ class PairReader:
         self._source.thermal_offset_ns = round(config.thermal_time_offset_s * 1e9)
         self._source.on_missing = config.on_missing
         self._source.missing_timeout_s = config.missing_timeout_s
+        self._window = ThermalWindow(config)
 
     @property
     def best_gap_s(self) -> float | None:
@@ -69,6 +77,15 @@ class PairReader:
                 pair = self._take(camera, record)
                 if pair is not None:
                     yield Pair(*pair, record.log_ns)
+
+    def windowed(self, pair: Pair) -> Pair:
+        """The pair with ``grey`` where it needs one; call it with every pair that is answered, in order."""
+        if pair.thermal is None or self._window.passes(thermal_dtype(pair.thermal)):
+            return pair
+        try:
+            return replace(pair, grey=thermal_grey(self._window, pair.thermal))
+        except ImageError as error:
+            return replace(pair, grey=error)
 
     def _take(self, camera: int, record: Record) -> tuple[Any | None, Any | None] | None:
         self.images[camera] += 1

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from mrfs_ros.bag.salvage import Record
 from mrfs_ros.engine.intake import pair_arrays
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.messages import thermal_values
 from mrfs_ros.types import FusionResult
 
 Item = TypeVar("Item")
@@ -72,9 +74,15 @@ def decode(item: tuple[int, Pair] | Record) -> Decoded | Failed | Record:
         return item
     index, pair = item
     try:
-        return Decoded(index, pair, *pair_arrays(pair.rgb, pair.thermal))
+        return Decoded(index, pair, *pair_arrays(pair.rgb, pair.thermal, partial(_grey, pair.grey)))
     except ImageError as error:
         return Failed(index, pair, error.reason, str(error))
+
+
+def _grey(ready: np.ndarray | ImageError | None, message: Any) -> np.ndarray:
+    if isinstance(ready, ImageError):
+        raise ready
+    return thermal_values(message) if ready is None else ready
 
 
 def batches(items: Iterable[Decoded | Failed | Record], size: int) -> Iterator[list[Decoded | Failed | Record]]:

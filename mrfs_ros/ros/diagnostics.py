@@ -31,6 +31,8 @@ class Snapshot:
     refused: str  # why images could not be used since the last pair, empty if they could
     working: bool  # the worker lives
     jumps: int
+    thermal_window: str  # in words
+    shutter_events: int
     device: dict[str, str]  # what the engine says of its device
 
 
@@ -58,6 +60,8 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "thermal received": statistics.inputs[1].count,
         "thermal rate [Hz]": f"{rates[1]:.2f}",
         "on_missing": config.on_missing,
+        "thermal window": snapshot.thermal_window,
+        "thermal shutter events": snapshot.shutter_events,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},
     }
     if snapshot.missing:

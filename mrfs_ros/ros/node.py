@@ -261,6 +261,8 @@ class MrfsNode(Node):
             refused=self._refused,
             working=self._processor.is_alive(),
             jumps=self._source.jumps,
+            thermal_window=self._processor.thermal_window.state,
+            shutter_events=self._processor.thermal_window.events,
             device=self._device,
         )
         array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)

@@ -43,9 +43,9 @@ def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig
     values = {p.name: p.value for p in parameters if p.name in {spec.name for spec in fields(NodeConfig)}}
     try:
         _check_choices(values)
+        return replace(config, **values), SetParametersResult(successful=True)
     except ConfigError as error:
         return config, SetParametersResult(successful=False, reason=str(error))
-    return replace(config, **values), SetParametersResult(successful=True)
 
 
 def _check_choices(values: dict[str, Any]) -> None:

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import pair_arrays
+from mrfs_ros.engine.intake import pair_arrays, thermal_grey
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
+from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Processor(threading.Thread):
         self._publish = publish
         self._skip = skip
         self._now_ns = now_ns
+        self._window = ThermalWindow(config())
+
+    @property
+    def thermal_window(self) -> ThermalWindow:
+        """What makes thermal values grey at the moment."""
+        return self._window
 
     def run(self) -> None:
         while (work := self._mailbox.take()) is not None:
@@ -70,7 +78,9 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            result = self._engine(*pair_arrays(work.rgb, work.thermal))
+            if not self._window.suits(config):
+                self._window = ThermalWindow(config)
+            result = self._engine(*pair_arrays(work.rgb, work.thermal, partial(thermal_grey, self._window)))
             stage = "publishing"
             self._publish(result, header, config)
             self._note(stamp_ns, work)

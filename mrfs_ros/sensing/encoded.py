@@ -31,21 +31,31 @@ def decode_rgb(content: bytes, name: str) -> np.ndarray:
     return np.ascontiguousarray(image[:, :, 2::-1])
 
 
-def decode_thermal(content: bytes, name: str) -> np.ndarray:
-    """Return (H, W) uint8 of an encoded 8-bit grey image; a colour palette becomes its luma. ImageError otherwise."""
-    image = decode_any(content, name, "thermal")
-    return image if image.ndim == 2 else to_gray(image[:, :, 2::-1])
+def decode_thermal(content: bytes, name: str, *, deep: bool = False) -> np.ndarray:
+    """Return (H, W) uint8 of an encoded grey image, with ``deep`` also uint16; a colour palette becomes its luma.
+
+    ImageError otherwise.
+    """
+    image = decode_any(content, name, "thermal", (np.uint8, np.uint16) if deep else (np.uint8,))
+    if image.ndim == 2:
+        return image
+    if image.dtype != np.uint8:
+        raise ImageError(f"{name}: expected a grey image, got {image.dtype} in colour", "thermal_encoding")
+    return to_gray(image[:, :, 2::-1])
 
 
-def decode_any(content: bytes, name: str, camera: str) -> np.ndarray:
-    """Return the 8-bit pixels of an encoded image, channels in OpenCV's order (BGR, BGRA); ImageError if it is none."""
+def decode_any(content: bytes, name: str, camera: str, depths: tuple[type, ...] = (np.uint8,)) -> np.ndarray:
+    """Return the pixels of an encoded image, channels in OpenCV's order (BGR, BGRA); ImageError if it is none.
+
+    ``depths``: the types that a channel may have.
+    """
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if len(content) else None
     except cv2.error:  # OpenCV raises for absurd sizes and returns None for other damage
         image = None
     if image is None:
         raise ImageError(f"{name}: {_UNREADABLE}", f"{camera}_damaged")
-    if image.dtype != np.uint8:
+    if image.dtype not in depths:
         raise ImageError(
             f"{name}: expected 8 bits per channel, got {image.dtype}: scale it to 8 bits first", f"{camera}_encoding"
         )

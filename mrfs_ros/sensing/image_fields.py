@@ -20,7 +20,7 @@ _COLOUR = {
     "8UC4": (4, (2, 1, 0)),
 }
 _GRAY = ("mono8", "8UC1")
-_DEEP = ("mono16", "16UC1", "16SC1", "32FC1")
+DEEP = {"mono16": "u2", "16UC1": "u2", "16SC1": "i2", "32FC1": "f4"}  # and what a pixel of it is
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,13 @@ class ImageFields:
     encoding: str
     step: int
     data: Any
+    is_bigendian: bool = False
 
 
 def check_rgb(fields: ImageFields) -> None:
     """Raise ImageError unless ``rgb_image`` can read ``fields``; looks at no pixel."""
     if fields.encoding not in _COLOUR:
-        thermal = fields.encoding in _GRAY + _DEEP
+        thermal = fields.encoding in (*_GRAY, *DEEP)
         advice = "is a thermal camera on the rgb topic?" if thermal else "let the camera driver or image_proc send rgb8"
         expected = ", ".join(_COLOUR)
         raise ImageError(f"rgb image: expected encoding {expected}, got {fields.encoding!r}; {advice}", "rgb_encoding")
@@ -46,16 +47,13 @@ def check_rgb(fields: ImageFields) -> None:
 
 def check_thermal(fields: ImageFields) -> None:
     """Raise ImageError unless ``thermal_image`` can read ``fields``; looks at no pixel."""
-    if fields.encoding in _DEEP:
-        raise ImageError(
-            f"thermal image: encoding {fields.encoding!r} holds raw counts, which this version does not scale: "
-            "set the camera driver to 8-bit (AGC) output, mono8",
-            "thermal_encoding",
-        )
-    if fields.encoding not in _GRAY and fields.encoding not in _COLOUR:
-        expected = ", ".join((*_GRAY, *_COLOUR))
+    sizes = dict.fromkeys(_GRAY, 1)
+    sizes |= {name: np.dtype(pixel).itemsize for name, pixel in DEEP.items()}
+    sizes |= {name: channels for name, (channels, _) in _COLOUR.items()}
+    if fields.encoding not in sizes:
+        expected = ", ".join(sizes)
         raise ImageError(f"thermal image: expected encoding {expected}, got {fields.encoding!r}", "thermal_encoding")
-    _check_layout(fields, "thermal image", 1 if fields.encoding in _GRAY else _COLOUR[fields.encoding][0])
+    _check_layout(fields, "thermal image", sizes[fields.encoding])
 
 
 def rgb_image(fields: ImageFields) -> np.ndarray:
@@ -68,13 +66,19 @@ def rgb_image(fields: ImageFields) -> np.ndarray:
 
 
 def thermal_image(fields: ImageFields) -> np.ndarray:
-    """Return (H, W) uint8 grey of an 8-bit thermal image; a view where the message is grey.
+    """Return (H, W) thermal values as the camera sent them; a view where that can be.
 
-    Takes mono8 and 8UC1, and the colour encodings of ``rgb_image`` (palettes) by their luma. ImageError
-    otherwise, for 16-bit counts too: they need a window of counts, which a plain division is not.
+    uint8 of mono8 and 8UC1, and of the colour encodings of ``rgb_image`` (palettes) by their luma; uint16 of mono16
+    and 16UC1, int16 of 16SC1, float32 of 32FC1, in this machine's byte order. ImageError otherwise.
     """
     check_thermal(fields)
-    return _pixels(fields, 1)[:, :, 0] if fields.encoding in _GRAY else to_gray(_colour(fields))
+    if fields.encoding in _COLOUR:
+        return to_gray(_colour(fields))
+    if fields.encoding in _GRAY:
+        return _pixels(fields, 1)[:, :, 0]
+    sent = np.dtype(DEEP[fields.encoding]).newbyteorder(">" if fields.is_bigendian else "<")
+    values = np.ascontiguousarray(_pixels(fields, sent.itemsize)).view(sent)[:, :, 0]
+    return values.astype(sent.newbyteorder("="), copy=False)
 
 
 def _colour(fields: ImageFields) -> np.ndarray:
@@ -83,12 +87,13 @@ def _colour(fields: ImageFields) -> np.ndarray:
     return pixels if order == (0, 1, 2) and channels == 3 else np.ascontiguousarray(pixels[:, :, order])
 
 
-def _check_layout(fields: ImageFields, name: str, channels: int) -> None:
+def _check_layout(fields: ImageFields, name: str, pixel: int) -> None:
+    """ImageError unless the bytes are as many as the size says, at ``pixel`` bytes a pixel."""
     height, width, step = fields.height, fields.width, fields.step
     if height <= 0 or width <= 0:
         raise ImageError(f"{name}: expected a size of at least 1x1 pixels, got {height}x{width} (HxW)", "zero_size")
-    if step < width * channels:
-        least = width * channels
+    if step < width * pixel:
+        least = width * pixel
         raise ImageError(
             f"{name}: {fields.encoding} of width {width} needs a step of at least {least} bytes, got {step}", "step"
         )
@@ -100,6 +105,6 @@ def _check_layout(fields: ImageFields, name: str, channels: int) -> None:
 
 
 def _pixels(fields: ImageFields, channels: int) -> np.ndarray:
-    """(H, W, channels) uint8 view of the message's bytes without the row padding."""
+    """(H, W, channels) uint8 view of the message's bytes without the row padding; a channel is a byte."""
     rows = np.frombuffer(fields.data, np.uint8).reshape(fields.height, fields.step)
     return rows[:, : fields.width * channels].reshape(fields.height, fields.width, channels)

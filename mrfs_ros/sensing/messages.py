@@ -12,7 +12,7 @@ import numpy as np
 
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.encoded import check_encoded, decode_rgb, decode_thermal
-from mrfs_ros.sensing.image_fields import ImageFields, check_rgb, check_thermal, rgb_image, thermal_image
+from mrfs_ros.sensing.image_fields import DEEP, ImageFields, check_rgb, check_thermal, rgb_image, thermal_image
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB
 
 _LATEST_S = 2**31 - 100  # near the end of a stamp's range, sums overflow
@@ -53,15 +53,25 @@ def rgb_array(message: Any) -> np.ndarray:
     return rgb_image(_fields(message))
 
 
-def thermal_array(message: Any) -> np.ndarray:
-    """(H, W) uint8 of an 8-bit thermal image message; ImageError says why when there is none in it."""
+def thermal_values(message: Any) -> np.ndarray:
+    """(H, W) uint8, uint16, int16 or float32 of a thermal image message; ImageError when there is none in it."""
     if is_compressed(message):
-        return decode_thermal(message.data, f"compressed thermal image ({message.format})")
+        return decode_thermal(message.data, f"compressed thermal image ({message.format})", deep=True)
     return thermal_image(_fields(message))
 
 
+def thermal_dtype(message: Any) -> np.dtype:
+    """The type of the values of a thermal message that ``check_message`` let through, without decoding it."""
+    if not is_compressed(message):
+        return np.dtype(DEEP.get(message.encoding, "u1"))
+    head = bytes(message.data[:26])
+    deep = head.startswith(b"\x89PNG") and head[24:25] == b"\x10"  # the bit depth in its header
+    return np.dtype(np.uint16 if deep or head.startswith((b"II", b"MM")) else np.uint8)
+
+
 def _fields(message: Any) -> ImageFields:
-    return ImageFields(message.height, message.width, message.encoding, message.step, message.data)
+    big = bool(message.is_bigendian)
+    return ImageFields(message.height, message.width, message.encoding, message.step, message.data, big)
 
 
 @cache

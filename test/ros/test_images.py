@@ -13,7 +13,7 @@ from mrfs_ros.engine.intake import check_pair_messages
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.images import image_message, scaled_camera_info
 from mrfs_ros.sensing import messages
-from mrfs_ros.sensing.messages import check_message, rgb_array, thermal_array
+from mrfs_ros.sensing.messages import check_message, rgb_array, thermal_values
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
 RGB_PIXELS, THERMAL_PIXELS = numbered_pair(7)
@@ -25,7 +25,7 @@ def test_round_trip():
     assert (message.height, message.width, message.step, message.encoding) == (48, 64, 192, "rgb8")
     assert message.header.frame_id == "camera"
     assert (rgb_array(message) == RGB_PIXELS).all()
-    assert (thermal_array(image_message(THERMAL_PIXELS, "mono8", header)) == THERMAL_PIXELS).all()
+    assert (thermal_values(image_message(THERMAL_PIXELS, "mono8", header)) == THERMAL_PIXELS).all()
 
 
 def test_strided_pixels_are_sent_right():
@@ -39,9 +39,9 @@ def compressed(suffix: str, pixels: np.ndarray) -> CompressedImage:
 
 def test_compressed_png_is_exact_and_jpeg_near():
     assert (rgb_array(compressed(".png", RGB_PIXELS)) == RGB_PIXELS).all()
-    assert (thermal_array(compressed(".png", THERMAL_PIXELS)) == THERMAL_PIXELS).all()
+    assert (thermal_values(compressed(".png", THERMAL_PIXELS)) == THERMAL_PIXELS).all()
     smooth = np.repeat(np.arange(64, dtype=np.uint8)[None], 48, axis=0) * 3
-    assert np.abs(thermal_array(compressed(".jpg", smooth)).astype(int) - smooth).max() <= 4
+    assert np.abs(thermal_values(compressed(".jpg", smooth)).astype(int) - smooth).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,9 @@ def test_compressed_png_is_exact_and_jpeg_near():
         (rgb_array, CompressedImage(format="jpeg", data=b"no jpeg"), "rgb_damaged"),
         (rgb_array, CompressedImage(format="jpeg", data=b""), "rgb_damaged"),
         (rgb_array, compressed(".png", THERMAL_PIXELS), "rgb_encoding"),
-        (thermal_array, compressed(".png", THERMAL_PIXELS.astype(np.uint16)), "thermal_encoding"),
-        (thermal_array, CompressedImage(format="png", data=b"\x89PNG\r\n\x1a\n" + b"\xff" * 40), "thermal_damaged"),
+        (rgb_array, compressed(".png", RGB_PIXELS.astype(np.uint16)), "rgb_encoding"),
+        (thermal_values, compressed(".png", RGB_PIXELS.astype(np.uint16)), "thermal_encoding"),
+        (thermal_values, CompressedImage(format="png", data=b"\x89PNG\r\n\x1a\n" + b"\xff" * 40), "thermal_damaged"),
     ],
 )
 def test_compressed_images_that_cannot_be_used(read, message, reason):
@@ -66,12 +67,12 @@ def test_checks_agree_with_reading():
     bad = [(RGB, image(THERMAL_PIXELS, "mono8", 0)), (THERMAL, image(THERMAL_PIXELS, "mono8", 0, step=3))]
     for camera, message in good:
         check_message(camera, message)
-        (rgb_array if camera == RGB else thermal_array)(message)
+        (rgb_array if camera == RGB else thermal_values)(message)
     for camera, message in bad:
         with pytest.raises(ImageError):
             check_message(camera, message)
         with pytest.raises(ImageError):
-            (rgb_array if camera == RGB else thermal_array)(message)
+            (rgb_array if camera == RGB else thermal_values)(message)
 
 
 def test_pairs_of_other_sizes_are_refused_before_they_are_read():

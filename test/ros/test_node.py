@@ -84,8 +84,8 @@ def bad_images(stamp: int):
         ("rgb", image(rgb, "rgb8", stamp, height=49), "data_size"),
         ("rgb", image(rgb[:1, :1], "rgb8", stamp), "too_small"),
         ("rgb", image(rgb[:40], "rgb8", stamp), "size_mismatch"),
-        ("thermal", image(thermal.astype(np.uint16), "mono16", stamp), "thermal_encoding"),
-        ("thermal", image(np.full((48, 64), np.nan, np.float32), "32FC1", stamp), "thermal_encoding"),
+        ("thermal", image(thermal.astype(np.uint16), "mono16", stamp, step=3), "step"),
+        ("thermal", image(thermal.astype(np.float32), "64FC1", stamp), "thermal_encoding"),
         ("thermal", image(thermal, "jpeg", stamp), "thermal_encoding"),
         ("thermal", image(thermal, "mono8", stamp, height=0), "zero_size"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,11 +54,20 @@ def test_rgb8_is_a_view():
     assert np.shares_memory(rgb_image(sent), np.frombuffer(sent.data, np.uint8))
 
 
-@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "16SC1", "32FC1"])
-def test_counts_are_not_divided_but_refused(encoding):
-    with pytest.raises(ImageError, match=r"raw counts.*set the camera driver to 8-bit") as error:
-        thermal_image(fields(np.zeros((4, 4), np.float32), encoding))
-    assert error.value.reason == "thermal_encoding"
+@pytest.mark.parametrize("padding", [0, 3])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("encoding, kind", [("mono16", "u2"), ("16UC1", "u2"), ("16SC1", "i2"), ("32FC1", "f4")])
+def test_deep_values_come_as_they_were_sent(encoding, kind, big, padding):
+    values = (np.arange(35).reshape(5, 7) * 937 - 9000 * (kind != "u2")).astype(kind)
+    sent = fields(values.astype(values.dtype.newbyteorder(">" if big else "<"))[:, :, None], encoding, padding)
+    read = thermal_image(replace(sent, is_bigendian=big))
+    assert read.dtype == values.dtype and (read == values).all()
+
+
+def test_deep_values_need_their_bytes():
+    with pytest.raises(ImageError, match="mono16 of width 7 needs a step of at least 14 bytes, got 13") as error:
+        thermal_image(ImageFields(5, 7, "mono16", 13, bytes(65)))
+    assert error.value.reason == "step"
 
 
 @pytest.mark.parametrize(

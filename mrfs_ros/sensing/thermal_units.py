@@ -1,0 +1,33 @@
+"""What the values of a thermal camera mean, so that limits can be given in degrees."""
+
+from __future__ import annotations
+
+UNITS = {  # name: (values in a kelvin, value at 0 degrees Celsius); counts have no temperature
+    "counts": None,
+    "centikelvin": (100.0, 27315.0),
+    "decikelvin": (10.0, 2731.5),
+    "kelvin": (1.0, 273.15),
+    "celsius": (1.0, 0.0),
+}
+MIN_SPAN_K = 4.0  # a scene of one temperature is not stretched to noise
+MIN_SPAN_COUNTS = 100.0
+
+
+def from_celsius(degrees: float, unit: str) -> float:
+    """The camera's value at ``degrees`` Celsius; ``degrees`` itself where the unit is counts."""
+    scale = UNITS[unit]
+    return degrees if scale is None else degrees * scale[0] + scale[1]
+
+
+def described(low: float, high: float, unit: str) -> str:
+    """A range of values in words: in degrees where the unit tells them."""
+    scale = UNITS[unit]
+    if scale is None:
+        return f"{low:.0f} to {high:.0f} counts"
+    return f"{(low - scale[1]) / scale[0]:.1f} to {(high - scale[1]) / scale[0]:.1f} C"
+
+
+def least_span(unit: str) -> float:
+    """The narrowest window of values that is spread over all grey levels."""
+    scale = UNITS[unit]
+    return MIN_SPAN_COUNTS if scale is None else MIN_SPAN_K * scale[0]

@@ -1,0 +1,235 @@
+"""Thermal values to grey: what the window shows, that it does not flicker, and how it takes events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.sensing.thermal_scene import repaired
+from mrfs_ros.sensing.thermal_window import ThermalWindow
+
+SIZE = 120, 160
+S = 10**9
+
+
+def background(seed: int = 0) -> np.ndarray:
+    """A street in 14-bit counts: gradients, and a warm wall."""
+    height, width = SIZE
+    values = 7800 + np.linspace(0, 600, width)[None] + np.linspace(-150, 150, height)[:, None]
+    values[30:60, 20:40] += 250
+    return values
+
+
+def drive(hz: float, hot_area: float, seconds: float = 12.0) -> Iterator[tuple[float, np.ndarray]]:
+    """(time, counts): noise; a hot object crosses from 3 to 6 s; the shutter freezes the image from 8 to 8.4 s, after
+    which all counts are 60 higher. The top 20 rows are never covered."""
+    rng = np.random.default_rng(0)
+    height, width = SIZE
+    tall = int((hot_area * height * width * 2) ** 0.5)
+    frozen = None
+    for i in range(int(seconds * hz)):
+        time_s = i / hz
+        values = background() + rng.normal(0, 8, SIZE)
+        if 3 < time_s < 6:
+            left = int((time_s - 3) / 3 * (width + tall // 2)) - tall // 2
+            values[height - tall :, max(0, left) : max(0, left + tall // 2)] = 11500
+        if 8 <= time_s < 8.4:
+            frozen = values if frozen is None else frozen
+            values = frozen
+        elif time_s >= 8.4:
+            values = values + 60
+        yield time_s, values.round().astype(np.uint16)
+
+
+def changes(greys: list[np.ndarray]) -> np.ndarray:
+    """Frame-to-frame changes of the mean grey of the background, in grey levels."""
+    return np.diff([grey[:20].astype(float).mean() for grey in greys])
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt((values**2).mean()))
+
+
+@pytest.mark.parametrize("mode", ["auto", "percentile", "plateau"])
+@pytest.mark.parametrize("hz, hot_area", [(9, 0.05), (9, 0.2), (60, 0.12)])
+def test_the_background_does_not_flicker(mode, hz, hot_area):
+    window = ThermalWindow(NodeConfig(thermal_window=mode))
+    greys, plain = [], []
+    for time_s, values in drive(hz, hot_area):
+        greys.append(window.grey(values, round(time_s * S)))
+        low, high = float(values.min()), float(values.max())
+        plain.append((values - low) / (high - low) * 255)
+    steady = changes(greys)
+    assert rms(steady) < 0.2  # asked for: 0.5
+    assert np.abs(steady).max() < 0.6
+    assert rms(changes(plain)) > 20 * rms(steady)  # each frame by its own range: what others do
+    assert window.events >= 1
+
+
+def test_the_shutter_is_an_event_and_holds_the_window():
+    window = ThermalWindow(NodeConfig())
+    states = []
+    for time_s, values in drive(30, 0.05):
+        window.grey(values, round(time_s * S))
+        states.append((time_s, window.state))
+    held = [time_s for time_s, state in states if "held: shutter" in state]
+    assert 7.9 < min(held) < 8.1 and 8.3 < max(held) < 8.45
+    low, high = (float(word) for word in states[-1][1].split(" counts")[0].split(" to "))
+    before = next(state for time_s, state in states if time_s > 7.5)
+    assert low == pytest.approx(float(before.split(" to ")[0]) + 60, abs=3)  # carried along
+    assert high - low > 600
+
+
+def shown(window: ThermalWindow, scene: np.ndarray, begin_s: float, seconds: float, hz: float = 20.0):
+    rng = np.random.default_rng(1)
+    for i in range(int(seconds * hz)):
+        values = (scene + rng.normal(0, 4, scene.shape)).round().astype(np.uint16)
+        window.grey(values, round((begin_s + i / hz) * S))
+    return window.grey(scene.round().astype(np.uint16), round((begin_s + seconds) * S))  # without noise
+
+
+@pytest.mark.parametrize("mode", ["percentile", "plateau"])
+@pytest.mark.parametrize("hz", [9.0, 60.0])
+@pytest.mark.parametrize(
+    "scene",
+    [
+        3000 + 0.2 * (background() - 7800),  # much colder, little contrast
+        12000 + 4 * (background() - 7800),  # much hotter, much contrast
+        7800 + 3 * (background() - 7800),  # the same level, more contrast
+    ],
+)
+def test_another_scene_is_settled_within_two_seconds(mode, scene, hz):
+    window = ThermalWindow(NodeConfig(thermal_window=mode))
+    shown(window, background(), 0.0, 5.0, hz)
+    after = shown(window, scene, 5.0, 2.0, hz)
+    fresh = ThermalWindow(NodeConfig(thermal_window=mode))
+    right = shown(fresh, scene, 5.0, 0.5, hz)
+    assert np.abs(after.astype(float) - right).mean() < 6
+    assert np.percentile(after, 97) - np.percentile(after, 3) > 120
+
+
+def test_slow_drift_is_followed_unseen():
+    """A camera that warms up by 2 counts a second for five minutes: never more than the rate, never out of range."""
+    window = ThermalWindow(NodeConfig())
+    rng = np.random.default_rng(0)
+    greys = [
+        window.grey((background() + 2 * t + rng.normal(0, 8, SIZE)).round().astype(np.uint16), round(t * S))
+        for t in np.arange(0, 300, 0.5)
+    ]
+    assert rms(changes(greys)) < 0.5 * 2.55
+    assert 0.03 * greys[-1].size > (greys[-1] == 255).sum() + (greys[-1] == 0).sum()
+
+
+def test_grey_values_are_the_window_spread_over_all_levels():
+    config = NodeConfig(thermal_window="fixed", thermal_low=1000.0, thermal_high=2000.0)
+    values = np.linspace(900, 2100, 64 * 64).reshape(64, 64).round().astype(np.uint16)
+    grey = ThermalWindow(config).grey(values, 0)
+    exact = np.clip((values - 1000.0) / 1000 * 255, 0, 255)
+    assert grey.dtype == np.uint8 and np.abs(grey - exact).max() <= 0.5 + 255 / 1023
+    inverted = ThermalWindow(NodeConfig(**{**vars(config), "thermal_invert": True})).grey(values, 0)
+    assert (inverted == 255 - grey).all()
+
+
+@pytest.mark.parametrize(
+    "unit, kind, value",
+    [("centikelvin", np.uint16, 29315), ("decikelvin", np.uint16, 2931.5), ("kelvin", np.float32, 293.15),
+     ("celsius", np.float32, 20.0), ("celsius", np.int16, 20)],
+)  # fmt: skip
+def test_fixed_limits_are_degrees_where_the_unit_is_known(unit, kind, value):
+    config = NodeConfig(thermal_window="fixed", thermal_unit=unit, thermal_low=0.0, thermal_high=40.0)
+    window = ThermalWindow(config)
+    grey = window.grey(np.full((48, 64), value).astype(kind), 0)
+    assert np.abs(grey.astype(float) - 127.5).max() <= 1.5  # 20 of 0 to 40 degrees
+    assert window.state == "0.0 to 40.0 C, standing"
+
+
+def test_8_bits_stay_as_they_are_unless_asked():
+    values = np.arange(48 * 64).reshape(48, 64).astype(np.uint8)
+    window = ThermalWindow(NodeConfig())
+    assert window.grey(values, 0) is values
+    assert window.passes(values.dtype) and window.state == "none: 8-bit images are taken as they come"
+    assert (ThermalWindow(NodeConfig(thermal_invert=True)).grey(values, 0) == 255 - values).all()
+    dark = (values // 8).astype(np.uint8)
+    assert ThermalWindow(NodeConfig(thermal_window="percentile")).grey(dark, 0).max() > 60  # stretched, not to noise
+
+
+def test_the_widest_noise_of_a_flat_scene_is_not_stretched():
+    flat = np.random.default_rng(0).normal(8000, 2, SIZE).round().astype(np.uint16)
+    assert ThermalWindow(NodeConfig()).grey(flat, 0).std() < 8
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int16, np.float32])
+def test_dead_pixels_and_holes_are_repaired(kind):
+    scene = (background() - 7800).astype(kind) if kind == np.int16 else background().astype(kind)
+    broken = scene.copy()
+    broken[10, 10], broken[50, 70] = 30000, 0 if kind != np.int16 else -30000
+    if kind == np.float32:
+        broken[20, 20], broken[90, 100], broken[91, 100] = np.nan, np.inf, -np.inf
+    fixed = repaired(broken, 2000.0)
+    assert fixed.dtype == kind and np.isfinite(fixed.astype(float)).all()
+    assert np.abs(fixed.astype(float) - scene.astype(float)).max() < 320
+    clean = ThermalWindow(NodeConfig())
+    dirty = ThermalWindow(NodeConfig())
+    for i in range(3):
+        difference = clean.grey(scene, i * S // 10).astype(int) - dirty.grey(broken, i * S // 10)
+    assert np.abs(difference).max() < 90 and np.abs(difference).mean() < 0.5
+
+
+def test_hot_spots_of_several_pixels_are_no_dead_pixels():
+    scene = background()
+    scene[50:53, 60:63] = 16000
+    assert repaired(scene.astype(np.uint16), 1000.0)[51, 61] == 16000
+
+
+def test_a_frame_without_a_finite_value_is_refused_and_the_next_is_fine():
+    window = ThermalWindow(NodeConfig())
+    with pytest.raises(ImageError, match="no pixel has a finite value") as error:
+        window.grey(np.full(SIZE, np.nan, np.float32), 0)
+    assert error.value.reason == "thermal_empty"
+    assert window.grey(background().astype(np.float32), S).std() > 30
+
+
+def test_a_jump_back_in_time_begins_anew():
+    window = ThermalWindow(NodeConfig())
+    window.grey(background().astype(np.uint16), 100 * S)
+    cold = (3000 + 0.5 * (background() - 7800)).astype(np.uint16)
+    assert window.grey(cold, 100 * S + S // 10).max() == 0  # below the window
+    assert window.grey(cold, 5 * S).std() > 30
+
+
+def test_fixed_needs_a_range():
+    with pytest.raises(ConfigError, match="fixed needs thermal_low < thermal_high, got 0 and 0"):
+        NodeConfig(thermal_window="fixed")
+
+
+def test_settings_that_suit():
+    window = ThermalWindow(NodeConfig())
+    assert window.suits(NodeConfig(slop_s=0.1)) and not window.suits(NodeConfig(thermal_rate=0.5))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from([np.uint8, np.uint16, np.int16, np.float32]),
+    mode=st.sampled_from(["auto", "percentile", "plateau", "fixed"]),
+    stamps=st.lists(st.integers(0, 10**12), min_size=1, max_size=5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_values_at_any_times_give_grey(kind, mode, stamps, seed):
+    """Extremes, constants, infinities; stamps in any order."""
+    rng = np.random.default_rng(seed)
+    window = ThermalWindow(NodeConfig(thermal_window=mode, thermal_low=-5.0, thermal_high=50.0))
+    for stamp_ns in stamps:
+        values = rng.integers(0, 2**16, (48, 64)).astype(np.uint16).view(np.int16).astype(kind)
+        if rng.random() < 0.5:
+            values[:] = values[0, 0]
+        if kind == np.float32:
+            values[rng.random(values.shape) < 0.3] = rng.choice([np.nan, np.inf, -np.inf, 1e38, -1e38])
+            values[0, 0] = 1.0
+        grey = window.grey(values, stamp_ns)
+        assert grey.dtype == np.uint8 and grey.shape == (48, 64)
