@@ -29,6 +29,41 @@ def overlay(
     return with_notice(picture, notice) if notice else picture
 
 
+def alignment(rgb: np.ndarray, thermal: np.ndarray, valid: np.ndarray | None = None, *, tiles: int = 8) -> np.ndarray:
+    """Checkerboard of both cameras, each under the other's edges: where they are aligned, lines go on across tiles.
+
+    ``rgb``: (H, W, 3) uint8 RGB, shown in dim grey with the thermal edges in orange. ``thermal``: (H, W) uint8 on the
+    same grid, shown in grey with the rgb edges in cyan. ``valid``: (H, W) bool, where there is thermal; elsewhere dim
+    rgb. ``tiles``: in a row. Returns (H, W, 3) uint8 RGB.
+    """
+    height, width = thermal.shape
+    side = max(1, -(-width // tiles))
+    rows, columns = np.ogrid[:height, :width]
+    seen = np.ones((height, width), bool) if valid is None else valid
+    cold = ((rows // side + columns // side) % 2 == 0) | ~seen  # tiles of the rgb image
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    picture = np.repeat(np.where(cold, _stretched(grey), _stretched(thermal))[:, :, None] // 2, 3, axis=2)
+    edge = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0  # not the mask's own border
+    picture[_edges(thermal) & edge & cold] = (255, 150, 0)
+    picture[_edges(grey) & ~cold] = (0, 220, 255)
+    return picture
+
+
+def _stretched(grey: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 with its 1st to 99th percentile spread over 0 to 255."""
+    low, high = np.percentile(grey[::4, ::4], (1, 99))
+    scale = 255 / max(high - low, 1.0)
+    return cv2.convertScaleAbs(np.maximum(grey, low), alpha=scale, beta=-low * scale)
+
+
+def _edges(grey: np.ndarray) -> np.ndarray:
+    """(H, W) bool: the strongest tenth of the edges, thin lines, whatever the image's contrast."""
+    smooth = cv2.GaussianBlur(_stretched(grey), (0, 0), 1.5)
+    slope_x, slope_y = (cv2.Sobel(smooth, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
+    high = max(float(np.percentile(np.abs(slope_x[::2, ::2]) + np.abs(slope_y[::2, ::2]), 90)), 8.0)
+    return cv2.Canny(slope_x, slope_y, high / 2, high) > 0
+
+
 def with_notice(picture: np.ndarray, text: str) -> np.ndarray:
     """Return ``picture`` ((H, W, 3) uint8 RGB) with ``text`` on a dark strip at its lower edge."""
     picture = np.ascontiguousarray(picture)

@@ -1,0 +1,187 @@
+"""Thermal images brought onto the rgb image's pixel grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.sensing.calibration import Calibration, Size, Stereo, aspect_agrees
+from mrfs_ros.sensing.calibration_file import read_calibration
+from mrfs_ros.sensing.camera_geometry import to_thermal
+from mrfs_ros.types import UNLABELLED, FusionResult
+
+_PROBES = 48  # a side, to see whether the images overlap at all
+_OUTSIDE = -10_000  # a coordinate that no image has and that 16 bits hold
+
+
+def load_registration(path: str | Path, plane_distance_m: float = 0.0) -> Registration | SameView:
+    """What a node or a command needs: the registration of a calibration file, ``SameView`` if ``path`` is empty.
+
+    ``plane_distance_m``: in place of the file's; 0 = the file's. ConfigError for a file or distance that cannot be.
+    """
+    if not str(path):
+        if plane_distance_m:
+            raise ConfigError("plane_distance_m: needs a calibration with both cameras' models (calibration)")
+        return SameView()
+    registration = Registration(read_calibration(Path(path)), str(path))
+    if plane_distance_m:
+        registration.set_plane_distance_m(plane_distance_m)
+    return registration
+
+
+class Registration:
+    """Warps thermal images by a calibration; the maps are made anew only for other sizes or another plane distance.
+
+    ``name`` begins the texts of its errors. ConfigError when the thermal camera sees nothing of the rgb image.
+    """
+
+    def __init__(self, calibration: Calibration, name: str = "calibration"):
+        self._name = name
+        self._calibration = self._checked(calibration)
+        self._maps: _Maps | None = None
+
+    @property
+    def calibration(self) -> Calibration:
+        """The calibration, with the plane distance of now."""
+        return self._calibration
+
+    @property
+    def plane_distance_m(self) -> float | None:
+        """Distance of the plane that is warped without parallax [m]; None for a homography, which has no other."""
+        return self._calibration.plane_distance_m if isinstance(self._calibration, Stereo) else None
+
+    def set_plane_distance_m(self, distance_m: float) -> None:
+        """Warp for another plane from the next image on; ConfigError (and no change) for one that cannot be."""
+        if not isinstance(self._calibration, Stereo):
+            raise ConfigError(
+                f"plane_distance_m: {self._name} is a homography, made for one distance: "
+                "only a calibration with both cameras' models (kind: stereo) takes another"
+            )
+        self._calibration = self._checked(replace(self._calibration, plane_distance_m=distance_m))
+
+    def check_sizes(self, thermal_size: Size, rgb_size: Size) -> None:
+        """Raise ImageError unless ``warp`` takes images of these sizes (H, W)."""
+        self._scaled(self._calibration, thermal_size, rgb_size)
+
+    def warp(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, np.ndarray]:
+        """``thermal`` (h, w) uint8 on the grid of an rgb image of ``rgb_size`` (H, W), and where there is any.
+
+        Returns warped (H, W) uint8, 0 where the thermal camera sees nothing, and valid (H, W) bool (read-only, shared
+        by the images of one size). ImageError for sizes of another aspect than the calibration's.
+        """
+        _check_thermal(thermal)
+        wanted = self._calibration, thermal.shape, tuple(rgb_size)
+        maps = self._maps
+        if maps is None or maps.made_for != wanted:
+            maps = self._maps = _make_maps(wanted, self._scaled(*wanted))
+        warped = cv2.remap(thermal, maps.whole, maps.parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        warped[maps.outside] = 0
+        return warped, maps.valid
+
+    def _scaled(self, calibration: Calibration, thermal_size: Size, rgb_size: Size) -> Calibration:
+        try:
+            return calibration.scaled_to(thermal_size, rgb_size)
+        except ImageError as error:
+            raise ImageError(f"{self._name}: {error}", error.reason) from error
+
+    def _checked(self, calibration: Calibration) -> Calibration:
+        height, width = calibration.rgb_size
+        rows, columns = np.linspace(0, height - 1, _PROBES), np.linspace(0, width - 1, _PROBES)
+        probes = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+        if not _within(to_thermal(calibration, probes), calibration.thermal_size).any():
+            raise ConfigError(
+                f"{self._name}: by this calibration the thermal camera sees nothing of the rgb image: "
+                "are the cameras swapped, or sizes given as width, height?"
+            )
+        return calibration
+
+
+class SameView:
+    """Stands in for ``Registration`` where no calibration is: both cameras see the same, at any resolution."""
+
+    def __init__(self) -> None:
+        self._valid = np.ones((0, 0), bool)
+
+    def check_sizes(self, thermal_size: Size, rgb_size: Size) -> None:
+        """Raise ImageError unless the sizes (H, W) have one aspect, within 2 %."""
+        if not aspect_agrees(thermal_size, rgb_size):
+            raise ImageError(
+                f"rgb is {rgb_size[0]}x{rgb_size[1]} (HxW) but thermal is {thermal_size[0]}x{thermal_size[1]}: "
+                "without a calibration, expected one size or at least one aspect (within 2 %); "
+                "make a calibration with mrfs calibrate and name it (calibration)",
+                "size_mismatch",
+            )
+
+    def warp(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, np.ndarray]:
+        """``thermal`` (h, w) uint8 scaled to ``rgb_size`` (H, W), itself if it has that size, and valid, all True.
+
+        ImageError for sizes of different aspects.
+        """
+        _check_thermal(thermal)
+        self.check_sizes(thermal.shape, rgb_size)
+        if self._valid.shape != tuple(rgb_size):
+            self._valid = _read_only(np.ones(rgb_size, bool))
+        if thermal.shape == tuple(rgb_size):
+            return thermal, self._valid
+        shrinks = thermal.shape[0] > rgb_size[0]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(thermal, tuple(rgb_size)[::-1], interpolation=how), self._valid
+
+
+def outside_fused(result: FusionResult, rgb: np.ndarray, valid: np.ndarray) -> FusionResult:
+    """``result`` where ``valid`` ((H, W) bool); elsewhere the fused image is ``rgb`` and labels are ``UNLABELLED``.
+
+    ``rgb``: (H, W, 3) uint8 RGB, the image that was fused. ImageError for arrays of other sizes.
+    """
+    if rgb.shape != result.fused.shape or valid.shape != result.labels.shape:
+        raise ImageError(
+            f"expected rgb {result.fused.shape} and valid {result.labels.shape} as the result has, "
+            f"got {rgb.shape} and {valid.shape}"
+        )
+    if valid.all():
+        return result
+    return FusionResult(
+        np.where(valid[:, :, None], result.fused, rgb), np.where(valid, result.labels, np.uint8(UNLABELLED))
+    )
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """For cv2.remap: whole pixels and 32nds; ``outside``: ~valid."""
+
+    made_for: tuple[Calibration, Size, Size]
+    whole: np.ndarray
+    parts: np.ndarray
+    valid: np.ndarray
+    outside: np.ndarray
+
+
+def _make_maps(made_for: tuple[Calibration, Size, Size], calibration: Calibration) -> _Maps:
+    height, width = calibration.rgb_size
+    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
+    sources = to_thermal(calibration, pixels.astype(np.float64))
+    valid = _within(sources, calibration.thermal_size).reshape(height, width)
+    sources = np.where(valid.reshape(-1, 1), sources, _OUTSIDE).astype(np.float32).reshape(height, width, 2)
+    whole, parts = cv2.convertMaps(sources, None, cv2.CV_16SC2)
+    return _Maps(made_for, whole, parts, _read_only(valid), ~valid)
+
+
+def _within(pixels: np.ndarray, size: Size) -> np.ndarray:
+    """Which of ``pixels`` (N, 2) (x, y) lie in one of the image's pixels, each a square around its centre."""
+    with np.errstate(invalid="ignore"):
+        return ((pixels >= -0.5) & (pixels < np.array(size[::-1]) - 0.5)).all(axis=1)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
+
+
+def _check_thermal(thermal: np.ndarray) -> None:
+    if not isinstance(thermal, np.ndarray) or thermal.dtype != np.uint8 or thermal.ndim != 2 or not thermal.size:
+        got = f"{thermal.shape} {thermal.dtype}" if isinstance(thermal, np.ndarray) else type(thermal).__name__
+        raise ImageError(f"thermal: expected (h, w) uint8, one grey channel, got {got}", "thermal_type")
