@@ -11,6 +11,7 @@ from mrfs_ros.config import OVERLAY_OPACITY
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_DIM, _GAMMA = 0.6, 0.6
 _BAR = 26  # height in pixels of a strip of text
 
 
@@ -42,7 +43,8 @@ def alignment(rgb: np.ndarray, thermal: np.ndarray, valid: np.ndarray | None = N
     seen = np.ones((height, width), bool) if valid is None else valid
     cold = ((rows // side + columns // side) % 2 == 0) | ~seen  # tiles of the rgb image
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    picture = np.repeat(np.where(cold, _stretched(grey), _stretched(thermal))[:, :, None] // 2, 3, axis=2)
+    picture = np.repeat(np.where(cold, _stretched(grey), _stretched(thermal))[:, :, None], 3, axis=2)
+    picture = cv2.convertScaleAbs(picture, alpha=_DIM)
     edge = cv2.erode(seen.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0  # not the mask's own border
     picture[_edges(thermal) & edge & cold] = (255, 150, 0)
     picture[_edges(grey) & ~cold] = (0, 220, 255)
@@ -50,10 +52,11 @@ def alignment(rgb: np.ndarray, thermal: np.ndarray, valid: np.ndarray | None = N
 
 
 def _stretched(grey: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 with its 1st to 99th percentile spread over 0 to 255."""
+    """(H, W) uint8 with its 1st to 99th percentile spread over 0 to 255, dark parts brightened."""
     low, high = np.percentile(grey[::4, ::4], (1, 99))
     scale = 255 / max(high - low, 1.0)
-    return cv2.convertScaleAbs(np.maximum(grey, low), alpha=scale, beta=-low * scale)
+    linear = cv2.convertScaleAbs(np.maximum(grey, low), alpha=scale, beta=-low * scale)
+    return cv2.LUT(linear, (255 * (np.arange(256) / 255) ** _GAMMA).astype(np.uint8))
 
 
 def _edges(grey: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ FLOORS = {
     "evaluation": 5,
     "bench": 5,
     "bag": 6,
+    "calibration": 6,
     "cli": 7,
     "ros": 7,
 }
@@ -39,8 +40,8 @@ ROS_PACKAGES = {
 HOME = {  # the rooms in which a heavy package may be imported
     "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench"},
     "safetensors": {"checkpoint"},
-    "cv2": {"sensing", "draw", "data", "training", "evaluation"},
-    "yaml": {"training", "bag"},
+    "cv2": {"sensing", "draw", "data", "training", "evaluation", "calibration"},
+    "yaml": {"training", "bag", "sensing"},
     **{package: {"ros"} for package in ROS_PACKAGES},
     "cv_bridge": {"sensing"},
     "rosbags": {"bag", "ros"},
