@@ -87,13 +87,13 @@ def fit_boards(
             f"no pair in which both cameras see the {name}: found in {seen[0]} rgb and {seen[1]} thermal images of "
             f"{len(pairs)}: {_ADVICE}"
         )
-    fit = _fitted(np.concatenate(thermal_points), np.concatenate(rgb_points), thermal_size, rgb_size)
-    matrix, inliers, errors = fit
-    if inliers.mean() < _LEAST_INLIERS or errors.mean() > _LARGEST_ERROR * rgb_size[1]:
+    matrix, inliers, errors = _fitted(np.concatenate(thermal_points), np.concatenate(rgb_points), rgb_size[1])
+    allowed = _LARGEST_ERROR * rgb_size[1]
+    if inliers.mean() < _LEAST_INLIERS or errors.mean() > allowed:
         raise ConfigError(
             f"the {name} gives no common homography: {100 * inliers.mean():.0f} % of the points fit (expected "
-            f"{100 * _LEAST_INLIERS:.0f} %), {errors.mean():.1f} pixels off (at most {_LARGEST_ERROR * rgb_size[1]:.1f}): "
-            f"one homography is right at one distance; hold all boards at about the same one, and {_ADVICE}"
+            f"{100 * _LEAST_INLIERS:.0f} %), {errors.mean():.1f} pixels off (at most {allowed:.1f}): one homography is "
+            f"right at one distance; hold all boards at about the same one, and {_ADVICE}"
         )
     hull = cv2.convexHull(np.concatenate(rgb_points).astype(np.float32))
     return BoardFit(
@@ -108,7 +108,7 @@ def fit_boards(
 
 
 def find_board(grey: np.ndarray, board: Board) -> np.ndarray | None:
-    """The board's points (rows * columns, 2) float64 (x, y) in ``grey`` (H, W) uint8, light on dark or dark on light."""
+    """The board's points (rows * columns, 2) float64 (x, y) in ``grey`` (H, W) uint8, also with inverted contrast."""
     for image, scale in _tries(grey):
         if board.kind == "chessboard":
             found, points = cv2.findChessboardCornersSB(image, (board.columns, board.rows), flags=_CHESSBOARD_FLAGS)
@@ -145,11 +145,9 @@ def _centred(points: np.ndarray) -> np.ndarray:
     return centred / np.linalg.norm(centred)
 
 
-def _fitted(thermal: np.ndarray, rgb: np.ndarray, thermal_size, rgb_size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fitted(thermal: np.ndarray, rgb: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The matrix, which points fit it, and how far those are off [pixels]."""
-    matrix, mask = cv2.findHomography(
-        thermal, rgb, cv2.RANSAC, _OUTLIER * rgb_size[1], maxIters=5000, confidence=0.9999
-    )
+    matrix, mask = cv2.findHomography(thermal, rgb, cv2.RANSAC, _OUTLIER * width, maxIters=5000, confidence=0.9999)
     if matrix is None:
         raise ConfigError(f"the board's points allow no homography: {_ADVICE}")
     inliers = mask[:, 0] > 0
