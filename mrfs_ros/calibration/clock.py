@@ -17,7 +17,7 @@ _SEGMENTS = 4
 _SLOW_S = 4.0  # slower changes than this say nothing of the time
 _LEAST_CORRELATION, _LEAST_STANDOUT = 0.3, 1.5
 _CLEAR_CORRELATION, _CLEAR_STANDOUT = 0.5, 2.0
-_LARGEST_SPREAD = 0.5  # of the window that the signals are averaged over
+_LARGEST_SPREAD = 0.15  # of the window that the signals are averaged over
 _CLIPPED = 4.0  # standard deviations
 _ADVICE = (
     "record 20 s or more in which both cameras are moved by hand, unevenly (turn left and right, stop, tilt), "

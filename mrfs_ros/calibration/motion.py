@@ -15,7 +15,7 @@ _BLUR_PX = 1.5
 class Motion:
     """``stamps_s``: (N,) float64, rising. ``moved``: (N, 3) float64, what has come together since the first frame.
 
-    Columns: change of the edges [share of their strength], shift of the whole image to the right and down [widths].
+    Columns: squared change of the edges [of mean strength 1], shift of the whole image to the right and down [widths].
     """
 
     stamps_s: np.ndarray
@@ -45,7 +45,7 @@ class MotionMeter:
             self._window = cv2.createHanningWindow(edges.shape[::-1], cv2.CV_32F)
             self._steps.append((0.0, 0.0, 0.0))
         else:
-            change = float(np.abs(edges - self._last).mean())
+            change = float(np.square(edges - self._last).mean())
             (right, down), _ = cv2.phaseCorrelate(self._last, edges, self._window)
             self._steps.append((change, right / edges.shape[1], down / edges.shape[1]))
         self._last = edges
