@@ -7,17 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrfs_ros.draw import alignment, contact_sheet
-from mrfs_ros.sensing.calibration import Homography, Size
+from mrfs_ros.sensing.calibration import Homography
 from mrfs_ros.sensing.registration import Registration
 
 _FRAMES = 4
-
-
-def centred(thermal_size: Size, rgb_size: Size) -> Homography:
-    """The calibration of somebody who knows nothing: thermal in the middle of the rgb image, as wide as it."""
-    scale = rgb_size[1] / thermal_size[1]
-    middle = [(new - 1) / 2 - scale * (old - 1) / 2 for new, old in zip(rgb_size, thermal_size)]
-    return Homography(((scale, 0.0, middle[1]), (0.0, scale, middle[0]), (0.0, 0.0, 1.0)), thermal_size, rgb_size)
 
 
 def before_after(pairs: Sequence[tuple[np.ndarray, np.ndarray]], before: Homography, after: Homography) -> np.ndarray:

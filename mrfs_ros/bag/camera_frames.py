@@ -1,0 +1,131 @@
+"""The frames of a bag's two cameras as arrays, of any sizes: what a calibration is made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrfs_ros.bag.cameras import find_cameras
+from mrfs_ros.bag.codec import Codec
+from mrfs_ros.bag.reading import Bag
+from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.sensing.messages import check_message, rgb_array, stamp_ns, thermal_array
+from mrfs_ros.sensing.pair_source import RGB, THERMAL
+from mrfs_ros.sensing.pairing import ApproximateTime
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSettings:
+    """What of a bag is read. Topics: empty = found by type and name. ``end_s``: 0 = to the end of the bag.
+
+    ``slop_s``, ``queue_size``, ``thermal_offset_s``: how frames are paired, as the node does it.
+    """
+
+    rgb_topic: str = ""
+    thermal_topic: str = ""
+    begin_s: float = 0.0
+    end_s: float = 0.0
+    slop_s: float
+    queue_size: int
+    thermal_offset_s: float = 0.0
+
+
+class CameraFrames:
+    """A bag's frames; ``skipped``: reason to count, of images that could not be used, ``examples``: a text of each.
+
+    ``rgb_topic``, ``thermal_topic``: where they come from. ``total``: about so many images of both will come.
+    ConfigError for a bag without them, MissingPackageError without rosbags. Close it: it is a context manager.
+    """
+
+    def __init__(self, path: Path, settings: FrameSettings):
+        self.skipped: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        self._settings = settings
+        self._bag = Bag(path)
+        try:
+            self._codec = Codec()
+            self.rgb_topic, self.thermal_topic = find_cameras(
+                self._bag.topics, settings.rgb_topic, settings.thermal_topic
+            )
+            length_s = (self._bag.end_ns - self._bag.start_ns) / 1e9
+            if settings.begin_s > length_s:
+                raise ConfigError(f"--begin {settings.begin_s:g}: the bag ends after {length_s:.1f} s")
+            if settings.end_s and settings.end_s <= settings.begin_s:
+                raise ConfigError(f"--end {settings.end_s:g}: expected more than --begin ({settings.begin_s:g})")
+        except BaseException:
+            self._bag.__exit__(None, None, None)
+            raise
+        self.start_ns = self._bag.start_ns
+        read_s = min(settings.end_s or length_s, length_s) - settings.begin_s
+        images = sum(self._bag.topics[topic].count for topic in (self.rgb_topic, self.thermal_topic))
+        self.total = max(1, round(images * read_s / length_s)) if length_s else images
+
+    def __enter__(self) -> CameraFrames:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bag.__exit__(None, None, None)
+
+    @property
+    def damage(self) -> list[str]:
+        """A sentence for each part of the bag that could not be read."""
+        return self._bag.damage
+
+    def frames(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(``RGB`` or ``THERMAL``, header stamp [ns], image as ``rgb_array`` or ``thermal_array`` give it)."""
+        for camera, message in self._messages():
+            image = self._decoded(camera, message)
+            if image is not None:
+                yield camera, stamp_ns(message), image
+
+    def pairs(self, count: int, every: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """``count`` pairs (rgb (H, W, 3) uint8 RGB, thermal (h, w) uint8), every ``every``-th one from the first."""
+        pairing = ApproximateTime(slop_s=self._settings.slop_s, queue_size=self._settings.queue_size)
+        offset_ns = round(self._settings.thermal_offset_s * 1e9)
+        met = given = 0
+        for camera, message in self._messages():
+            stamp = stamp_ns(message) + (offset_ns if camera == THERMAL else 0)
+            pair = pairing.add(camera, stamp, message)
+            if pair is None:
+                continue
+            met += 1
+            images = None if (met - 1) % every else [self._decoded(RGB, pair[0]), self._decoded(THERMAL, pair[1])]
+            if images and not any(image is None for image in images):
+                yield images[0], images[1]
+                given += 1
+                if given == count:
+                    return
+
+    def _messages(self) -> Iterator[tuple[int, Any]]:
+        cameras = {self.rgb_topic: RGB, self.thermal_topic: THERMAL}
+        begin = self.start_ns + round(self._settings.begin_s * 1e9)
+        end = self.start_ns + round(self._settings.end_s * 1e9) if self._settings.end_s else None
+        for record in self._bag.messages(cameras, begin, end):
+            camera = cameras[record.channel.topic]
+            try:
+                message = self._codec.message(record)
+            except Exception as error:  # damaged bytes make the decoder raise all there is
+                self._skip("damaged_message", f"{record.channel.topic}: cannot be read: {error}")
+                continue
+            try:
+                check_message(camera, message)
+            except ImageError as error:
+                self._skip(error.reason, str(error))
+                continue
+            yield camera, message
+
+    def _decoded(self, camera: int, message: Any) -> np.ndarray | None:
+        try:
+            return rgb_array(message) if camera == RGB else thermal_array(message)
+        except ImageError as error:
+            self._skip(error.reason, str(error))
+            return None
+
+    def _skip(self, reason: str, text: str) -> None:
+        self.skipped[reason] += 1
+        self.examples.setdefault(reason, text)

@@ -1,0 +1,85 @@
+"""The frames that ``mrfs calibrate`` works on: of two folders or of a bag."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mrfs_ros.cli.fuse import find_pairs
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.errors import ConfigError
+
+
+@contextmanager
+def bar(text: str) -> Iterator:
+    """A progress bar; gives what a calibration calls with (done, total)."""
+    from tqdm import tqdm
+
+    with tqdm(desc=text, dynamic_ncols=True, leave=False) as shown:
+
+        def show(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield show
+
+
+def read_pairs(arguments: argparse.Namespace) -> tuple[list, str]:
+    """The pairs of arrays to calibrate with, and where they are from."""
+    if arguments.bag is not None:
+        return _bag_pairs(arguments), arguments.bag.name
+    found, unpaired = find_pairs(arguments.rgb, arguments.thermal)
+    if unpaired:
+        print(f"mrfs: warning: {len(unpaired)} images left out, no partner (such as {unpaired[0]})", file=sys.stderr)
+
+    from mrfs_ros.sensing.image_files import read_rgb, read_thermal
+
+    found = found[:: arguments.every]
+    chosen = found[:: -(-len(found) // arguments.pairs)]  # spread over the folder: neighbours look alike
+    return [(read_rgb(rgb), read_thermal(thermal)) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
+
+
+def _bag_pairs(arguments: argparse.Namespace) -> list:
+    with open_frames(arguments, arguments.bag) as frames, bar("read") as show:
+        pairs = []
+        for pair in frames.pairs(arguments.pairs, arguments.every):
+            pairs.append(pair)
+            show(len(pairs), arguments.pairs)
+        tell_losses(frames)
+    if not pairs:
+        raise ConfigError(
+            f"{arguments.bag}: no pairs of {frames.rgb_topic} and {frames.thermal_topic}: allow more time between "
+            "their stamps (--slop), or find the offset of the clocks first (--time)"
+        )
+    return pairs
+
+
+def open_frames(arguments: argparse.Namespace, bag: Path):
+    """The ``CameraFrames`` of a bag, by the command line's topics, times and pairing."""
+    from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
+    from mrfs_ros.bag.parameters import read_parameters
+
+    node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
+    settings = FrameSettings(
+        rgb_topic=arguments.rgb_topic,
+        thermal_topic=arguments.thermal_topic,
+        begin_s=arguments.begin,
+        end_s=arguments.end,
+        slop_s=node.slop_s if arguments.slop is None else arguments.slop,
+        queue_size=node.sync_queue_size,
+        thermal_offset_s=node.thermal_time_offset_s,
+    )
+    frames = CameraFrames(bag, settings)
+    print(f"{bag}: rgb from {frames.rgb_topic}, thermal from {frames.thermal_topic}")
+    return frames
+
+
+def tell_losses(frames) -> None:
+    """Print what of the frames could not be used."""
+    for reason, example in frames.examples.items():
+        print(f"mrfs: {frames.skipped[reason]} images skipped ({reason}): {example}", file=sys.stderr)
+    for loss in frames.damage:
+        print(f"mrfs: {loss}", file=sys.stderr)
