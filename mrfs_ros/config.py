@@ -173,6 +173,18 @@ class NodeConfig:
         high=10.0,
     )
     thermal_invert: bool = setting(False, "Show hot dark: for cameras that send it so, to undo it.")
+    calibration: str = setting(
+        "",
+        "File of mrfs calibrate, or of both cameras' models, that brings thermal onto the rgb image; empty = both "
+        "cameras see the same.",
+        fixed=True,
+    )
+    plane_distance_m: float = setting(
+        0.0,
+        "Distance [m] at which a calibration by both cameras' models is right; 0 = as its file says.",
+        low=0.0,
+        high=100000.0,
+    )
     max_age_s: float = setting(
         0.0,
         "Pairs older than this [s, node clock minus stamp] are dropped; 0 = no limit. Leave 0 "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ _OF_NO_EFFECT = ("workers", "batch", "node")  # on the results; of the node only
 _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
     "overlay_opacity", "thermal_window", "thermal_unit", "thermal_low", "thermal_high", "thermal_percentile",
-    "thermal_plateau", "thermal_rate", "thermal_invert",
+    "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m",
 )  # fmt: skip
 
 
@@ -59,7 +60,10 @@ def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, A
 def wishes_of(settings: BagSettings) -> dict[str, Any]:
     """The settings that the results depend on, by name; bag and network not looked at yet."""
     asked = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
-    return {**asked, **{name: getattr(settings.node, name) for name in _OF_THE_NODE}}
+    chosen = {name: getattr(settings.node, name) for name in _OF_THE_NODE}
+    file = settings.node.calibration
+    calibration = sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else file
+    return {**asked, **chosen, "calibration": calibration}
 
 
 def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:

@@ -14,12 +14,11 @@ from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.salvage import Record
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import check_pair_messages, thermal_grey
+from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.messages import check_message, stamp_ns, thermal_dtype
+from mrfs_ros.sensing.messages import check_message, stamp_ns
 from mrfs_ros.sensing.pair_source import RGB, THERMAL, PairSource
 from mrfs_ros.sensing.pairing import ApproximateTime
-from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class PairReader:
     """Pairs of a bag, and the records of topics that are copied, in the order of recording.
 
     ``skipped``: reason to count, of images that could not be used. ``events``: what a user should know, a line each.
-    ``images``: how many of each camera were read.
+    ``images``: how many of each camera were read. ``intake``: what makes arrays of them.
     """
 
     def __init__(self, bag: Bag, codec: Codec, rgb_topic: str, thermal_topic: str, config: NodeConfig):
@@ -61,7 +60,7 @@ class PairReader:
         self._source.thermal_offset_ns = round(config.thermal_time_offset_s * 1e9)
         self._source.on_missing = config.on_missing
         self._source.missing_timeout_s = config.missing_timeout_s
-        self._window = ThermalWindow(config)
+        self.intake = Intake(config)
 
     @property
     def best_gap_s(self) -> float | None:
@@ -80,10 +79,10 @@ class PairReader:
 
     def windowed(self, pair: Pair) -> Pair:
         """The pair with ``grey`` where it needs one; call it with every pair that is answered, in order."""
-        if pair.thermal is None or self._window.passes(thermal_dtype(pair.thermal)):
+        if pair.thermal is None or self.intake.is_plain(pair.thermal):
             return pair
         try:
-            return replace(pair, grey=thermal_grey(self._window, pair.thermal))
+            return replace(pair, grey=self.intake.grey(pair.thermal))
         except ImageError as error:
             return replace(pair, grey=error)
 
@@ -96,7 +95,7 @@ class PairReader:
             check_message(camera, message)
             pair = self._source.add(camera, stamp_ns(message), message, now_s)
             if pair is not None:
-                check_pair_messages(*pair)
+                self.intake.check(*pair)
             return pair
         except ImageError as error:
             self.skip(error.reason, str(error))

@@ -7,17 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from mrfs_ros.bag.pairs import Pair
 from mrfs_ros.bag.salvage import Record
-from mrfs_ros.engine.intake import pair_arrays
+from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.messages import thermal_values
 from mrfs_ros.types import FusionResult
 
 Item = TypeVar("Item")
@@ -40,8 +38,7 @@ class Decoded:
 
     index: int
     pair: Pair
-    rgb: np.ndarray
-    thermal: np.ndarray
+    images: PairImages
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,17 @@ def in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Ite
             future.cancel()
 
 
-def decode(item: tuple[int, Pair] | Record) -> Decoded | Failed | Record:
+def decode(intake: Intake, item: tuple[int, Pair] | Record) -> Decoded | Failed | Record:
     """The arrays of a numbered pair, or why there are none; records pass."""
     if isinstance(item, Record):
         return item
     index, pair = item
     try:
-        return Decoded(index, pair, *pair_arrays(pair.rgb, pair.thermal, partial(_grey, pair.grey)))
+        if isinstance(pair.grey, ImageError):
+            raise pair.grey
+        return Decoded(index, pair, intake.images(pair.rgb, pair.thermal, pair.grey))
     except ImageError as error:
         return Failed(index, pair, error.reason, str(error))
-
-
-def _grey(ready: np.ndarray | ImageError | None, message: Any) -> np.ndarray:
-    if isinstance(ready, ImageError):
-        raise ready
-    return thermal_values(message) if ready is None else ready
 
 
 def batches(items: Iterable[Decoded | Failed | Record], size: int) -> Iterator[list[Decoded | Failed | Record]]:
@@ -91,10 +84,10 @@ def batches(items: Iterable[Decoded | Failed | Record], size: int) -> Iterator[l
     shape, pairs = None, 0
     for item in items:
         if isinstance(item, Decoded):
-            if pairs == size or (pairs and item.thermal.shape != shape):
+            if pairs == size or (pairs and item.images.thermal.shape != shape):
                 yield batch
                 batch, pairs = [], 0
-            shape, pairs = item.thermal.shape, pairs + 1
+            shape, pairs = item.images.thermal.shape, pairs + 1
         batch.append(item)
     if batch:
         yield batch
@@ -111,20 +104,21 @@ def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
     if len(pairs) > 1:
         begin = time.perf_counter()
         try:
-            fused, labels = engine.batch(np.stack([p.rgb for p in pairs]), np.stack([p.thermal for p in pairs]))
+            batch = np.stack([pair.images.rgb for pair in pairs]), np.stack([pair.images.thermal for pair in pairs])
+            results = [FusionResult(*result) for result in zip(*engine.batch(*batch))]
         except Exception:  # too much memory for all, or one that is bad: each alone says which
             return [_answer(engine, pair) for pair in pairs]
         seconds = (time.perf_counter() - begin) / len(pairs)
-        return [Answered(pair, FusionResult(f, n), seconds) for pair, f, n in zip(pairs, fused, labels)]
+        return [Answered(pair, pair.images.cut(result), seconds) for pair, result in zip(pairs, results)]
     return [_answer(engine, pair) for pair in pairs]
 
 
 def _answer(engine: Engine, pair: Decoded) -> Answered | Failed:
     begin = time.perf_counter()
     try:
-        result = engine(pair.rgb, pair.thermal)
+        result = engine(pair.images.rgb, pair.images.thermal)
     except ImageError as error:
         return Failed(pair.index, pair.pair, error.reason, str(error))
     except Exception as error:  # as in the node: the next pair may be fine
         return Failed(pair.index, pair.pair, "engine_error", f"the engine failed: {type(error).__name__}: {error}")
-    return Answered(pair, result, time.perf_counter() - begin)
+    return Answered(pair, pair.images.cut(result), time.perf_counter() - begin)

@@ -142,8 +142,8 @@ def _frame(item: Answered, reference: str) -> Frame:
         None if pair.rgb is None else stamp_ns(pair.rgb),
         None if pair.thermal is None else stamp_ns(pair.thermal),
         pair.log_ns,
-        item.decoded.rgb,
-        item.decoded.thermal,
+        item.decoded.images.rgb,
+        item.decoded.images.thermal,
         item.result,
         item.seconds,
     )

@@ -55,6 +55,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     read.add_argument("--every", type=count, default=1, metavar="N", help="take every N-th pair")
     read.add_argument("--params-file", type=Path, metavar="YAML", help="the node's parameters, as on the robot")
     read.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
+    read.add_argument("--calibration", metavar="YAML", help="brings thermal onto the rgb image (mrfs calibrate)")
     made = command.add_argument_group("what the bag gets")
     made.add_argument("--overlay", action="store_true", help="/mrfs/overlay too")
     made.add_argument("--compressed", action="store_true", help="JPEG (fused, overlay) and PNG (segmentation)")
@@ -78,7 +79,7 @@ def settings_from(arguments: argparse.Namespace) -> BagSettings:
     from mrfs_ros.bag.parameters import read_parameters
 
     node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
-    names = ("weights", "classes", "device", "backend", "precision")
+    names = ("weights", "classes", "device", "backend", "precision", "calibration")
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.slop is not None:
         given["slop_s"] = arguments.slop

@@ -1,40 +1,86 @@
-"""Two camera messages turned into the pair of arrays that an engine takes."""
+"""Two camera messages turned into the pair of arrays that an engine takes, and its answer cut to what both saw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import check_sizes
-from mrfs_ros.sensing.messages import is_compressed, rgb_array, stamp_ns, thermal_values
+from mrfs_ros.sensing.messages import is_compressed, rgb_array, stamp_ns, thermal_dtype, thermal_values
+from mrfs_ros.sensing.registration import load_registration, outside_fused
 from mrfs_ros.sensing.thermal_window import ThermalWindow
+from mrfs_ros.types import FusionResult
 
 
-def check_pair_messages(rgb: Any | None, thermal: Any | None) -> None:
-    """Raise ImageError for two raw images whose sizes do not make a pair, without touching their pixels."""
-    if rgb is None or thermal is None or is_compressed(rgb) or is_compressed(thermal):
-        return
-    check_sizes((rgb.height, rgb.width), (thermal.height, thermal.width))
+@dataclass(frozen=True)
+class PairImages:
+    """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8 on its grid.
 
-
-def thermal_grey(window: ThermalWindow, message: Any) -> np.ndarray:
-    """(H, W) uint8 of a thermal message, through ``window``, which wants them in order."""
-    return window.grey(thermal_values(message), stamp_ns(message))
-
-
-def pair_arrays(
-    rgb: Any | None, thermal: Any | None, read_thermal: Callable[[Any], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays of two messages, see ``Engine.__call__``; a camera that is missing (None) is black.
-
-    ``read_thermal`` makes (H, W) uint8 of a thermal message. ImageError says why when there is no image in one.
+    ``valid``: (H, W) bool, where the thermal camera sees anything; None = everywhere, or a camera is missing.
     """
-    rgb_pixels = None if rgb is None else rgb_array(rgb)
-    thermal_pixels = None if thermal is None else read_thermal(thermal)
-    if rgb_pixels is None:
-        rgb_pixels = np.zeros((*thermal_pixels.shape, 3), np.uint8)
-    if thermal_pixels is None:
-        thermal_pixels = np.zeros(rgb_pixels.shape[:2], np.uint8)
-    return rgb_pixels, thermal_pixels
+
+    rgb: np.ndarray
+    thermal: np.ndarray
+    valid: np.ndarray | None = None
+
+    def cut(self, result: FusionResult) -> FusionResult:
+        """``result``, outside of ``valid`` the rgb image without a class."""
+        return result if self.valid is None else outside_fused(result, self.rgb, self.valid)
+
+
+class Intake:
+    """The window of thermal values and the registration that ``config`` asks for.
+
+    ConfigError for a calibration that cannot be used.
+    """
+
+    def __init__(self, config: NodeConfig, window: ThermalWindow | None = None):
+        self._config = config
+        self.window = window if window and window.suits(config) else ThermalWindow(config)
+        self._registration = load_registration(config.calibration, config.plane_distance_m)
+
+    def updated(self, config: NodeConfig) -> Intake:
+        """The intake for other settings, which keeps its window if that still suits."""
+        return Intake(config, self.window)
+
+    @property
+    def registration(self) -> str:
+        """How thermal comes onto the rgb grid, for people."""
+        if not self._config.calibration:
+            return "none: both cameras see the same"
+        distance_m = self._registration.plane_distance_m
+        return self._config.calibration + ("" if distance_m is None else f", plane at {distance_m:g} m")
+
+    def check(self, rgb: Any | None, thermal: Any | None) -> None:
+        """Raise ImageError for two raw images whose sizes do not make a pair, without touching their pixels."""
+        if rgb is None or thermal is None or is_compressed(rgb) or is_compressed(thermal):
+            return
+        size = rgb.height, rgb.width
+        check_sizes(size, size)
+        self._registration.check_sizes((thermal.height, thermal.width), size)
+
+    def is_plain(self, thermal: Any) -> bool:
+        """Can this thermal message be read without knowing those before it?"""
+        return self.window.passes(thermal_dtype(thermal))
+
+    def grey(self, thermal: Any) -> np.ndarray:
+        """(h, w) uint8 of a thermal message, on its own grid; the window wants them in order."""
+        return self.window.grey(thermal_values(thermal), stamp_ns(thermal))
+
+    def images(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None = None) -> PairImages:
+        """What an engine takes of two messages; a camera that is missing (None) is black.
+
+        ``grey``: of the thermal message, if it is known already. ImageError says why when there is no image in one.
+        """
+        if grey is None and thermal is not None:
+            grey = self.grey(thermal)
+        if rgb is None:
+            return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey)
+        pixels = rgb_array(rgb)
+        if grey is None:
+            return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8))
+        warped, valid = self._registration.warp(grey, pixels.shape[:2])
+        return PairImages(pixels, warped, None if valid.all() else valid)

@@ -33,6 +33,7 @@ class Snapshot:
     jumps: int
     thermal_window: str  # in words
     shutter_events: int
+    registration: str  # in words
     device: dict[str, str]  # what the engine says of its device
 
 
@@ -62,6 +63,7 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "on_missing": config.on_missing,
         "thermal window": snapshot.thermal_window,
         "thermal shutter events": snapshot.shutter_events,
+        "registration": snapshot.registration,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},
     }
     if snapshot.missing:

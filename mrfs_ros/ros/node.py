@@ -25,7 +25,7 @@ except ImportError:  # ROS 2 Humble
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.intake import check_pair_messages
+from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
 from mrfs_ros.ros.mailbox import Mailbox
@@ -64,6 +64,7 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
+        self._intake = Intake(config)  # first: loading an engine takes time
         self._engine = engine or _loaded(config)
         loaded = time.monotonic()
         _warm_up(self._engine, config.warmup_height, config.warmup_width)
@@ -85,6 +86,7 @@ class MrfsNode(Node):
             mailbox=self._mailbox,
             statistics=self._statistics,
             config=lambda: self._config,
+            intake=lambda: self._intake,
             publish=self._publish,
             skip=self._skip,
             now_ns=self._now_ns,
@@ -141,7 +143,7 @@ class MrfsNode(Node):
         pair = self._source.add(camera, stamp_ns(message), message, now_s)
         if pair is None:
             return
-        check_pair_messages(*pair)
+        self._intake.check(*pair)
         self._last_pair_s = now_s
         self._forget_reasons()
         self._statistics.pairs.note(self._now_ns())
@@ -164,8 +166,8 @@ class MrfsNode(Node):
 
     # Outputs ----------------------------------------------------------------------------------------------------
 
-    def _publish(self, result: FusionResult, header: Header, config: NodeConfig) -> None:
-        self._outputs.publish(result, header, self._camera_info, config.overlay_opacity)
+    def _publish(self, result: FusionResult, images: PairImages, header: Header, config: NodeConfig) -> None:
+        self._outputs.publish(result, images, header, self._camera_info, config.overlay_opacity)
 
     def _skip(self, reason: str, text: str) -> None:
         count = self._statistics.drop(reason)
@@ -199,8 +201,13 @@ class MrfsNode(Node):
 
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         config, answer = changed(self._config, parameters)
-        if answer.successful:
-            self._apply(config)
+        if not answer.successful:
+            return answer
+        try:
+            self._intake = self._intake.updated(config)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._apply(config)
         return answer
 
     def _apply(self, config: NodeConfig) -> None:
@@ -261,8 +268,9 @@ class MrfsNode(Node):
             refused=self._refused,
             working=self._processor.is_alive(),
             jumps=self._source.jumps,
-            thermal_window=self._processor.thermal_window.state,
-            shutter_events=self._processor.thermal_window.events,
+            thermal_window=self._intake.window.state,
+            shutter_events=self._intake.window.events,
+            registration=self._intake.registration,
             device=self._device,
         )
         array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)

@@ -1,4 +1,4 @@
-"""The node's publishers: fused image, mask, overlay, camera info and class names."""
+"""The node's publishers: fused image, mask, overlay, alignment, camera info and class names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from mrfs_ros.draw import overlay
+from mrfs_ros.draw import alignment, overlay
+from mrfs_ros.engine.intake import PairImages
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.ros.images import image_message, scaled_camera_info
 from mrfs_ros.ros.qos import latched, profile
@@ -20,8 +21,9 @@ class Outputs:
     def __init__(self, node: Node, qos: str, info: EngineInfo):
         self._classes = info.classes
         self._notice = UNTRAINED_NOTICE if info.untrained else ""
-        self._fused, self._segmentation, self._overlay = (
-            node.create_publisher(Image, f"~/{name}", profile(qos, 1)) for name in ("fused", "segmentation", "overlay")
+        self._fused, self._segmentation, self._overlay, self._alignment = (
+            node.create_publisher(Image, f"~/{name}", profile(qos, 1))
+            for name in ("fused", "segmentation", "overlay", "alignment")
         )
         # One topic serves all three images: by image_transport's convention it lies beside them.
         self._camera_info = node.create_publisher(CameraInfo, "~/camera_info", profile(qos, 1))
@@ -32,8 +34,15 @@ class Outputs:
         """The fused image's full topic name."""
         return self._fused.topic_name
 
-    def publish(self, result: FusionResult, header: Header, camera_info: CameraInfo | None, opacity: float) -> None:
-        """Publish mask, camera info and, if somebody subscribes, overlay; the fused image last: all is there then."""
+    def publish(
+        self,
+        result: FusionResult,
+        images: PairImages,
+        header: Header,
+        camera_info: CameraInfo | None,
+        opacity: float,
+    ) -> None:
+        """Publish mask, camera info and, for whom subscribes, overlay and alignment; fused last: all is there then."""
         height, width = result.labels.shape
         if camera_info is not None:
             self._camera_info.publish(scaled_camera_info(camera_info, height, width, header))
@@ -43,6 +52,9 @@ class Outputs:
                 result.fused, result.labels, self._classes, opacity=opacity, notice=self._notice
             )
             self._overlay.publish(image_message(picture, "rgb8", header))
+        if self._alignment.get_subscription_count():
+            picture = alignment(images.rgb, images.thermal, images.valid)
+            self._alignment.publish(image_message(picture, "rgb8", header))
         self._fused.publish(image_message(result.fused, "rgb8", header))
 
 

@@ -6,16 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import pair_arrays, thermal_grey
+from mrfs_ros.engine.intake import Intake
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
-from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,9 @@ class Work:
 class Processor(threading.Thread):
     """Takes ``Work`` out of ``mailbox`` until it is closed.
 
-    ``publish(result, header, config)`` sends a result; ``now_ns()`` is the node's clock; ``skip(reason, text)`` counts
-    and reports what could not be used; ``config()`` gives the parameters of the moment.
+    ``publish(result, images, header, config)`` sends a result; ``now_ns()`` is the node's clock; ``skip(reason, text)``
+    counts and reports what could not be used; ``config()`` gives the parameters of the moment, ``intake()`` what reads
+    images by them.
     """
 
     def __init__(
@@ -46,6 +45,7 @@ class Processor(threading.Thread):
         mailbox: Mailbox[Work],
         statistics: Statistics,
         config: Callable[[], NodeConfig],
+        intake: Callable[[], Intake],
         publish: Callable,
         skip: Callable[[str, str], None],
         now_ns: Callable[[], int],
@@ -55,15 +55,10 @@ class Processor(threading.Thread):
         self._mailbox = mailbox
         self._statistics = statistics
         self._config = config
+        self._intake = intake
         self._publish = publish
         self._skip = skip
         self._now_ns = now_ns
-        self._window = ThermalWindow(config())
-
-    @property
-    def thermal_window(self) -> ThermalWindow:
-        """What makes thermal values grey at the moment."""
-        return self._window
 
     def run(self) -> None:
         while (work := self._mailbox.take()) is not None:
@@ -78,11 +73,10 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            if not self._window.suits(config):
-                self._window = ThermalWindow(config)
-            result = self._engine(*pair_arrays(work.rgb, work.thermal, partial(thermal_grey, self._window)))
+            images = self._intake().images(work.rgb, work.thermal)
+            result = images.cut(self._engine(images.rgb, images.thermal))
             stage = "publishing"
-            self._publish(result, header, config)
+            self._publish(result, images, header, config)
             self._note(stamp_ns, work)
         except ImageError as error:
             self._skip(error.reason, str(error))

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from mrfs_ros.bag.pairs import Pair
 from mrfs_ros.bag.pipeline import Decoded, Failed, batches, in_order
 from mrfs_ros.bag.salvage import Channel, Record
+from mrfs_ros.engine.intake import PairImages
 
 PAIR = Pair(None, None, 0)
 RECORD = Record(Channel("/tf", "tf2_msgs/msg/TFMessage"), 0, b"")
 
 
 def pair(index: int, height: int = 32) -> Decoded:
-    return Decoded(index, PAIR, np.zeros((height, 40, 3), np.uint8), np.zeros((height, 40), np.uint8))
+    return Decoded(index, PAIR, PairImages(np.zeros((height, 40, 3), np.uint8), np.zeros((height, 40), np.uint8)))
 
 
 @settings(max_examples=20, deadline=None)
@@ -73,7 +74,7 @@ def test_batches_are_full_of_one_size_and_keep_the_order():
     items = [pair(0), RECORD, pair(1), pair(2), failed, pair(3, 48), pair(4, 48), RECORD]
     made = list(batches(items, 2))
     assert [item for batch in made for item in batch] == items
-    shapes = [[item.thermal.shape[0] for item in batch if isinstance(item, Decoded)] for batch in made]
+    shapes = [[item.images.thermal.shape[0] for item in batch if isinstance(item, Decoded)] for batch in made]
     assert shapes == [[32, 32], [32], [48, 48]]
     assert list(batches([], 3)) == []
     assert list(batches([RECORD], 3)) == [[RECORD]]

@@ -9,7 +9,8 @@ from harness import image, numbered_pair
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 
-from mrfs_ros.engine.intake import check_pair_messages
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.images import image_message, scaled_camera_info
 from mrfs_ros.sensing import messages
@@ -77,6 +78,7 @@ def test_checks_agree_with_reading():
 
 def test_pairs_of_other_sizes_are_refused_before_they_are_read():
     rgb, other = image(RGB_PIXELS, "rgb8", 0), image(THERMAL_PIXELS[:40], "mono8", 0)
+    check_pair_messages = Intake(NodeConfig()).check
     with pytest.raises(ImageError, match="rgb is 48x64") as error:
         check_pair_messages(rgb, other)
     assert error.value.reason == "size_mismatch"

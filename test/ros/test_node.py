@@ -117,6 +117,7 @@ def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
     from rclpy.node import Node
     from std_msgs.msg import Header
 
+    from mrfs_ros.engine.intake import PairImages
     from mrfs_ros.engine.protocol import EngineInfo
     from mrfs_ros.ros import outputs
     from mrfs_ros.types import FusionResult
@@ -129,7 +130,7 @@ def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
         out = outputs.Outputs(node, "reliable", EngineInfo("stub", "cpu", "mit_b0", MFNET, "stub"))
         rgb, thermal = numbered_pair(1)
         result = FusionResult(rgb, thermal // 32)
-        out.publish(result, Header(), None, 0.5)
+        out.publish(result, PairImages(rgb, thermal), Header(), None, 0.5)
         assert drawn == []
         seen = []
         from sensor_msgs.msg import Image
@@ -140,7 +141,7 @@ def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
                 break
             ros.spin_once(listener, timeout_sec=0.1)
         ros.spin_once(listener, timeout_sec=0.5)
-        out.publish(result, Header(), None, 0.5)
+        out.publish(result, PairImages(rgb, thermal), Header(), None, 0.5)
         assert len(drawn) == 1
     finally:
         node.destroy_node()
