@@ -76,7 +76,7 @@ def run_bag(
             damage=tuple(bag.damage),
             seconds=time.monotonic() - begin_s,
             engine_seconds=tally.engine_seconds - earlier.engine_seconds,
-            results=tuple(map(str, settings.targets())),
+            results=tuple(str(target) for target in settings.targets() if target.exists()),
         )
 
 
@@ -98,6 +98,8 @@ def _write_results(
         path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
         journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
         tally, earlier = Tally.of(journal.entries()), Tally.of(journal.entries())
+        if not earlier.pairs:
+            _check_absent(settings)
         if earlier.pairs:
             say(f"going on after the {earlier.pairs} pairs of an earlier run")
         facts = facts_of(settings, engine.info)
@@ -111,14 +113,24 @@ def _write_results(
     return tally, earlier
 
 
+def _check_absent(settings: BagSettings) -> None:
+    """ConfigError when another run has made a result since this one began to look."""
+    if there := [target for target in settings.targets() if target.exists()]:
+        raise ConfigError(f"{there[0]}: exists already: remove it or name another")
+
+
 def _tell_losses(reader: PairReader, bag: Bag, tally: Tally, settings: BagSettings, say: Callable[[str], None]) -> None:
     for event in reader.events:
         say(event)
-    for reason, example in reader.examples.items():
-        say(f"{reader.skipped[reason]} images skipped ({reason}): {example}")
+    for what, counts, examples in (
+        ("images", reader.skipped, reader.examples),
+        ("pairs", tally.problems, tally.examples),
+    ):
+        for reason, example in examples.items():
+            say(f"{counts[reason]} {what} skipped ({reason}): {example}")
     for loss in bag.damage:
         say(loss)
-    if not tally.pairs:
+    if not tally.pairs and not reader.skipped:
         say(_no_pairs(reader, settings))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,7 @@ class Tally:
     last_answered: int = -1
     engine_seconds: float = 0.0
     problems: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)  # the first text of each reason
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Tally:
@@ -60,6 +62,7 @@ class Tally:
         self.pairs += 1
         if entry.problem:
             self.problems[entry.reason] += 1
+            self.examples.setdefault(entry.reason, entry.problem)
         else:
             self.answered += 1
             self.last_answered = entry.index
@@ -67,32 +70,58 @@ class Tally:
 
 
 class Journal:
-    """Lines in ``path``: first what was asked for, then one ``Entry`` each."""
+    """Lines in ``path``: first what was asked for, then one ``Entry`` each; one process at a time.
+
+    ConfigError when another process writes here, when something else was asked for, or when ``path`` is no diary.
+    """
 
     def __init__(self, path: Path, order: dict):
         self._path = path
         order = json.loads(json.dumps(order))  # as it will be read back
-        if not self._recover(order):
-            path.write_text(json.dumps(order) + "\n", encoding="utf-8")
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a+", encoding="utf-8")
+        try:
+            self._lock()
+            if not self._recover(order):
+                self._file.truncate(0)
+                self._file.write(json.dumps(order) + "\n")
+                self._file.flush()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"{self._path}: another run is writing this result: wait for it, or name another"
+            ) from error
 
     def _recover(self, order: dict) -> bool:
-        """Drop a torn last line; False if nothing was written yet. ConfigError when something else was asked for."""
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
+        """Drop what is torn or damaged at the end; False if nothing was done yet, so that it may begin anew."""
+        lines = self._path.read_bytes().splitlines(keepends=True)
+        whole = 0
+        for number, line in enumerate(lines):
+            try:
+                values = json.loads(line)
+                if not line.endswith(b"\n") or not isinstance(values, dict):
+                    break
+                if number:
+                    _entry(values)
+            except (ValueError, TypeError, KeyError):
+                break
+            whole += 1
+        if len(lines) > 1 and not whole:
+            raise ConfigError(f"{self._path}: is no diary of a run: remove what begins with {self._path.stem}")
+        if whole < 2:
             return False
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole.count(b"\n") < 2:  # nothing was done yet: whatever it was, it may begin anew
-            return False
-        begun = json.loads(whole[: whole.index(b"\n")])
+        begun = json.loads(lines[0])
         if different := sorted(key for key in {*begun, *order} if begun.get(key) != order.get(key)):
             raise ConfigError(
                 f"{self._path}: a run with other settings ({', '.join(different)}) has begun here: repeat that one, "
-                f"or remove this file to begin anew"
+                f"or remove everything that begins with {self._path.stem} to begin anew"
             )
-        if len(whole) < len(content):
-            self._path.write_bytes(whole)
+        self._file.truncate(sum(map(len, lines[:whole])))
         return True
 
     def entries(self) -> Iterator[Entry]:
@@ -100,8 +129,7 @@ class Journal:
         with self._path.open(encoding="utf-8") as lines:
             next(lines)
             for line in lines:
-                values = json.loads(line)
-                yield Entry(**{**values, "shares": tuple(values["shares"])})
+                yield _entry(json.loads(line))
 
     def add(self, entry: Entry) -> None:
         """Write an entry; once this returns, it survives the end of the process."""
@@ -110,3 +138,7 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _entry(values: dict) -> Entry:
+    return Entry(**{**values, "shares": tuple(values["shares"])})

@@ -29,18 +29,36 @@ def check_targets(settings: BagSettings) -> None:
     targets = settings.targets()
     if not targets and settings.rerun != LIVE:
         raise ConfigError("no result is asked for: name a bag (--out), --video, --frames, --csv, --report or --rerun")
-    paths = {target.resolve() for target in [*targets, Path(settings.source)]}
-    if len(paths) <= len(targets):
-        raise ConfigError(f"source and results must differ, got {', '.join(map(str, [settings.source, *targets]))}")
-    there = [target for target in targets if target.exists()]
-    if there and not journal_path(settings).exists():
-        raise ConfigError(f"{there[0]}: exists already: remove it or name another")
+    try:
+        _check_apart([Path(settings.source), *targets])
+        there = [target for target in targets if target.exists()]
+        if there and not journal_path(settings).exists():
+            raise ConfigError(f"{there[0]}: exists already: remove it or name another")
+    except OSError as error:  # a name that is too long, for example
+        raise ConfigError(f"{error.filename or targets[0]}: {error.strerror}: name another") from error
+
+
+def _check_apart(paths: list[Path]) -> None:
+    """ConfigError when two of source and results are one, or one lies in another or in its working files."""
+    for path in paths[1:]:
+        if not path.name:
+            raise ConfigError(f"{path}: is no name for a result: name a file or folder to make")
+    taken = [(path, path.resolve()) for path in paths]
+    taken += [(path, place.resolve()) for path in paths[1:] for place in (working_path(path), _diary(path))]
+    for path in paths:
+        for other, place in taken:
+            if other is not path and (path.resolve() == place or place in path.resolve().parents):
+                raise ConfigError(f"source and results must be apart, but {path} is or lies in {other}")
 
 
 def journal_path(settings: BagSettings) -> Path | None:
     """Where the diary of the run lies: beside its first result; None if it has none."""
     targets = settings.targets()
-    return working_path(targets[0]).with_name(working_path(targets[0]).name + ".jsonl") if targets else None
+    return _diary(targets[0]) if targets else None
+
+
+def _diary(target: Path) -> Path:
+    return target.with_name(working_path(target).name + ".jsonl")
 
 
 def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, Any]:

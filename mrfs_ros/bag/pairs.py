@@ -69,6 +69,7 @@ class PairReader:
 
     def read(self, copied: Collection[str], start_ns: int, stop_ns: int) -> Iterator[Pair | Record]:
         """``Pair`` for each pair, ``Record`` for each message on the topics ``copied``."""
+        yield from self._latched_before(copied, start_ns)
         for record in self._bag.messages({*self._cameras, *copied}, start_ns, stop_ns):
             if record.channel.topic in copied:
                 yield record
@@ -76,6 +77,13 @@ class PairReader:
                 pair = self._take(camera, record)
                 if pair is not None:
                     yield Pair(*pair, record.log_ns)
+
+    def _latched_before(self, copied: Collection[str], start_ns: int) -> Iterator[Record]:
+        """The last message before the start on each latched topic: static transforms hold for all of the bag."""
+        latched = [topic for topic in copied if self._bag.topics[topic].channel.latched]
+        if latched and start_ns > self._bag.start_ns:
+            last = {record.channel.topic: record for record in self._bag.messages(latched, None, start_ns)}
+            yield from last.values()
 
     def windowed(self, pair: Pair) -> Pair:
         """The pair with ``grey`` where it needs one; call it with every pair that is answered, in order."""

@@ -45,6 +45,8 @@ def plan_of(bag: Bag, settings: BagSettings, codec: Codec) -> Plan:
     part = (min(stop_ns, bag.end_ns + 1) - start_ns) / (bag.end_ns + 1 - bag.start_ns)
     images = min(bag.topics[rgb].count, bag.topics[thermal].count)
     rate_hz = (bag.topics[rgb].count - 1) / length_s / settings.every if length_s else 0.0
+    if rate_hz and abs(rate_hz - round(rate_hz)) < 0.02 * rate_hz:
+        rate_hz = float(round(rate_hz))  # what the camera was set to
     copied, left_out = _copied(bag, settings.copy, codec)
     return Plan(
         rgb_topic=rgb,

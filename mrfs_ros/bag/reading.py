@@ -164,7 +164,14 @@ def _indexed(path: Path):
 
 def _channel(connection, path: Path) -> Channel:
     ros1 = path.suffix in (".bag", ".active")
-    return Channel(connection.topic, connection.msgtype, connection.msgdef.data, ros1)
+    return Channel(connection.topic, connection.msgtype, connection.msgdef.data, ros1, _is_latched(connection))
+
+
+def _is_latched(connection) -> bool:
+    """By ROS 1's flag, or the durability that ROS 2's publisher offered; static transforms always are."""
+    profiles = getattr(connection.ext, "offered_qos_profiles", None) or []
+    kept = any(getattr(profile.durability, "name", "") == "TRANSIENT_LOCAL" for profile in profiles)
+    return bool(getattr(connection.ext, "latching", None)) or kept or connection.topic.endswith("/tf_static")
 
 
 def _line(error: Exception) -> str:

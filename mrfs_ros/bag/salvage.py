@@ -22,12 +22,16 @@ _LARGEST_RECORD = 2**31
 
 @dataclass(frozen=True)
 class Channel:
-    """``kind``: message type as in ROS 2, ``definition``: its text with those of the types in it, if the bag has it."""
+    """``kind``: message type as in ROS 2, ``definition``: its text with those of the types in it, if the bag has it.
+
+    ``latched``: late subscribers are to get the last message too.
+    """
 
     topic: str
     kind: str
     definition: str = ""
     ros1: bool = False
+    latched: bool = False
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     results.add_argument("--out", default="", metavar="BAG", help="rosbag2 with the node's output topics")
     results.add_argument("--video", default="", metavar="MP4", help="rgb, thermal, fused and overlay as a video")
     results.add_argument("--frames", default="", metavar="FOLDER", help="fused, labels and overlay as PNG files")
-    results.add_argument("--csv", default="", help="a line a pair: stamps, gap, class shares, metrics")
+    results.add_argument("--csv", default="", metavar="CSV", help="a line a pair: stamps, gap, class shares, metrics")
     results.add_argument("--report", default="", metavar="HTML", help="a page to look at: filmstrip and charts")
     results.add_argument("--rerun", default="", metavar="RRD|live", help="Rerun recording, or a viewer that runs here")
     add_run_options(command)
@@ -56,12 +56,12 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     read.add_argument("--params-file", type=Path, metavar="YAML", help="the node's parameters, as on the robot")
     read.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
     read.add_argument("--calibration", metavar="YAML", help="brings thermal onto the rgb image (mrfs calibrate)")
-    made = command.add_argument_group("what the bag gets")
+    made = command.add_argument_group("what the results hold")
     made.add_argument("--overlay", action="store_true", help="/mrfs/overlay too")
     made.add_argument("--compressed", action="store_true", help="JPEG (fused, overlay) and PNG (segmentation)")
     made.add_argument("--copy", type=entries, default=[], metavar="TOPICS", help="copy topics: /a,/b or all")
     made.add_argument("--storage", default="mcap", choices=STORAGES, help="default: mcap")
-    command.add_argument(
+    made.add_argument(
         "--metrics", default="basic", choices=("basic", "all"), help="of --csv and --report; all takes its time"
     )
     how = command.add_argument_group("how it runs")
@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     node = settings.node
     engine = load_engine(node.weights, node.device, node.backend, classes=node.classes, precision=node.precision)
     print(f"engine: {engine.info}")
-    with tqdm(unit="pair", dynamic_ncols=True) as bar:
+    with tqdm(unit="pair", dynamic_ncols=True, disable=None) as bar:  # none in logs
 
         def show(progress) -> None:
             bar.total = progress.expected
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
             bar.update(progress.done - bar.n)
 
         summary = run_bag(settings, engine, on_progress=show, say=_Limited())
-    rate = (summary.answered - summary.resumed_at) / summary.seconds
+    rate = (summary.pairs - summary.resumed_at) / summary.seconds
     skipped = "".join(f", {n} skipped ({reason})" for reason, n in sorted(summary.skipped.items()))
     print(f"{summary.answered} of {summary.pairs} pairs answered{skipped}: {rate:.1f} a second")
     for result in summary.results:

@@ -19,7 +19,7 @@ from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.summary import ALL_READ, SOME_LOST
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
-from mrfs_ros.ros.qos import profile
+from mrfs_ros.ros.qos import latched, profile
 
 CLOCK_STEP_S = 0.01
 MATCH_TIMEOUT_S = 60.0
@@ -54,7 +54,11 @@ class Player(Node):
         self._rate = rate
         self._clock_out = self.create_publisher(ClockMessage, "/clock", profile("reliable", 10)) if clock else None
         self._out = {
-            topic: self.create_publisher(message_type(bag.topics[topic].channel.kind), topic, profile("reliable", 10))
+            topic: self.create_publisher(
+                message_type(bag.topics[topic].channel.kind),
+                topic,
+                latched() if bag.topics[topic].channel.latched else profile("reliable", 10),
+            )
             for topic in topics
         }
         self._answered = 0
@@ -130,6 +134,19 @@ def _chosen(bag: Bag, wanted: str) -> list[str]:
     return topics
 
 
+def _above_0(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return number
+
+
+def _times(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
+    return int(text)
+
+
 def main() -> int:
     """Run the player; exit code 2 with one line when a side is not as expected, 3 when the bag is damaged."""
     parser = argparse.ArgumentParser(
@@ -137,8 +154,8 @@ def main() -> int:
     )
     parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag")
     parser.add_argument("--topics", default="", metavar="A,B", help="play these topics only")
-    parser.add_argument("--rate", type=float, default=1.0, help="factor of the recorded pace (default: 1)")
-    parser.add_argument("--loop", type=int, default=1, help="how often to play it (default: once)")
+    parser.add_argument("--rate", type=_above_0, default=1.0, help="factor of the recorded pace (default: 1)")
+    parser.add_argument("--loop", type=_times, default=1, help="how often to play it (default: once)")
     parser.add_argument("--clock", action="store_true", help="publish the bag's time on /clock")
     parser.add_argument("--wait-for-subscribers", type=int, default=0, metavar="N", help="begin when every topic has N")
     parser.add_argument("--answers", default="", metavar="TOPIC", help="one pair at a time: go on when TOPIC answered")

@@ -295,8 +295,16 @@ def test_swapped_or_missing_cameras_say_what_to_do(tmp_path):
     "settings, text",
     [
         ({"out": ""}, "no result is asked for"),
-        ({"out": "{tmp}/x", "video": "{tmp}/x"}, "must differ"),
-        ({"out": "{tmp}/drive"}, "must differ"),
+        ({"out": "{tmp}/x", "video": "{tmp}/x"}, "must be apart, but .*x is or lies in"),
+        ({"out": "{tmp}/drive"}, "must be apart"),
+        ({"out": "{tmp}/o", "csv": "{tmp}/o/t.csv"}, "o/t.csv is or lies in .*/o"),
+        ({"out": "{tmp}/drive/out"}, "drive/out is or lies in .*/drive"),
+        ({"out": "{tmp}/q", "csv": "{tmp}/q.partial"}, "must be apart"),
+        ({"video": "{tmp}/z", "csv": "{tmp}/z.partial.jsonl", "out": ""}, "must be apart"),
+        ({"out": "."}, "is no name for a result"),
+        ({"out": "/"}, "is no name for a result"),
+        ({"csv": "{tmp}/" + 300 * "x"}, "File name too long"),
+        ({"end_s": float("inf")}, "end_s: expected 0.0 to 1000000000.0, got inf"),
         ({"out": "{tmp}/there"}, "there: exists already: remove it or name another"),
         ({"out": "{tmp}/file/out"}, "results cannot be written: File exists"),
     ],
@@ -358,6 +366,53 @@ def test_what_nobody_defines_is_left_out_of_all_and_refused_by_name(tmp_path):
     assert set(read_bag(tmp_path / "out")) == {FUSED, SEGMENTATION, *TOPICS}
     with pytest.raises(ConfigError, match="/extra0: the bag's definition of robot_msgs/msg/Road is damaged"):
         run(bag, tmp_path, copy=("/extra0",), out=str(tmp_path / "again"))
+
+
+def test_latched_topics_stay_latched_and_hold_for_a_part_of_the_bag(tmp_path):
+    """Static transforms are sent once, at the start, for all that come later."""
+    from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+
+    none = QosTime(0, 0)
+    kinds = QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL
+    latched = Qos(*kinds, none, none, QosLiveliness.AUTOMATIC, none, False)
+    empty = STORE.serialize_cdr(STORE.types["tf2_msgs/msg/TFMessage"](transforms=[]), "tf2_msgs/msg/TFMessage")
+    bag = tmp_path / "drive"
+    with Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        tf = writer.add_connection(
+            "/robot/transforms", "tf2_msgs/msg/TFMessage", typestore=STORE, offered_qos_profiles=[latched]
+        )
+        writer.write(tf, START_NS, empty)
+        connections = {}
+        for topic, log_ns, kind, content in pairs(20):
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
+            writer.write(connections[topic], log_ns, STORE.serialize_cdr(content, kind))
+    run(bag, tmp_path, copy=("all",), start_s=1.0)
+    assert read_bag(tmp_path / "out")["/robot/transforms"] == [(START_NS, bytes(empty))]
+    with Reader(tmp_path / "out") as made:
+        durable = {c.topic: c.ext.offered_qos_profiles[0].durability for c in made.connections}
+    assert durable["/robot/transforms"] == QosDurability.TRANSIENT_LOCAL
+    assert durable["/rgb/image"] == durable[FUSED] == QosDurability.VOLATILE
+
+
+def test_without_an_answer_there_is_no_video_but_the_reason(bag, tmp_path):
+    summary, said = run(
+        bag, tmp_path, StubEngine(fail_every=1), out="", video=str(tmp_path / "v.mp4"), csv=str(tmp_path / "t.csv")
+    )
+    assert (summary.answered, summary.exit_code) == (0, 3)
+    assert summary.results == (str(tmp_path / "t.csv"),)
+    assert "20 pairs skipped (engine_error): the engine failed: ValueError: oops" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drive", "t.csv"]
+
+
+def test_the_reason_of_refused_pairs_is_told_and_not_the_slop(tmp_path):
+    mixed = [
+        entry for i in range(3) for entry in (list(pairs(1, first=i))[0], list(pairs(1, first=i, size=(40, 64)))[1])
+    ]
+    summary, said = run(write_bag(tmp_path / "drive", mixed), tmp_path)
+    assert summary.skipped == {"size_mismatch": 3}
+    assert any("rgb is 48x64" in line for line in said) and not any("slop" in line for line in said)
 
 
 def test_progress_is_told(bag, tmp_path):

@@ -191,6 +191,63 @@ def test_other_settings_do_not_go_on_where_these_were(bag, tmp_path):
     assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT // 2
 
 
+def test_two_at_once_do_not_mix(bag, tmp_path):
+    """The second is refused; the first does not notice."""
+    order = BagSettings(source=str(bag), csv=str(tmp_path / "t.csv"), frames=str(tmp_path / "frames"))
+    refused = []
+
+    def start_another(progress):
+        if progress.done == 5:
+            with pytest.raises(ConfigError, match="another run is writing this result") as error:
+                run_bag(order, StubEngine())
+            refused.append(error)
+
+    assert run_bag(order, StubEngine(), on_progress=start_another).answered == COUNT
+    assert refused and len((tmp_path / "t.csv").read_text().splitlines()) == 1 + COUNT
+
+
+def test_killed_while_the_old_attempt_is_removed(bag, tmp_path):
+    """What counts is whole under its number, what does not has another name."""
+    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
+    with pytest.raises(Stopped):
+        run_bag(order, StubEngine(), on_progress=stopped_after(9))
+    (tmp_path / "out.partial/1").rename(tmp_path / "out.partial/2")
+    (tmp_path / "out.partial/stale/out").mkdir(parents=True)
+    assert run_bag(order, StubEngine()).resumed_at == 9
+    assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 300, b'{"odd": 1}\n', b"\xff\xfe\n", b"[]\n"])
+def test_a_diary_damaged_at_its_end_counts_up_to_there(bag, tmp_path, damage):
+    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
+    with pytest.raises(Stopped):
+        run_bag(order, StubEngine(), on_progress=stopped_after(9))
+    journal = tmp_path / "out.partial.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:7]) + damage)
+    assert run_bag(order, StubEngine()).resumed_at == 6
+    assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
+
+
+def test_a_diary_damaged_at_its_beginning_is_told(bag, tmp_path):
+    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
+    with pytest.raises(Stopped):
+        run_bag(order, StubEngine(), on_progress=stopped_after(9))
+    journal = tmp_path / "out.partial.jsonl"
+    journal.write_bytes(b"x" + journal.read_bytes())
+    with pytest.raises(ConfigError, match="is no diary of a run: remove what begins with out.partial"):
+        run_bag(order, StubEngine())
+
+
+def test_beginning_anew_leaves_nothing_of_before(bag, tmp_path):
+    order = BagSettings(source=str(bag), frames=str(tmp_path / "frames"))
+    with pytest.raises(Stopped):
+        run_bag(order, StubEngine(), on_progress=stopped_after(9))
+    (tmp_path / "frames.partial.jsonl").unlink()
+    run_bag(BagSettings(source=str(bag), frames=str(tmp_path / "frames"), end_s=0.25), StubEngine())
+    assert len(list((tmp_path / "frames").iterdir())) == 3 * 3
+
+
 def test_a_run_that_did_nothing_yet_is_no_obstacle(bag, tmp_path):
     """A package that is missing, say, and the next try does without it."""
     first = BagSettings(source=str(bag), out=str(tmp_path / "out"))
@@ -204,5 +261,8 @@ def test_finished_frames_that_are_gone_are_not_passed_over(bag, tmp_path):
     with pytest.raises(Stopped):
         run_bag(order, StubEngine(), on_progress=stopped_after(9))
     (tmp_path / "out.partial/1/out/out.mcap").write_bytes(b"")
-    with pytest.raises(ConfigError, match="0 of 9 finished frames can be read: remove it to begin anew"):
+    with pytest.raises(
+        ConfigError,
+        match=r"0 of 9 finished frames can be read: remove everything that begins with .*out\.partial to begin",
+    ):
         run_bag(order, StubEngine())

@@ -143,3 +143,9 @@ def test_bags_that_cannot_be_used_end_in_one_line(tmp_path, program, content, te
     assert done.returncode == 2
     assert text in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [("--rate", "0"), ("--rate", "nan"), ("--rate", "-1"), ("--loop", "0")])
+def test_paces_that_cannot_be_are_refused(tmp_path, options):
+    done = run("-m", "mrfs_ros.cli.main", "play", tmp_path, *options)
+    assert done.returncode == 2 and f"argument {options[0]}: expected a" in done.stderr

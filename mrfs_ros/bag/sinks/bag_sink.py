@@ -11,13 +11,14 @@ from typing import Any
 from mrfs_ros.bag.codec import COMPRESSED, IMAGE, Codec
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.salvage import Channel, Record, salvage
-from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.bag.sinks.protocol import begin_anew, working_path
 from mrfs_ros.draw import overlay
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.sensing.encoded import encode_jpeg, encode_png
 from mrfs_ros.types import ClassSet
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
+_STALE = "stale"
 _SUFFIX = {"mcap": ".mcap", "sqlite3": ".db3"}
 
 
@@ -57,6 +58,7 @@ class BagSink:
 
     def resume(self, frames: int) -> None:
         """Begin a bag with the first ``frames`` frames of the one that an earlier run left unfinished."""
+        shutil.rmtree(working_path(self.target) / _STALE, ignore_errors=True)
         attempts = sorted((int(path.name), path) for path in working_path(self.target).glob("[0-9]*"))
         for _, path in attempts[1:]:
             shutil.rmtree(path)  # a copy that was itself cut short
@@ -65,10 +67,11 @@ class BagSink:
         kept = self._copy_frames(old, frames) if old and frames else 0
         if kept < frames:
             raise ConfigError(
-                f"{working_path(self.target)}: {kept} of {frames} finished frames can be read: remove it to begin anew"
+                f"{working_path(self.target)}: {kept} of {frames} finished frames can be read: "
+                f"{begin_anew(self.target)}"
             )
-        if old:
-            shutil.rmtree(old)
+        if old:  # out of the way in one step: half of it must never be taken for the one that counts
+            shutil.rmtree(old.rename(old.with_name(_STALE)))
 
     def encode(self, frame: Frame) -> list[tuple[str, Any]]:
         result = frame.result
@@ -109,7 +112,12 @@ class BagSink:
         return f"{topic}/compressed" if self._compressed else topic
 
     def _write(self, topic: str, log_ns: int, message: bytes | memoryview) -> None:
-        self._writer.write(self._connections[topic], log_ns, message)
+        try:
+            self._writer.write(self._connections[topic], log_ns, message)
+        except OverflowError as error:
+            raise ConfigError(f"{topic}: recorded at {log_ns} ns, which sqlite3 cannot hold: use mcap") from error
+        except sqlite3.Error as error:
+            raise OSError(0, str(error), str(self.target)) from error
 
     def _open(self, number: int) -> None:
         from rosbags.rosbag2 import StoragePlugin, Writer
@@ -124,18 +132,22 @@ class BagSink:
         if self._storage == "sqlite3":  # a commit each frame need not wait for the disk
             self._writer.storage.conn.execute("PRAGMA synchronous = OFF")
         own = COMPRESSED if self._compressed else IMAGE
-        topics = {self._named(topic): (own, self._codec.store) for topic in self._topics}
-        topics |= {topic: (channel.kind, self._codec.store_of(channel)) for topic, channel in self._copied.items()}
+        topics = {self._named(topic): (own, self._codec.store, False) for topic in self._topics}
+        for topic, channel in self._copied.items():
+            topics[topic] = channel.kind, self._codec.store_of(channel), channel.latched
         self._connections = {
-            topic: self._writer.add_connection(topic, kind, typestore=store, offered_qos_profiles=[_reliable()])
-            for topic, (kind, store) in topics.items()
+            topic: self._writer.add_connection(topic, kind, typestore=store, offered_qos_profiles=[_reliable(latched)])
+            for topic, (kind, store, latched) in topics.items()
         }
 
     def _flush(self) -> None:
         """Hand everything to the operating system, so that it survives the end of this process."""
         storage = self._writer.storage
         if self._storage == "sqlite3":
-            storage.conn.commit()
+            try:
+                storage.conn.commit()
+            except sqlite3.Error as error:
+                raise OSError(0, str(error), str(self.target)) from error
             return
         if storage.chunk.msgs:
             storage.close_chunk()
@@ -165,9 +177,10 @@ def _records(old: Path, name: str, storage: str) -> Iterator[Record]:
     yield from salvage(path, [])
 
 
-def _reliable():
+def _reliable(latched: bool):
     from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
     none = QosTime(0, 0)
-    kinds = QosReliability.RELIABLE, QosDurability.VOLATILE
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    kinds = QosReliability.RELIABLE, durability
     return Qos(QosHistory.KEEP_LAST, 10, *kinds, none, none, QosLiveliness.AUTOMATIC, none, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from mrfs_ros.bag.frame import Frame
@@ -22,6 +23,8 @@ class FrameFiles:
 
     def resume(self, frames: int) -> None:
         """Files of later frames, if any, are written again under the same names."""
+        if not frames:
+            shutil.rmtree(working_path(self.target), ignore_errors=True)
         working_path(self.target).mkdir(parents=True, exist_ok=True)
 
     def encode(self, frame: Frame) -> dict[str, bytes]:

@@ -34,3 +34,8 @@ class Sink(Protocol):
 def working_path(target: Path) -> Path:
     """Where the unfinished result lies: beside ``target``, so that moving it there is one step."""
     return target.with_name(target.name + PARTIAL)
+
+
+def begin_anew(target: Path) -> str:
+    """What to do where an unfinished result cannot be gone on with."""
+    return f"remove everything that begins with {working_path(target)} to begin anew"

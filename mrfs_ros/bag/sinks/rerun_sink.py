@@ -22,6 +22,7 @@ APPLICATION = "mrfs_ros"
 VIEWER = "127.0.0.1:9876"  # where ``rerun`` listens unless told otherwise
 QUALITY = 90  # of the JPEG images; labels are exact
 LIVE_TIMEOUT_S = 20.0
+WRITE_TIMEOUT_S = 30.0
 
 
 class RerunSink:
@@ -57,7 +58,7 @@ class RerunSink:
         self._stream.save(self._parts.begin(), default_blueprint=self._blueprint() if first else None)
         if first:
             self._describe()
-        self._stream.flush()
+        self._flush()
 
     def encode(self, frame: Frame) -> dict[str, Any]:
         """Everything of a frame as Rerun's archetypes, by entity."""
@@ -76,8 +77,14 @@ class RerunSink:
         for entity, archetype in encoded.items():
             self._stream.log(entity, archetype)
         if self._parts:
-            self._stream.flush()
+            self._flush()
             self._parts.frame_written()
+
+    def _flush(self) -> None:
+        try:
+            self._stream.flush(timeout_sec=WRITE_TIMEOUT_S)
+        except (RuntimeError, ValueError) as error:  # a full disk ends its writer, or makes it wait for ever
+            raise OSError(0, f"the Rerun recording does not take more ({error})", str(self.target)) from error
 
     def close(self) -> None:
         """Let go of the file or the viewer."""

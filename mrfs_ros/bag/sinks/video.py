@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.bag.sinks.protocol import begin_anew, working_path
 from mrfs_ros.draw import mosaic, overlay, scaled
 from mrfs_ros.errors import ConfigError, MissingPackageError
 from mrfs_ros.types import ClassSet
@@ -52,7 +52,7 @@ class Video:
                 path.unlink()
         if left:
             raise ConfigError(
-                f"{folder}: {frames - left} of {frames} finished frames can be read: remove it to begin anew"
+                f"{folder}: {frames - left} of {frames} finished frames can be read: {begin_anew(self.target)}"
             )
         self._path = folder / f"{len(self._streams())}.ts"
 
@@ -78,6 +78,9 @@ class Video:
             self._container.mux(self._stream.encode(None))
         self.close()
         folder = working_path(self.target)
+        if not self._streams():  # no pair was answered: there is nothing to show
+            shutil.rmtree(folder)
+            return
         joined = folder / "joined.mp4"
         self._join(joined)
         joined.replace(self.target)
