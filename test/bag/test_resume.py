@@ -235,7 +235,7 @@ def test_a_diary_damaged_at_its_beginning_is_told(bag, tmp_path):
         run_bag(order, StubEngine(), on_progress=stopped_after(9))
     journal = tmp_path / "out.partial.jsonl"
     journal.write_bytes(b"x" + journal.read_bytes())
-    with pytest.raises(ConfigError, match="is no diary of a run: remove what begins with out.partial"):
+    with pytest.raises(ConfigError, match=r"is no diary of a run: remove what begins with out\.partial"):
         run_bag(order, StubEngine())
 
 
