@@ -19,7 +19,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 _COARSE, _MIDDLE, _FINE = 160, 320, 640  # widths in pixels
 _REFINED = 4
 _SIMPLER = {True: 0.01, False: 0.03}  # a simpler warp may score less by this share; more where nothing is held out
-_LEAST_STANDOUT = 1.5
+_LEAST_COARSE, _LEAST_STANDOUT = 1.15, 1.5
 _LEAST_SCORE = 0.08
 _LEAST_BLOCKS = 3
 _LARGEST_RESIDUAL = 0.01  # of the width
@@ -66,6 +66,7 @@ def fit_edges(
         scales = scales_for(rgb_size, rgb_size)
     progress = _Progress(on_progress, len(scales) * 7 + _REFINED + len(FREEDOMS) + 1)
     matrix = _coarse(views(fitted, _COARSE), first, scales, progress)
+    _refuse_unclear(score_of(views(fitted, _COARSE), matrix), standout(views(fitted, _COARSE), matrix), _LEAST_COARSE)
     matrix, freedom = _middle(views(fitted, _MIDDLE), views(held_out, _MIDDLE), matrix, progress)
     matrix, _ = refine(views(fitted, _FINE), matrix, freedom)
     judged = views(held_out or fitted, _FINE)
@@ -122,13 +123,17 @@ def _middle(
     return next((matrix, freedom) for score, matrix, freedom in tried if score >= enough)
 
 
+def _refuse_unclear(score: float, clear: float, least: float) -> None:
+    if clear < least or score < _LEAST_SCORE:
+        raise ConfigError(
+            f"no alignment stands out: the best one found has an edge correlation of {score:.2f} (expected "
+            f"{_LEAST_SCORE:g}), {clear:.2f} times that of the next best place (expected {least:g} times): {_ADVICE}"
+        )
+
+
 def _refuse_poor(fit: EdgeFit) -> None:
     width = fit.homography.rgb_size[1]
-    if fit.standout < _LEAST_STANDOUT or fit.score_after < _LEAST_SCORE:
-        raise ConfigError(
-            f"no alignment stands out: the best one found has an edge correlation of {fit.score_after:.2f}, "
-            f"{fit.standout:.2f} times that of the next best place (expected {_LEAST_STANDOUT:g} times): {_ADVICE}"
-        )
+    _refuse_unclear(fit.score_after, fit.standout, _LEAST_STANDOUT)
     if fit.score_after < fit.score_before * 0.98:
         raise ConfigError(
             f"the alignment found is worse than the start on frames that it was not fitted to (edge correlation "

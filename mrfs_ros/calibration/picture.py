@@ -10,11 +10,11 @@ from mrfs_ros.draw import alignment, contact_sheet
 from mrfs_ros.sensing.calibration import Homography
 from mrfs_ros.sensing.registration import Registration
 
-_FRAMES = 4
+_FRAMES = 3
 
 
 def before_after(pairs: Sequence[tuple[np.ndarray, np.ndarray]], before: Homography, after: Homography) -> np.ndarray:
-    """Up to four of ``pairs`` (rgb (H, W, 3) uint8 RGB, thermal (h, w) uint8), spread over all, a row each.
+    """Up to three of ``pairs`` (rgb (H, W, 3) uint8 RGB, thermal (h, w) uint8), spread over all, a row each.
 
     Returns (H, W, 3) uint8 RGB.
     """
@@ -25,8 +25,6 @@ def before_after(pairs: Sequence[tuple[np.ndarray, np.ndarray]], before: Homogra
         row = {}
         for title, calibration in (("before", before), ("after", after)):
             warped, valid = Registration(calibration).warp(thermal, rgb.shape[:2])
-            row[f"{title}: rgb with thermal edges (orange), thermal with rgb edges (cyan)"] = alignment(
-                rgb, warped, valid
-            )
+            row[f"{title}; edges of thermal orange, of rgb cyan"] = alignment(rgb, warped, valid)
         rows.append(row)
     return contact_sheet(rows, panel_width=640)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -31,26 +32,36 @@ class Residual:
 
 def residual(views: Sequence[View], matrix: np.ndarray) -> Residual:
     """Shifts left under ``matrix`` (3x3, centred rgb to centred thermal coordinates), over all ``views`` jointly."""
-    height, width = views[0].rgb.mask.shape
+    width = views[0].rgb.mask.shape[1]
     reach = max(3, round(_REACH * width))
     fields = [thermal_field(view, matrix) for view in views]
-    rows, columns = (
-        np.linspace(reach, height - reach, _BLOCKS[0] + 1),
-        np.linspace(reach, width - reach, _BLOCKS[1] + 1),
-    )
+    rows, columns = _spread(fields[0].mask, _BLOCKS, reach)
     shifts = []
-    for top, bottom in zip(rows[:-1].astype(int), rows[1:].astype(int)):
-        for left, right in zip(columns[:-1].astype(int), columns[1:].astype(int)):
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
             inner = np.s_[top:bottom, left:right]
             outer = np.s_[top - reach : bottom + reach, left - reach : right + reach]
             maps = [
                 cv2.matchTemplate(view.rgb.values[outer], field.values[inner], cv2.TM_CCORR_NORMED)
                 for view, field in zip(views, fields)
-                if field.mask[inner].mean() >= _LEAST_KNOWN and np.abs(field.values[inner]).max() > 0
+                if field.mask[inner].size
+                and field.mask[inner].mean() >= _LEAST_KNOWN
+                and np.abs(field.values[inner]).max() > 0
             ]
             if maps and (shift := _peak(np.mean(maps, axis=0), reach)) is not None:
                 shifts.append(shift)
     return Residual(np.array(shifts).reshape(-1, 2) / width, _BLOCKS[0] * _BLOCKS[1])
+
+
+def _spread(mask: np.ndarray, blocks: tuple[int, int], reach: int) -> list[list[int]]:
+    """Borders of blocks, rows and columns, over what ``mask`` encloses, ``reach`` from the image's edge."""
+    borders = []
+    for axis, count in enumerate(blocks):
+        known = np.flatnonzero(mask.any(axis=1 - axis))
+        first, last = (known[0], known[-1] + 1) if len(known) else (0, 0)
+        low, high = max(first, reach), max(min(last, mask.shape[axis] - reach), max(first, reach))
+        borders.append(np.linspace(low, high, count + 1).astype(int).tolist())
+    return borders
 
 
 def _peak(scores: np.ndarray, reach: int) -> tuple[float, float] | None:

@@ -73,7 +73,7 @@ class CameraModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", checked_size("size", self.size))
-        if self.distortion_model not in DISTORTIONS:
+        if self.distortion_model not in tuple(DISTORTIONS):
             raise ConfigError(
                 f"distortion_model: expected one of {', '.join(DISTORTIONS)}, got {self.distortion_model!r}"
             )

@@ -1,0 +1,88 @@
+"""A homography from scene edges: known warps come back, and what cannot be known is refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from made_scenes import distance_px, pseudo_thermal, sample_pairs, seen_through, truth
+
+from mrfs_ros.calibration.from_edges import fit_edges
+from mrfs_ros.errors import ConfigError
+from mrfs_ros.sensing.calibration import Homography
+
+SIZE = (256, 320)
+TRUTHS = {
+    "a little off": truth(SIZE, (1.05, 12, -10, 1.0), (0.01, 0.005)),
+    "smaller, turned": truth(SIZE, (0.82, 30, 20, -3.0), (0.02, -0.02)),
+    "larger, turned": truth(SIZE, (1.22, -32, -16, 3.0), (-0.02, 0.03)),
+}
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Four real pairs of one camera; LLVIP has registered them to some pixels, not exactly."""
+    return sample_pairs(["190001", "190003", "190004", "190006"], SIZE[1])
+
+
+@pytest.fixture(scope="module")
+def own(scenes) -> np.ndarray:
+    """What is left of misregistration in the pairs themselves."""
+    return np.array(fit_edges(scenes).homography.matrix)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRUTHS)
+def test_real_frames_with_a_known_warp(scenes, own, name):
+    warped = [(rgb, seen_through(thermal, TRUTHS[name])) for rgb, thermal in scenes]
+    fit = fit_edges(warped)
+    found = np.array(fit.homography.matrix)
+    assert distance_px(found, TRUTHS[name] @ own, SIZE) < 1.0
+    assert distance_px(found, TRUTHS[name], SIZE) < 2.5  # with the frames' own error
+    assert fit.score_after > 3 * fit.score_before and fit.held_out == 1
+    assert fit.residual.median_px(SIZE[1]) < 2.0
+
+
+@pytest.mark.slow
+def test_the_frames_themselves_are_nearly_aligned(own):
+    assert distance_px(own, np.eye(3), SIZE) < 2.5
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_an_exact_truth_is_found_exactly(scenes, name):
+    made = [(rgb, seen_through(pseudo_thermal(rgb), TRUTHS[name])) for rgb, _ in scenes[:2]]
+    done = []
+    fit = fit_edges(made, on_progress=lambda *progress: done.append(progress))
+    assert distance_px(fit.homography.matrix, TRUTHS[name], SIZE) < 0.5
+    assert done[-1][0] == done[-1][1] == len(done)
+
+
+def test_other_resolutions_and_a_start(scenes):
+    """A thermal camera with half the view and half the resolution is far from where the search begins by itself."""
+    far = truth(SIZE, (0.5, 40, -20, 0.0))
+    rgb = scenes[0][0]
+    thermal = cv2.resize(seen_through(pseudo_thermal(rgb), far), (160, 128), interpolation=cv2.INTER_AREA)
+    start = Homography(truth(SIZE, (0.55, 30, -10)), SIZE, SIZE)
+    fit = fit_edges([(rgb, thermal)], start)
+    assert (fit.homography.thermal_size, fit.held_out) == ((128, 160), 0)
+    assert distance_px(fit.homography.scaled_to(SIZE, SIZE).matrix, far, SIZE) < 1.0
+
+
+@pytest.mark.parametrize("wrong", ["noise", "blank", "dark", "mirrored"])
+def test_what_cannot_be_known_is_refused(scenes, wrong):
+    rgb, thermal = scenes[0]
+    pair = {
+        "noise": (rgb, np.random.default_rng(0).integers(0, 256, SIZE, np.uint8)),
+        "blank": (rgb, np.full(SIZE, 90, np.uint8)),
+        "dark": (np.zeros_like(rgb), thermal),
+        "mirrored": (rgb, thermal[:, ::-1].copy()),
+    }[wrong]
+    with pytest.raises(ConfigError, match=r"more edges .*--start.*--pattern chessboard"):
+        fit_edges([pair])
+
+
+def test_pairs_must_be_alike(scenes):
+    with pytest.raises(ConfigError, match="no pairs"):
+        fit_edges([])
+    with pytest.raises(ConfigError, match="different sizes"):
+        fit_edges([scenes[0], (scenes[1][0], scenes[1][1][:100])])
