@@ -17,6 +17,7 @@ KINDS = ("chessboard", "circles")
 _CHESSBOARD_FLAGS = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
 _OUTLIER, _LARGEST_ERROR = 0.006, 0.004  # of the rgb image's width
 _LEAST_INLIERS = 0.8
+_LEAST_CONTRAST = 12  # of 255
 _ENLARGED_BELOW = 800  # pixels of width
 _ADVICE = (
     "hold the board flat, whole in both images, at the distance that matters, and give it contrast in the thermal "
@@ -109,6 +110,8 @@ def fit_boards(
 
 def find_board(grey: np.ndarray, board: Board) -> np.ndarray | None:
     """The board's points (rows * columns, 2) float64 (x, y) in ``grey`` (H, W) uint8, also with inverted contrast."""
+    if np.ptp(grey) < _LEAST_CONTRAST:
+        return None
     for image, scale in _tries(grey):
         if board.kind == "chessboard":
             found, points = cv2.findChessboardCornersSB(image, (board.columns, board.rows), flags=_CHESSBOARD_FLAGS)
