@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrfs_ros.draw import no_wider, overlay, side_by_side
+from mrfs_ros.draw import alignment, no_wider, overlay, side_by_side
 from mrfs_ros.types import MFNET
 
 FUSED = np.full((64, 80, 3), 100, np.uint8)
@@ -49,3 +49,35 @@ def test_only_pictures_that_are_too_wide_shrink():
     assert no_wider(FUSED, 80) is FUSED
     assert no_wider(FUSED, 40).shape == (32, 40, 3)
     assert no_wider(FUSED[:1, :, 0], 10).shape == (1, 10)
+
+
+def edges_of(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a picture of ``alignment`` has thermal edges, where rgb edges: (H, W) bool each."""
+    return (picture == (255, 150, 0)).all(axis=2), (picture == (0, 220, 255)).all(axis=2)
+
+
+def test_alignment_shows_each_cameras_edges_on_the_other():
+    thermal = np.full((64, 80), 40, np.uint8)
+    thermal[16:48, 20:60] = 200
+    rgb = np.repeat(255 - thermal[:, :, None], 3, axis=2)
+    orange, cyan = edges_of(alignment(rgb, thermal))
+    assert orange.any() and cyan.any() and not (orange & cyan).any()
+    rows, columns = np.nonzero(orange | cyan)
+    on_border = np.minimum(np.abs(rows - 15.5), np.abs(rows - 47.5)) < 2.5
+    on_border |= np.minimum(np.abs(columns - 19.5), np.abs(columns - 59.5)) < 2.5
+    assert on_border.all()
+    tiles = np.add.outer(np.arange(64) // 10, np.arange(80) // 10) % 2
+    assert (tiles[orange] == 0).all() and (tiles[cyan] == 1).all()
+
+
+def test_alignment_outside_the_overlap_is_rgb_without_edges():
+    rng = np.random.default_rng(0)
+    rgb, thermal = rng.integers(0, 256, (64, 80, 3), np.uint8), np.zeros((64, 80), np.uint8)
+    valid = np.zeros((64, 80), bool)
+    valid[:, :40] = True
+    thermal[:, :40] = 255
+    orange, cyan = edges_of(alignment(rgb, thermal, valid))
+    assert not orange.any()  # the border of the overlap is none of the thermal image's edges
+    assert not cyan[:, 40:].any() and cyan[:, :40].any()
+    flat = alignment(np.zeros((64, 80, 3), np.uint8), np.zeros((64, 80), np.uint8))
+    assert flat.shape == (64, 80, 3) and not flat.any()

@@ -38,7 +38,7 @@ def edge_field(grey: np.ndarray, mask: np.ndarray, blur_px: float = BLUR_PX) -> 
     contrast = strength / (near + float(strength.sum()) / known + 1e-6)
     weight = np.minimum(contrast, _STRONGEST) / np.maximum(strength, 1e-9) ** 2
     values = np.stack(((slope_x**2 - slope_y**2) * weight, 2 * slope_x * slope_y * weight), axis=2)
-    values -= values.sum(axis=(0, 1)) / known
+    values -= np.array(cv2.sumElems(values)[:2], np.float32) / known
     return EdgeField(values * mask[:, :, None], mask)
 
 

@@ -84,7 +84,11 @@ class Spectra:
     def of(cls, field: EdgeField) -> Spectra:
         """Of a field, padded to twice its size."""
         shape = _padded(field.mask.shape)
-        parts = np.moveaxis(field.values, 2, 0), (field.values**2).sum(axis=2), field.mask.astype(np.float32)
+        parts = (
+            np.moveaxis(field.values, 2, 0),
+            field.values[:, :, 0] ** 2 + field.values[:, :, 1] ** 2,
+            field.mask.astype(np.float32),
+        )
         return cls(*(np.fft.rfft2(part, shape) for part in parts), int(field.mask.sum()))
 
 
@@ -108,7 +112,7 @@ def correlation_map(views: Sequence[View], spectra: Sequence[Spectra], matrix: n
     for view, rgb in zip(views, spectra):
         field = thermal_field(view, matrix)
         thermal = Spectra.of(field)
-        cross = (rgb.values * thermal.values.conj()).sum(axis=0)
+        cross = rgb.values[0] * thermal.values[0].conj() + rgb.values[1] * thermal.values[1].conj()
         stack = np.stack((cross, rgb.energy * thermal.mask.conj(), rgb.mask * thermal.energy.conj()))
         product, rgb_energy, thermal_energy = np.fft.irfft2(stack, shape)
         products = products + product / np.sqrt(np.maximum(rgb_energy, 1e-3) * np.maximum(thermal_energy, 1e-3))

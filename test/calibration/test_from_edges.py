@@ -21,8 +21,8 @@ TRUTHS = {
 
 @pytest.fixture(scope="module")
 def scenes():
-    """Three real pairs of one camera; LLVIP has registered them to some pixels, not exactly."""
-    return sample_pairs(["190001", "190004", "190006"], SIZE[1])
+    """Four real pairs of one camera; LLVIP has registered them to some pixels, not exactly."""
+    return sample_pairs(["190001", "190003", "190004", "190006"], SIZE[1])
 
 
 @pytest.fixture(scope="module")
