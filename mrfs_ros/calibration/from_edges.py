@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,8 +33,9 @@ _ADVICE = (
 class EdgeFit:
     """``score_before``, ``score_after``: correlation of the edges, -1 to 1, at the start and under ``homography``.
 
-    Scores and ``residual`` are measured on the ``held_out`` frames, which the fit never saw; on all if that is 0.
-    ``freedom``: similarity, affine or homography. ``standout``: score over that of the next best place.
+    Scores and ``residual`` are measured on the ``held_out`` frames before these joined the fit; on all if that is 0.
+    ``freedom``: similarity, affine or homography; start kept = the start was no worse than what was found.
+    ``standout``: score over that of the next best place.
     """
 
     homography: Homography
@@ -68,20 +69,26 @@ def fit_edges(
     matrix = _coarse(views(fitted, _COARSE), first, scales, progress)
     _refuse_unclear(score_of(views(fitted, _COARSE), matrix), standout(views(fitted, _COARSE), matrix), _LEAST_COARSE)
     matrix, freedom = _middle(views(fitted, _MIDDLE), views(held_out, _MIDDLE), matrix, progress)
-    matrix, _ = refine(views(fitted, _FINE), matrix, freedom)
-    judged = views(held_out or fitted, _FINE)
+    fine, judged = views(fitted, _FINE), views(held_out, _FINE)
+    matrix, _ = refine(fine, matrix, freedom)
+    before, after = (score_of(judged or fine, tried) for tried in (first, matrix))
+    if after <= before:
+        matrix, freedom = first, "start kept"
     fit = EdgeFit(
         homography=Homography(to_homography(matrix, thermal_size, rgb_size), thermal_size, rgb_size),
         freedom=freedom,
-        score_before=score_of(judged, first),
-        score_after=score_of(judged, matrix),
+        score_before=before,
+        score_after=max(before, after),
         standout=standout(views(held_out or fitted, _MIDDLE), matrix),
-        residual=residual(judged, matrix),
+        residual=residual(judged or fine, matrix),
         fitted=len(fitted),
         held_out=len(held_out),
     )
-    progress()
     _refuse_poor(fit)
+    if freedom in FREEDOMS and held_out:  # it is good: now the frames held out may help too
+        matrix, _ = refine([*fine, *judged], matrix, freedom)
+        fit = replace(fit, homography=Homography(to_homography(matrix, thermal_size, rgb_size), thermal_size, rgb_size))
+    progress()
     return fit
 
 
@@ -134,11 +141,6 @@ def _refuse_unclear(score: float, clear: float, least: float) -> None:
 def _refuse_poor(fit: EdgeFit) -> None:
     width = fit.homography.rgb_size[1]
     _refuse_unclear(fit.score_after, fit.standout, _LEAST_STANDOUT)
-    if fit.score_after < fit.score_before * 0.98:
-        raise ConfigError(
-            f"the alignment found is worse than the start on frames that it was not fitted to (edge correlation "
-            f"{fit.score_after:.3f}, start {fit.score_before:.3f}): {_ADVICE}"
-        )
     shifts = fit.residual.shifts
     if len(shifts) < _LEAST_BLOCKS:
         raise ConfigError(

@@ -146,9 +146,9 @@ def _from_edges(arguments: argparse.Namespace, pairs: list, start):
     with bar("align") as show:
         fit = fit_edges(pairs, start, show)
     width = pairs[0][0].shape[1]
-    judged = f"{fit.held_out} pairs held out" if fit.held_out else "the pair it was fitted to: take several"
+    judged = f"{fit.held_out} held out" if fit.held_out else "the pair it was fitted to: take several"
     lines = [
-        f"{fit.freedom} from the edges of {fit.fitted} pairs, judged on {judged}",
+        f"{fit.freedom} from the edges of {fit.fitted} pair{'s' * (fit.fitted > 1)}, judged on {judged}",
         f"edge correlation {fit.score_before:.3f} before, {fit.score_after:.3f} after, "
         f"{fit.standout:.1f} times that of the next best place",
         f"residual {fit.residual.median_px(width):.1f} rgb pixels (median of {len(fit.residual.shifts)} image parts)",

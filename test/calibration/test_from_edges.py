@@ -57,6 +57,13 @@ def test_an_exact_truth_is_found_exactly(scenes, name):
     assert done[-1][0] == done[-1][1] == len(done)
 
 
+def test_a_start_that_cannot_be_improved_is_kept(scenes):
+    rgb = scenes[0][0]
+    fit = fit_edges([(rgb, pseudo_thermal(rgb))])
+    assert distance_px(fit.homography.matrix, np.eye(3), SIZE) < 0.3
+    assert fit.score_after >= fit.score_before > 0.5
+
+
 def test_other_resolutions_and_a_start(scenes):
     """A thermal camera with half the view and half the resolution is far from where the search begins by itself."""
     far = truth(SIZE, (0.5, 40, -20, 0.0))
