@@ -60,7 +60,7 @@ def _panel(
         place = round(float(across(tick)))
         cv2.line(picture, (place, bottom), (place, bottom + 5), _INK)
         _write(picture, f"{tick:.1f}", (place - 14, bottom + 20), 0.4)
-    _write(picture, "s", (right + 8, bottom + 20), 0.4)
+    _write(picture, "s", (right + 24, bottom + 20), 0.4)
     if mark is not None:
         place = round(float(across(np.float64(mark))))
         cv2.line(picture, (place, top), (place, bottom), _THERMAL)

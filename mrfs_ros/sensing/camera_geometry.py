@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mrfs_ros.sensing.calibration import Calibration, CameraModel, Homography
+from mrfs_ros.sensing.calibration import Calibration, CameraModel, Homography, Stereo
 
-_SETTLED = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
+_SETTLED = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-5)  # pixels
 _ROUND_TRIP_PX = 0.05  # a ray that comes back further from its pixel is none
 _STEPS = 4096
 
@@ -19,7 +19,11 @@ def to_thermal(calibration: Calibration, pixels: np.ndarray) -> np.ndarray:
     """
     if isinstance(calibration, Homography):
         return _through_homography(calibration, pixels)
-    rays = normalised(calibration.rgb, pixels)
+    return through_plane(calibration, normalised(calibration.rgb, pixels))
+
+
+def through_plane(calibration: Stereo, rays: np.ndarray) -> np.ndarray:
+    """Thermal pixels (N, 2) float64 of where the ``rays`` (N, 2) of the rgb camera meet the plane; NaN as above."""
     points = np.column_stack((rays, np.ones(len(rays)))) * calibration.plane_distance_m
     return project(calibration.thermal, (points - calibration.t) @ np.array(calibration.R))
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.calibration import Calibration, Size, Stereo, aspect_agrees
+from mrfs_ros.sensing.calibration import Calibration, CameraModel, Size, Stereo, aspect_agrees
 from mrfs_ros.sensing.calibration_file import read_calibration
-from mrfs_ros.sensing.camera_geometry import to_thermal
+from mrfs_ros.sensing.camera_geometry import normalised, through_plane, to_thermal
 from mrfs_ros.types import UNLABELLED, FusionResult
 
 _PROBES = 48  # a side, to see whether the images overlap at all
@@ -43,6 +43,7 @@ class Registration:
         self._name = name
         self._calibration = self._checked(calibration)
         self._maps: _Maps | None = None
+        self._rays: dict[CameraModel, np.ndarray] = {}
 
     @property
     def calibration(self) -> Calibration:
@@ -77,7 +78,7 @@ class Registration:
         wanted = self._calibration, thermal.shape, tuple(rgb_size)
         maps = self._maps
         if maps is None or maps.made_for != wanted:
-            maps = self._maps = _make_maps(wanted, self._scaled(*wanted))
+            maps = self._maps = _make_maps(wanted, self._scaled(*wanted), self._rays)
         warped = cv2.remap(thermal, maps.whole, maps.parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         warped[maps.outside] = 0
         return warped, maps.valid
@@ -160,10 +161,19 @@ class _Maps:
     outside: np.ndarray
 
 
-def _make_maps(made_for: tuple[Calibration, Size, Size], calibration: Calibration) -> _Maps:
+def _make_maps(
+    made_for: tuple[Calibration, Size, Size], calibration: Calibration, rays: dict[CameraModel, np.ndarray]
+) -> _Maps:
+    """``rays``: what another plane distance does not change and takes longest, of the last rgb camera only."""
     height, width = calibration.rgb_size
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
-    sources = to_thermal(calibration, pixels.astype(np.float64))
+    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2).astype(np.float64)
+    if isinstance(calibration, Stereo):
+        if calibration.rgb not in rays:
+            rays.clear()
+            rays[calibration.rgb] = normalised(calibration.rgb, pixels)
+        sources = through_plane(calibration, rays[calibration.rgb])
+    else:
+        sources = to_thermal(calibration, pixels)
     valid = _within(sources, calibration.thermal_size).reshape(height, width)
     sources = np.where(valid.reshape(-1, 1), sources, _OUTSIDE).astype(np.float32).reshape(height, width, 2)
     whole, parts = cv2.convertMaps(sources, None, cv2.CV_16SC2)
