@@ -10,7 +10,7 @@ import numpy as np
 from mrfs_ros.calibration.start import placed
 from mrfs_ros.sensing.image_files import read_rgb, read_thermal
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 Pair = tuple[np.ndarray, np.ndarray]
 
 
