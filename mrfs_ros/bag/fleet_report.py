@@ -71,10 +71,10 @@ def _skipped(outcome: Outcome) -> int:
 
 
 def _rate(outcomes: Sequence[Outcome]) -> float:
-    """Pairs answered a second, those of an earlier run left out."""
+    """Pairs of these runs a second of theirs; those of earlier runs, answered or not, left out."""
     summaries = [outcome.summary for outcome in outcomes if outcome.summary]
     seconds = sum(s.seconds for s in summaries)
-    return sum(s.answered - s.resumed_at for s in summaries) / seconds if seconds else 0.0
+    return sum(max(s.pairs - s.resumed_at, 0) for s in summaries) / seconds if seconds else 0.0
 
 
 def _losses(outcome: Outcome) -> list[str]:

@@ -23,8 +23,8 @@ STORE_BYTES = 80 * 2**20  # of a cluster begun here: only settings and summaries
 class EngineWorker:
     """What runs in a process on the cluster: one engine, one bag at a time."""
 
-    def load(self, settings: BagSettings, threads: int, version: str) -> str:
-        """Get ready; return on which host with which engine. ``threads``: of torch, 0 = its own choice."""
+    def load(self, settings: BagSettings, threads: int, version: str) -> tuple[str, str]:
+        """Get ready; return on which host, and the engine. ``threads``: of torch, 0 = its own choice."""
         host = socket.gethostname()
         if version != __version__:
             raise MrfsError(f"{host} has mrfs_ros {__version__}, this machine {version}: install the same on both")
@@ -34,7 +34,7 @@ class EngineWorker:
         if threads:
             use_threads(threads)
         self.engine = loaded_engine(settings)
-        return f"{host}: {self.engine.info}"
+        return host, str(self.engine.info)
 
     def run(self, task: Task) -> Outcome:
         return run_task(task, self.engine)
@@ -108,6 +108,7 @@ class Pool:
         self._ray, self._cores, self._retries, self._say = ray, cores, retries, say
         self._waiting, self._tries, self._stillborn = deque(tasks), Counter(), 0
         self._busy: dict[Any, _Busy] = {}
+        self._told: set[str] = set()
         device = tasks[0].settings.node.device
         if device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device {device}: with --ray each engine gets a GPU of its own: use auto, cpu or cuda")
@@ -158,10 +159,15 @@ class Pool:
             return self._died(busy, error)
         self._give(busy.actor)
         if busy.task is None:
-            self._say(f"engine ready on {said}")
+            self._tell_ready(*said)
             return None
         self._tries[busy.task.name] += 1
         return said if not said.passing else self._again(busy.task, said)
+
+    def _tell_ready(self, host: str, engine: str) -> None:
+        """Each engine is described once: workers are many, their engines mostly the same."""
+        self._say(f"another engine ready on {host}" if engine in self._told else f"engine ready on {host}: {engine}")
+        self._told.add(engine)
 
     def _give(self, actor: Any) -> None:
         if self._waiting:

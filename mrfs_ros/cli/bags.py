@@ -43,7 +43,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("bags", nargs="+", metavar="LIST_OR_GLOB", help="bags, globs, or .txt lists; paths or URLs")
-    command.add_argument("--out", required=True, help="folder for the results, path or URL, made if missing")
+    command.add_argument("--out", required=True, metavar="FOLDER", help="for the results: path or URL, made if missing")
     results = command.add_argument_group("results of each bag")
     for name, (_, default, text) in SWITCHES.items():
         results.add_argument(
@@ -58,7 +58,9 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     spread.add_argument(
         "--retries", type=int, default=2, metavar="N", help="for a bag whose worker died or copying failed (default: 2)"
     )
-    spread.add_argument("--scratch", default="", help="local folder for copies (default: in the user's cache folder)")
+    spread.add_argument(
+        "--scratch", default="", metavar="FOLDER", help="local, for copies (default: in the user's cache folder)"
+    )
     add_run_options(command)
     return command
 

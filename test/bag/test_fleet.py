@@ -235,7 +235,7 @@ def test_errors_of_our_own_come_with_a_trace(recordings, tmp_path, monkeypatch):
 
 
 def test_the_table():
-    summary = Summary("x", 10, 8, 2, {"decode": 2}, ("a | b",), 3.0)
+    summary = Summary("x", 10, 8, 2, {"decode": 2}, ("a | b",), 4.0)
     table = fleet_report.markdown(
         [
             Outcome(bag="x", name="x", summary=summary),
@@ -246,12 +246,18 @@ def test_the_table():
     assert table == (
         "| bag | pairs | answered | skipped | damage | seconds | frames/s | state |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
-        "| x | 10 | 8 | 2 | 1 | 3.0 | 2.0 | partly |\n"
+        "| x | 10 | 8 | 2 | 1 | 4.0 | 2.0 | partly |\n"
         "| y | 4 | 4 | 0 | 0 | 1.0 | 4.0 | done earlier |\n"
         "| z |  |  |  |  |  |  | failed: two lines |\n"
-        "| all | 14 | 12 | 2 | 1 | 4.0 | 2.5 | 1 of 3 done |\n"
+        "| all | 14 | 12 | 2 | 1 | 5.0 | 2.4 | 1 of 3 done |\n"
         "\n- x: 2 skipped: decode\n- x: a \\| b\n"
     )
+
+
+def test_the_rate_is_of_this_run_and_never_negative():
+    resumed = Outcome(bag="x", name="x", summary=Summary("x", 20, 8, 16, {"decode": 12}, seconds=2.0))
+    row, total = fleet_report.markdown([resumed]).splitlines()[2:4]
+    assert "| 2.0 | 2.0 | partly |" in row and "| 2.0 | 2.0 |" in total
 
 
 def test_the_command(recordings, tmp_path, capsys):
@@ -264,3 +270,10 @@ def test_the_command(recordings, tmp_path, capsys):
     assert main([*command[:1], f"{tmp_path}/gone", *command[1:]]) == 3
     assert main([*command[:-1], "0.03"]) == 2
     assert "other settings (slop_s)" in capsys.readouterr().err
+
+
+def test_help_says_what_the_options_take(capsys):
+    with pytest.raises(SystemExit):
+        main(["bags", "--help"])
+    said = capsys.readouterr().out
+    assert "--out FOLDER" in said and "--scratch FOLDER" in said and "--no-bag" in said
