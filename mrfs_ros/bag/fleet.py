@@ -7,7 +7,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ def run_fleet(settings: FleetSettings, say: Callable[[str], None]) -> list[Outco
     summary.json into ``settings.out``, also when it is interrupted. ConfigError when that folder holds results of
     other settings, or a list or glob yields no bags.
     """
+    out = place_of(settings)
     tasks = planned(settings)
     with ThreadPoolExecutor(LOOKS) as pool:
         outcomes = {task.name: outcome for task, outcome in zip(tasks, pool.map(earlier, tasks)) if outcome}
@@ -65,7 +66,8 @@ def run_fleet(settings: FleetSettings, say: Callable[[str], None]) -> list[Outco
             say(f"[{len(outcomes)}/{len(tasks)}] {fleet_report.line(outcome)}")
     finally:
         ended = [outcomes.get(task.name) or Outcome(bag=task.bag, name=task.name) for task in tasks]
-        fleet_report.write(ended, settings.out)
+        with _written(settings.out):
+            fleet_report.write(ended, out)
         with suppress(OSError, IndexError):
             Path(tasks[0].scratch).rmdir()
     return ended
@@ -104,11 +106,10 @@ def planned(settings: FleetSettings) -> list[Task]:
     """A task for each bag; what was asked for and the names given are kept beside the results, for the next call."""
     if not settings.results or set(settings.results) - set(RESULTS):
         raise ConfigError(f"results: expected one or more of {', '.join(RESULTS)}, got {settings.results}")
-    out = settings.out if remote.is_url(settings.out) else str(Path(settings.out).expanduser().absolute())
-    place = remote.joined(out, ASKED)
+    out = place_of(settings)
     asked = asked_for(settings)
-    said = json.loads(remote.read_text(place) or '{"names": {}}')
-    before = said.get("settings", asked)
+    said = _said(out) or {"settings": asked, "names": {}}
+    before = said["settings"]
     if different := sorted(key for key in {*before, *asked} if before.get(key) != asked.get(key)):
         raise ConfigError(
             f"{settings.out} holds results of a run with other settings ({', '.join(different)}): "
@@ -117,8 +118,8 @@ def planned(settings: FleetSettings) -> list[Task]:
     bags = find_bags(settings.bags)
     names = named(bags, said["names"], RESERVED)
     kept = {"mrfs_ros": __version__, "settings": asked, "names": {**said["names"], **names}}
-    if kept != said:
-        remote.write_text(place, json.dumps(kept, indent=1) + "\n")
+    with _written(settings.out):  # also where nothing is new: what cannot be written is told before the work
+        remote.write_text(remote.joined(out, ASKED), json.dumps(kept, indent=1) + "\n")
     key = hashlib.sha256(json.dumps([out, asked]).encode()).hexdigest()[:16]
     scratch = settings.scratch or str(_cache() / "bags")
     return [
@@ -128,6 +129,47 @@ def planned(settings: FleetSettings) -> list[Task]:
         )
         for bag, name in names.items()
     ]  # fmt: skip
+
+
+def place_of(settings: FleetSettings) -> str:
+    """The folder of all results: an absolute path, or a URL."""
+    return settings.out if remote.is_url(settings.out) else str(Path(settings.out).expanduser().absolute())
+
+
+def _said(out: str) -> dict[str, Any] | None:
+    """What ASKED says of earlier calls, None if there were none; ConfigError if it is torn."""
+    text, place = None, remote.joined(out, ASKED)
+    try:
+        with _written(out):
+            text = remote.read_text(place)
+        if text is None:
+            return None
+        said = json.loads(text)
+        if isinstance(said["settings"], dict) and all(
+            name and isinstance(name, str) for name in said["names"].values()
+        ):
+            return said
+        problem = "something else"
+    except ConfigError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = "an empty file" if text == "" else f"{type(error).__name__}: {error}"
+    raise ConfigError(
+        f"{place}: expected the settings and names of the results here, as JSON, got {problem}: put back a copy of it; "
+        "or remove it and repeat the settings of these results; or choose another --out"
+    )
+
+
+@contextmanager
+def _written(out: str) -> Iterator[None]:
+    """ConfigError for what keeps ``out`` from being a folder of results."""
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(f"--out {out}: expected a folder, {error.filename or out} is a file: name another") from error
+    except OSError as error:
+        reason = f"{error.strerror or error} ({error.filename or out})"
+        raise ConfigError(f"--out {out}: cannot be used: {reason}: mend that, or name another folder") from error
 
 
 def asked_for(settings: FleetSettings) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 from mrfs_ros.bag.sinks.protocol import PARTIAL
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
@@ -117,13 +119,19 @@ def read_text(place: str) -> str | None:
 
 
 def write_text(place: str, text: str) -> None:
-    """Write a small file at a path or URL, whole or not at all; folders above it are made."""
+    """Write a small file at a path or URL, whole or not at all, also when the power fails; folders above are made."""
     if not is_url(place):
         path = Path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + PARTIAL)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        unfinished = path.with_name(f"{path.name}.{uuid4().hex[:8]}{PARTIAL}")  # its own: others may write here too
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
         return
     with spoken_for(place):
         store, path = open_store(place)

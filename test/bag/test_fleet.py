@@ -166,6 +166,56 @@ def test_other_settings_are_refused(recordings, tmp_path, others, named):
     run(asked(recordings, tmp_path / "out", run=BagSettings(workers=1, batch=2)))  # these change nothing
 
 
+@pytest.mark.parametrize(
+    "text, got",
+    [("", "an empty file"), ('{"names": {', "JSONDecodeError"), ("[]", "TypeError"), ('{"names": {}}', "KeyError")],
+)
+def test_a_torn_note_of_what_was_asked_is_told(recordings, tmp_path, text, got):
+    settings = asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",))
+    run(settings)
+    (tmp_path / "out" / fleet.ASKED).write_text(text)
+    with pytest.raises(ConfigError, match=rf"bags\.json: expected the settings .*{got}.* or remove it"):
+        run(settings)
+    assert (tmp_path / "out" / fleet.ASKED).read_text() == text
+    (tmp_path / "out" / fleet.ASKED).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="expected the settings"):
+        run(settings)
+    (tmp_path / "out" / fleet.ASKED).unlink()
+    assert run(settings) == {"street": "done earlier"}
+
+
+@pytest.mark.parametrize("place", ["{}/file", "{}/file/below", "file://{}/file"])
+def test_results_where_a_file_lies_are_refused(recordings, tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"--out .*/file.* is a file: name another|no such file or folder"):
+        run(asked(recordings, place.format(tmp_path)))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_results_where_nothing_can_be_written_are_refused(recordings, tmp_path, monkeypatch, engine, before):
+    settings = asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",))
+    if before:
+        run(settings)
+    calls, real = engine.calls, Path.open
+
+    def denied(path, mode="r", *rest, **more):
+        if path.is_relative_to(tmp_path / "out") and mode != "r":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, mode, *rest, **more)
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(ConfigError, match=r"--out .*Permission denied \(.*mend that, or name another"):
+        run(settings)
+    assert engine.calls == calls
+
+
+def test_a_home_folder_is_found(recordings, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run(asked(recordings, "~/out", bags=(f"{recordings}/street",))) == {"street": "done"}
+    assert not (tmp_path / "~").exists() and (tmp_path / "out/summary.md").exists()
+
+
 def test_a_folder_that_is_not_ours_is_left_alone(recordings, tmp_path):
     (tmp_path / "out/street").mkdir(parents=True)
     (tmp_path / "out/street/mine").touch()

@@ -120,6 +120,20 @@ def test_a_text_is_written_whole_or_not_at_all(place, tmp_path, monkeypatch):
     assert [p.name for p in (tmp_path / "local").iterdir()] == ["note"]
 
 
+def test_two_who_write_one_text_do_not_mix(tmp_path, monkeypatch):
+    remote.write_text(str(tmp_path / "note"), "first")
+    (tmp_path / "note.partial").write_text("half of what another proc")
+    real = remote.os.fsync
+    monkeypatch.setattr(remote.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        remote.write_text(str(tmp_path / "note"), "second")
+    monkeypatch.setattr(remote.os, "fsync", real)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        "note": "first",
+        "note.partial": "half of what another proc",
+    }
+
+
 @pytest.mark.parametrize("url, package", [("s3://bucket/x", "s3fs"), ("gs://bucket/x", "gcsfs")])
 def test_what_a_scheme_needs_is_said(url, package, monkeypatch):
     real = builtins.__import__
