@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mrfs_ros import __version__
 from mrfs_ros.bag import fleet_report, remote
 from mrfs_ros.bag.find import find_bags, named
-from mrfs_ros.bag.fleet_task import DONE, RESULTS, Outcome, Task, earlier, run_task
+from mrfs_ros.bag.fleet_task import DONE, RESULTS, Outcome, Task, earlier, run_task, unfinished
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import check_settings, setting
 from mrfs_ros.errors import ConfigError
@@ -51,13 +52,14 @@ def run_fleet(settings: FleetSettings, say: Callable[[str], None]) -> list[Outco
     """Run every bag that is not done yet; return how each ended, in the order asked for.
 
     ``say`` gets a line now and then. The same call again goes on where this one was. Writes summary.md and
-    summary.json into ``settings.out``, also when it is interrupted. ConfigError when that folder holds results of
-    other settings, or a list or glob yields no bags.
+    summary.json into ``settings.out``, also when it is interrupted, of all bags that calls for this folder ever named.
+    ConfigError when that folder holds results of other settings, or a list or glob yields no bags.
     """
     out = place_of(settings)
-    tasks = planned(settings)
+    tasks, others = planned(settings)
     with ThreadPoolExecutor(LOOKS) as pool:
         outcomes = {task.name: outcome for task, outcome in zip(tasks, pool.map(earlier, tasks)) if outcome}
+        past = list(pool.map(partial(_past, problems=fleet_report.problems(out)), others))
     waiting = [task for task in tasks if task.name not in outcomes]
     say(f"{len(tasks)} bags, {len(outcomes)} of them done earlier")
     try:
@@ -65,12 +67,20 @@ def run_fleet(settings: FleetSettings, say: Callable[[str], None]) -> list[Outco
             outcomes[outcome.name] = outcome
             say(f"[{len(outcomes)}/{len(tasks)}] {fleet_report.line(outcome)}")
     finally:
-        ended = [outcomes.get(task.name) or Outcome(bag=task.bag, name=task.name) for task in tasks]
+        ended = [outcomes.get(task.name) or unfinished(task) for task in tasks]
         with _written(settings.out):
-            fleet_report.write(ended, out)
+            fleet_report.write([*ended, *past], out)
         with suppress(OSError, IndexError):
             Path(tasks[0].scratch).rmdir()
     return ended
+
+
+def _past(task: Task, problems: Mapping[str, str]) -> Outcome:
+    """How a bag ended that is not asked for this time: changed or not, it is left as it is."""
+    if outcome := earlier(task, look=False):
+        return outcome
+    outcome = unfinished(task)
+    return replace(outcome, problem=problems.get(task.name, ""), earlier=True)
 
 
 def _runner(settings: FleetSettings, say: Callable[[str], None]) -> Callable[[Sequence[Task]], Iterator[Outcome]]:
@@ -102,8 +112,11 @@ def loaded_engine(run: BagSettings) -> Engine:
     return load_engine(node.weights, node.device, node.backend, classes=node.classes, precision=node.precision)
 
 
-def planned(settings: FleetSettings) -> list[Task]:
-    """A task for each bag; what was asked for and the names given are kept beside the results, for the next call."""
+def planned(settings: FleetSettings) -> tuple[list[Task], list[Task]]:
+    """A task for each bag asked for, and for each that only earlier calls asked for.
+
+    What was asked for and the names given are kept beside the results, for the next call.
+    """
     if not settings.results or set(settings.results) - set(RESULTS):
         raise ConfigError(f"results: expected one or more of {', '.join(RESULTS)}, got {settings.results}")
     out = place_of(settings)
@@ -122,13 +135,9 @@ def planned(settings: FleetSettings) -> list[Task]:
         remote.write_text(remote.joined(out, ASKED), json.dumps(kept, indent=1) + "\n")
     key = hashlib.sha256(json.dumps([out, asked]).encode()).hexdigest()[:16]
     scratch = settings.scratch or str(_cache() / "bags")
-    return [
-        Task(
-            bag=bag, name=name, out=out, scratch=str(Path(scratch, key)), results=settings.results,
-            settings=settings.run,
-        )
-        for bag, name in names.items()
-    ]  # fmt: skip
+    of_all = {"out": out, "scratch": str(Path(scratch, key)), "results": settings.results, "settings": settings.run}
+    tasks = [Task(bag=bag, name=name, **of_all) for bag, name in names.items()]
+    return tasks, [Task(bag=bag, name=name, **of_all) for bag, name in said["names"].items() if bag not in names]
 
 
 def place_of(settings: FleetSettings) -> str:

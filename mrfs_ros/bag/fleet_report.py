@@ -31,6 +31,20 @@ def write(outcomes: Sequence[Outcome], folder: str) -> None:
     remote.write_text(remote.joined(folder, FACTS), json.dumps({"bags": facts}, indent=1) + "\n")
 
 
+def table(folder: str) -> str:
+    """The table that ``write`` left in a folder."""
+    return remote.read_text(remote.joined(folder, TABLE)) or ""
+
+
+def problems(folder: str) -> dict[str, str]:
+    """Why bags failed, by name, as the last call wrote it into a folder."""
+    try:
+        bags = json.loads(remote.read_text(remote.joined(folder, FACTS)) or "")["bags"]
+        return {bag["name"]: str(bag["problem"]) for bag in bags}
+    except (ValueError, KeyError, TypeError, OSError):
+        return {}
+
+
 def line(outcome: Outcome) -> str:
     """How a bag ended, in one line."""
     if outcome.summary is None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mrfs_ros.bag import remote
 from mrfs_ros.bag.find import safe_part
@@ -54,6 +54,14 @@ class Task:
         """Where the bag's results lie until all are whole."""
         return self.home() / (self.name + PARTIAL)
 
+    def old(self) -> Path:
+        """Where older results lie while new ones take their place; no bag's name begins with a dot."""
+        return Path(self.out, f".{self.name}.old")
+
+    def lock(self) -> Path:
+        """Held by the process that works on the bag."""
+        return self.home() / f"{self.name}.lock"
+
     def bag_settings(self, source: str) -> BagSettings:
         """What to ask of the run over this bag, read from ``source``."""
         targets = {kind: str(self.work() / (self.name + RESULTS[kind])) for kind in self.results}
@@ -62,7 +70,11 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a bag ended: ``summary``, or ``problem`` if it failed, ``passing`` if another try may help."""
+    """How a bag ended: ``summary``, or ``problem`` if it failed, ``passing`` if another try may help.
+
+    ``earlier``: in an earlier call. ``again``: it had been done before it changed. ``kept``: pairs of a run that was
+    cut short, after which the next one goes on.
+    """
 
     bag: str
     name: str
@@ -70,97 +82,206 @@ class Outcome:
     problem: str = ""
     passing: bool = False
     earlier: bool = False
+    again: bool = False
+    kept: int = 0
     trace: str = ""  # of an error that is not the bag's but ours
 
     @property
     def state(self) -> str:
         if self.summary is None:
-            return f"failed: {self.problem}" if self.problem else "not run"
+            return self._unfinished()
         how = "done" if self.summary.exit_code == 0 else "partly"
-        return f"{how} earlier" if self.earlier else how
+        return f"{how} earlier" if self.earlier else f"{how} again: the bag has changed" if self.again else how
+
+    def _unfinished(self) -> str:
+        kept = f"the next call goes on after {self.kept} pairs" if self.kept else ""
+        if not self.problem:
+            return f"interrupted: {kept}" if kept else "not run"
+        failed = f"failed{' earlier' if self.earlier else ''}: {self.problem}"
+        old = "the results are those from before the bag changed" if self.again else ""
+        return "; ".join(filter(None, (failed, old, kept)))
 
     @property
     def whole(self) -> bool:
         return self.summary is not None and self.summary.exit_code == 0
 
 
-def earlier(task: Task) -> Outcome | None:
-    """How the bag ended in an earlier run; None if it did not, or only half of the results came home."""
-    text = remote.read_text(task.done_file())
-    try:
-        said = json.loads(text or "")
-        found = said["summary"]
-        summary = Summary(**{**found, "damage": tuple(found["damage"]), "results": tuple(found["results"])})
-    except (ValueError, KeyError, TypeError):
+def earlier(task: Task, look: bool = True) -> Outcome | None:
+    """How the bag ended in an earlier run; None if it did not, or only half of the results came home.
+
+    ``look`` at the bag: None too if it has changed since. One that is gone or out of reach has not.
+    """
+    said = _said(task.done_file())
+    summary = _summary(said)
+    if summary is None or (look and _changed(task, said)):
         return None
     return Outcome(bag=task.bag, name=task.name, summary=summary, earlier=True)
+
+
+def unfinished(task: Task) -> Outcome:
+    """A bag that nobody works on, and that is not done."""
+    return Outcome(bag=task.bag, name=task.name, kept=_kept_pairs(task))
+
+
+def _said(place: str) -> dict[str, Any]:
+    try:
+        said = json.loads(remote.read_text(place) or "")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _summary(said: dict[str, Any]) -> Summary | None:
+    try:
+        found = said["summary"]
+        return Summary(**{**found, "damage": tuple(found["damage"]), "results": tuple(found["results"])})
+    except (KeyError, TypeError):
+        return None
+
+
+def _changed(task: Task, said: dict[str, Any]) -> bool:
+    if "source" not in said:
+        return False
+    try:
+        return remote.files_of(task.bag) not in ([], said["source"])
+    except (MrfsError, OSError):
+        return False
 
 
 def run_task(task: Task, engine: Engine) -> Outcome:
     """Run one bag; whatever goes wrong is told, not raised, so that the other bags go on."""
     try:
-        with _alone(task.home() / f"{task.name}.lock"):
-            return earlier(task) or Outcome(bag=task.bag, name=task.name, summary=_run(task, engine))
-    except MrfsError as error:
-        return Outcome(bag=task.bag, name=task.name, problem=str(error))
+        with _alone(task.lock(), LOCK_WAIT_S):
+            return earlier(task) or _run(task, engine)
     except Exception as error:
-        passing = isinstance(error, OSError)
-        trace = "" if passing else traceback.format_exc(limit=-8)
-        problem = f"{type(error).__name__}: {error}"
-        return Outcome(bag=task.bag, name=task.name, problem=problem, passing=passing, trace=trace)
+        return _failed(task, error)
 
 
-def _run(task: Task, engine: Engine) -> Summary:
-    final = Path(task.out, task.name)
-    if not remote.is_url(task.out) and final.exists():
-        raise ConfigError(f"{final} is there already and not of this command (no {DONE} in it): choose another --out")
-    fetched = Path(task.scratch, f"{task.name}.bag")
+def abandoned(task: Task, problem: str) -> Outcome:
+    """The outcome of a bag whose process died; what it left is removed where no pair of it was answered."""
+    kept = 0
+    if task.work().exists():
+        with suppress(MrfsError, OSError), _alone(task.lock(), 0.0):
+            kept = _left_behind(task)
+    return Outcome(bag=task.bag, name=task.name, problem=problem, passing=True, kept=kept)
+
+
+def _failed(task: Task, error: Exception, **more: Any) -> Outcome:
+    if isinstance(error, MrfsError):
+        return Outcome(bag=task.bag, name=task.name, problem=str(error), **more)
+    passing = isinstance(error, OSError)
+    trace = "" if passing else "".join(traceback.format_exception(error, limit=-8))
+    problem = f"{type(error).__name__}: {error}"
+    return Outcome(bag=task.bag, name=task.name, problem=problem, passing=passing, trace=trace, **more)
+
+
+def _run(task: Task, engine: Engine) -> Outcome:
+    again, fetched = False, Path(task.scratch, f"{task.name}.bag")
     try:
+        _mend(task)
+        again = _summary(_said(task.done_file())) is not None
+        final = Path(task.out, task.name)
+        if not remote.is_url(task.out) and final.exists() and not again:
+            raise ConfigError(
+                f"{final} is there already and not of this command (no {DONE} in it): choose another --out"
+            )
         summary = _answered(task, engine, fetched)
-    except MrfsError:  # fetching it once more would not mend it
-        shutil.rmtree(fetched, ignore_errors=True)
-        raise
-    finally:
-        with suppress(OSError):
-            task.work().rmdir()  # of a bag that gave nothing
+        _bring_home(task, again)
+    except Exception as error:
+        if isinstance(error, MrfsError):  # fetching it once more would not mend it
+            shutil.rmtree(fetched, ignore_errors=True)
+        return _failed(task, error, again=again, kept=_left_behind(task))
     shutil.rmtree(fetched, ignore_errors=True)
-    return summary
+    return Outcome(bag=task.bag, name=task.name, summary=summary, again=again)
+
+
+def _kept_pairs(task: Task) -> int:
+    """The pairs done by a run that was cut short; 0 if none of them is answered."""
+    from mrfs_ros.bag.order import journal_path
+
+    if summary := _summary(_said(str(task.work() / DONE))):
+        return summary.pairs
+    entries = []
+    with suppress(OSError, ValueError):  # a torn last line
+        for line in journal_path(task.bag_settings(task.bag)).read_bytes().splitlines()[1:]:
+            entries.append(json.loads(line))
+    return len(entries) if any(not entry["problem"] for entry in entries) else 0
+
+
+def _left_behind(task: Task) -> int:
+    """As ``_kept_pairs``; what is left of a run without them is removed."""
+    work = task.work()
+    kept = _kept_pairs(task)
+    if not kept and (work / DONE).exists():  # else it is not ours
+        shutil.rmtree(work, ignore_errors=True)
+    with suppress(OSError):
+        work.rmdir()
+    return kept
 
 
 def _answered(task: Task, engine: Engine, fetched: Path) -> Summary:
+    """Make all results in ``task.work()``, with what is to be said of them in DONE; go on with a run begun there."""
     from mrfs_ros.bag.job import run_bag
     from mrfs_ros.bag.order import journal_path
 
-    source = task.bag
-    if remote.is_url(source):
-        source = str(remote.fetch(source, fetched, safe_part(remote.own_name(source)) or task.name))
-    settings, work = task.bag_settings(source), task.work()
-    if any(target.exists() for target in settings.targets()) and not journal_path(settings).exists():
-        shutil.rmtree(work)  # killed after the run was complete, before that was written down
-    work.mkdir(parents=True, exist_ok=True)
+    files, work, settings = remote.files_of(task.bag), task.work(), task.bag_settings(task.bag)
+    begun = _said(str(work / DONE))
+    note = {"bag": task.bag, "source": files or begun.get("source", [])}
+    if changed := bool(files) and begun.get("source") != files:
+        shutil.rmtree(fetched, ignore_errors=True)
+    elif summary := _summary(begun):
+        return summary  # only the way home is left
+    torn = any(target.exists() for target in settings.targets()) and not journal_path(settings).exists()
+    if torn or (begun and changed):  # killed as it was complete, before that was written down; or of another bag
+        shutil.rmtree(work)
+    remote.write_text(str(work / DONE), json.dumps(note) + "\n")
+    if remote.is_url(task.bag):
+        name = safe_part(remote.own_name(task.bag)) or task.name
+        settings = replace(settings, source=str(remote.fetch(task.bag, fetched, name)))
     events: deque[str] = deque(maxlen=LAST_EVENTS)
     summary = run_bag(settings, engine, say=events.append)
     summary = replace(summary, source=task.bag, results=tuple(target.name for target in settings.targets()))
-    facts = {"bag": task.bag, "engine": str(engine.info), "summary": asdict(summary), "events": list(events)}
-    said = json.dumps(facts, indent=1) + "\n"
-    if not remote.is_url(task.out):
-        remote.write_text(str(work / DONE), said)
-        work.rename(Path(task.out, task.name))
-        return summary
-    names = [str(path.relative_to(work)) for path in sorted(work.rglob("*")) if path.is_file()]
-    remote.put(work, remote.joined(task.out, task.name), names)
-    remote.write_text(task.done_file(), said)  # last: without it, what lies there counts for nothing
-    shutil.rmtree(work)
+    facts = {**note, "engine": str(engine.info), "summary": asdict(summary), "events": list(events)}
+    remote.write_text(str(work / DONE), json.dumps(facts, indent=1) + "\n")
     return summary
 
 
+def _bring_home(task: Task, again: bool) -> None:
+    """Move the results to where they are asked for; older ones make room only now."""
+    work, final = task.work(), Path(task.out, task.name)
+    if not remote.is_url(task.out):
+        if again:
+            final.rename(task.old())
+        work.rename(final)
+        shutil.rmtree(task.old(), ignore_errors=True)
+        return
+    home = remote.joined(task.out, task.name)
+    if again:
+        remote.remove(task.done_file())  # first and last: without it, what lies there counts for nothing
+        remote.remove(home)
+    files = (path for path in sorted(work.rglob("*")) if path.is_file() and path != work / DONE)
+    remote.put(work, home, [str(path.relative_to(work)) for path in files])
+    remote.write_text(task.done_file(), (work / DONE).read_text(encoding="utf-8"))
+    shutil.rmtree(work)
+
+
+def _mend(task: Task) -> None:
+    """Older results whose exchange was cut short go back, or go."""
+    if remote.is_url(task.out) or not (task.old() / DONE).exists():
+        return
+    if Path(task.out, task.name).exists():
+        shutil.rmtree(task.old())
+    else:
+        task.old().rename(Path(task.out, task.name))
+
+
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, wait_s: float) -> Iterator[None]:
     """Hold the lock file ``path``, which names host and process; MrfsError if another process keeps it."""
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + LOCK_WAIT_S
+    until = time.monotonic() + wait_s
     while True:
         with path.open("a+") as file:
             try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrfs_ros import __version__
-from mrfs_ros.bag.fleet_task import Outcome, Task, run_task
+from mrfs_ros.bag.fleet_task import Outcome, Task, abandoned, run_task
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 
@@ -193,7 +193,7 @@ class Pool:
             return None
         self._tries[busy.task.name] += 1
         problem = f"its worker died ({reason})"
-        return self._again(busy.task, Outcome(bag=busy.task.bag, name=busy.task.name, problem=problem, passing=True))
+        return self._again(busy.task, abandoned(busy.task, problem))
 
     def _raised(self, busy: _Busy, error: Any) -> Outcome:
         """An error of our own code; of the engine's loading it is everybody's."""

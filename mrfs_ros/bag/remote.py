@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
@@ -164,6 +164,47 @@ def fetch(url: str, folder: Path, name: str) -> Path:
         if size is not None and copy.stat().st_size != size:
             raise ConnectionError(f"{url}: {copy.stat().st_size} of {size} bytes came of {copy.name}")
     return partial.rename(target)
+
+
+def files_of(place: str) -> list[list[str | int]]:
+    """Name, size and, where the file system keeps it, time of change of a bag's files, sorted; empty if it has none.
+
+    Hidden files, as those that file managers leave in folders, are not the bag's.
+    """
+    if not is_url(place):
+        path = Path(place)
+        files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+        looks = [
+            (file.name, file.stat())
+            for file in files
+            if file.is_file() and (file == path or not file.name.startswith("."))
+        ]
+        return [[name, look.st_size, str(look.st_mtime_ns)] for name, look in looks]
+    with spoken_for(place):
+        store, path = open_store(place)
+        try:
+            found = {path: store.info(path)} if store.isfile(path) else store.find(path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    names = {name: name.removeprefix(path).strip("/") for name in found}
+    return sorted(
+        [names[name], entry.get("size") or 0, _changed_at(entry)]
+        for name, entry in found.items()
+        if not own_name(names[name]).startswith(".")
+    )
+
+
+def _changed_at(entry: dict[str, Any]) -> str:
+    """When a file of a store changed, under whichever of the names that stores have for it."""
+    return next((str(entry[key]) for key in ("ETag", "etag", "mtime", "LastModified", "updated") if key in entry), "")
+
+
+def remove(url: str) -> None:
+    """Remove a file or folder; one that is not there is removed already."""
+    with spoken_for(url):
+        store, path = open_store(url)
+        with suppress(FileNotFoundError):
+            store.rm(path, recursive=True)
 
 
 def _below(folder: Path, root: str, name: str) -> Path:

@@ -18,10 +18,12 @@ EXAMPLES = """examples:
 
 A list (.txt) has a bag or glob on each line, relative to the list; # begins a comment. Each bag gets a folder in
 --out, named as the bag (with folders above it where names repeat), with done.json once its results are whole.
-The same command again leaves out what is done and goes on with the rest; with other settings, choose another --out.
+The same command again leaves out what is done, does anew what has changed since, and goes on with the rest; with other
+settings, choose another --out. --no-bag leaves out the fused bag.
 Paths are read and written in place, so that on a cluster all machines must see them; what URLs name (file:// too)
 is copied to --scratch of the machine that works on it. Machines of a cluster need the same mrfs_ros and weights.
-Prints the table that --out gets as summary.md. Exit code 3 if a bag failed or gave only a part.
+Prints the table that --out gets as summary.md, with the bags of earlier commands too. Exit code 3 if a bag named this
+time failed or gave only a part.
 """
 SWITCHES = {
     "bag": ("out", True, "rosbag2 folder of fused images and segmentation"),
@@ -67,8 +69,8 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the bags; 0 if all gave everything, else 3."""
-    from mrfs_ros.bag.fleet import FleetSettings, run_fleet
-    from mrfs_ros.bag.fleet_report import markdown
+    from mrfs_ros.bag.fleet import FleetSettings, place_of, run_fleet
+    from mrfs_ros.bag.fleet_report import table
 
     settings = FleetSettings(
         bags=tuple(arguments.bags),
@@ -82,5 +84,5 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # stdout is for the table: Ray prints to it
         outcomes = run_fleet(settings, lambda line: print(line, file=sys.stderr, flush=True))
-    print(markdown(outcomes), end="")
+    print(table(place_of(settings)), end="")
     return 0 if all(outcome.whole for outcome in outcomes) else 3

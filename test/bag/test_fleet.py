@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from bags import pairs, write_bag
 from stub_engine import StubEngine
 
-from mrfs_ros.bag import fleet, fleet_report, fleet_task, remote
+from mrfs_ros.bag import fleet, fleet_report, fleet_task, job, remote
 from mrfs_ros.bag.fleet import FleetSettings, run_fleet
 from mrfs_ros.bag.fleet_task import Outcome
 from mrfs_ros.bag.settings import BagSettings
@@ -114,6 +117,146 @@ def test_a_bag_with_damage_is_done_in_part_also_later(recordings, tmp_path):
     assert "\n- torn: " in (tmp_path / "out/summary.md").read_text()
 
 
+def names_in(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def cut(recordings, folder) -> Path:
+    """The bag ``street`` as one file in ``folder``, its end missing."""
+    content = (recordings / "street/street.mcap").read_bytes()
+    folder.mkdir(exist_ok=True)
+    (folder / "street.mcap").write_bytes(content[:-100])
+    return folder / "street.mcap"
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_bag_that_has_changed_is_done_again(recordings, tmp_path, engine, scheme):
+    bag = cut(recordings, tmp_path / "in")
+    settings = asked(recordings, f"{scheme}{tmp_path}/out", bags=(f"{scheme}{bag}",), scratch=str(tmp_path / "s"))
+    assert run(settings) == {"street": "partly"}
+    assert run(settings) == {"street": "partly earlier"}
+    (tmp_path / "out/street/of_the_first").touch()
+    shutil.copy(recordings / "street/street.mcap", bag)
+    assert run(settings) == {"street": "done again: the bag has changed"}
+    assert "| done again: the bag has changed |" in (tmp_path / "out/summary.md").read_text()
+    fresh = asked(recordings, tmp_path / "fresh", bags=(str(bag),))
+    assert run(fresh) == {"street": "done"}
+    assert results(tmp_path / "out") == results(tmp_path / "fresh"), "nothing of the first results stays"
+    assert names_in(tmp_path / "out") == ["bags.json", "street", "summary.json", "summary.md"]
+    calls = engine.calls
+    os.utime(bag, (1, 1))  # as long as before
+    assert run(settings) == {"street": "done again: the bag has changed"}
+    bag.unlink()  # no reason to do it again
+    assert run(settings) == {"street": "done earlier"}
+    assert engine.calls == calls + PAIRS
+
+
+def test_what_file_managers_leave_in_a_bag_is_no_change(recordings, tmp_path):
+    shutil.copytree(recordings / "street", tmp_path / "street")
+    settings = asked(recordings, tmp_path / "out", bags=(str(tmp_path / "street"),))
+    run(settings)
+    (tmp_path / "street/.DS_Store").touch()
+    assert run(settings) == {"street": "done earlier"}
+    (tmp_path / "street/more").touch()
+    assert run(settings) == {"street": "done again: the bag has changed"}
+
+
+def test_old_results_stay_until_new_ones_are_whole(recordings, tmp_path, monkeypatch):
+    bag = cut(recordings, tmp_path / "in")
+    settings = asked(recordings, tmp_path / "out", bags=(str(bag),))
+    run(settings)
+    old = results(tmp_path / "out")
+    bag.write_bytes(b"no bag at all")
+    [state] = run(settings).values()
+    assert state.startswith("failed: ") and state.endswith("; the results are those from before the bag changed")
+    assert results(tmp_path / "out") == old
+    shutil.copy(recordings / "street/street.mcap", bag)
+    real = Path.rename
+
+    def killed(path, target):  # between the two renames
+        if path.name == "street.partial":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(settings)
+    assert results(tmp_path / "out/.street.old") == {
+        name.removeprefix("street/"): content for name, content in old.items()
+    }
+    assert run(settings) == {"street": "done again: the bag has changed"}
+    assert names_in(tmp_path / "out") == ["bags.json", "street", "summary.json", "summary.md"]
+
+
+def test_a_run_that_was_cut_short_begins_anew_when_the_bag_has_changed(recordings, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    bag = shutil.copy(recordings / "street/street.mcap", tmp_path / "in/street.mcap")
+    settings = asked(recordings, tmp_path / "out", bags=(str(bag),))
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet, "loaded_engine", lambda _: Interrupted(4))
+        with pytest.raises(KeyboardInterrupt):
+            run(settings)
+    os.utime(bag, (1, 1))
+    [outcome] = run_fleet(settings, lambda _: None)
+    assert outcome.state == "done" and outcome.summary.resumed_at == 0
+
+
+def test_a_bag_that_fails_half_way_says_that_it_goes_on(recordings, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    bag = shutil.copy(recordings / "street/street.mcap", tmp_path / "in/street.mcap")
+    settings = asked(recordings, tmp_path / "out", bags=(str(bag),), retries=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet, "loaded_engine", lambda _: Interrupted(4))
+        with pytest.raises(KeyboardInterrupt):
+            run(settings)
+    moved = bag.rename(tmp_path / "moved")
+    assert re.fullmatch(r"failed: .*no such bag; the next call goes on after [1-3] pairs", run(settings)["street"])
+    moved.rename(bag)
+    [outcome] = run_fleet(settings, lambda _: None)
+    assert outcome.state == "done" and outcome.summary.resumed_at
+
+
+def test_a_bag_that_fails_before_its_first_answer_leaves_nothing(recordings, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(job, "Results", full)
+    (tmp_path / "out/cam.partial").mkdir(parents=True)
+    (tmp_path / "out/cam.partial/mine").touch()
+    state = run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",)))["street"]
+    assert state.startswith("failed: results cannot be written: No space left on device")
+    found = names_in(tmp_path / "out")
+    assert found == ["bags.json", "cam.partial", "summary.json", "summary.md"], "only what is ours is removed"
+
+
+def test_a_dead_process_leaves_only_what_is_of_use(recordings, tmp_path, monkeypatch):
+    settings = asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",))
+    [task], _ = fleet.planned(settings)
+    for at, kept in ((1, 0), (4, 3)):
+        with suppress(KeyboardInterrupt):
+            fleet_task.run_task(task, Interrupted(at))
+        outcome = fleet_task.abandoned(task, "its worker died")
+        assert outcome.passing and bool(kept) == bool(outcome.kept) == task.work().exists()
+    assert re.fullmatch(r"failed: its worker died; the next call goes on after [1-3] pairs", outcome.state)
+
+
+def test_the_table_holds_the_bags_of_earlier_calls_too(recordings, tmp_path, capsys):
+    (tmp_path / "bad.mcap").write_bytes(b"no bag at all")
+    run(asked(recordings, tmp_path / "out", f"{tmp_path}/bad.mcap"))
+    for _ in range(2):
+        assert run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",))) == {"street": "done earlier"}
+        facts = {bag["name"]: bag for bag in json.loads((tmp_path / "out/summary.json").read_text())["bags"]}
+        states = {name: bag["state"] for name, bag in facts.items()}
+        assert states.pop("bad").startswith("failed earlier: ")
+        assert states == dict.fromkeys(NAMES, "done earlier")
+        assert facts["run1_cam"]["summary"]["answered"] == PAIRS
+        assert "| 3 of 4 done |" in (tmp_path / "out/summary.md").read_text()
+    (tmp_path / "out/summary.json").write_text("torn")
+    run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",)))
+    assert "| bad |  |  |  |  |  |  | not run |" in (tmp_path / "out/summary.md").read_text()
+
+
 class Interrupted(StubEngine):
     """Ctrl-C at the ``at``-th frame."""
 
@@ -133,7 +276,8 @@ def test_an_interrupted_call_goes_on_where_it_was(recordings, undisturbed, tmp_p
         with pytest.raises(KeyboardInterrupt):
             run(asked(recordings, tmp_path / "out"))
     facts = json.loads((tmp_path / "out/summary.json").read_text())
-    assert [bag["state"] for bag in facts["bags"]] == ["done", "not run", "not run"]
+    assert [bag["state"] for bag in facts["bags"]] == ["done", facts["bags"][1]["state"], "not run"]
+    assert re.fullmatch(r"interrupted: the next call goes on after [1-3] pairs", facts["bags"][1]["state"])
     outcomes = run_fleet(asked(recordings, tmp_path / "out"), lambda _: None)
     assert [outcome.state for outcome in outcomes] == ["done earlier", "done", "done"]
     assert 0 < outcomes[1].summary.resumed_at < PAIRS
@@ -272,9 +416,14 @@ def test_half_of_the_results_uploaded_count_for_nothing(recordings, undisturbed,
     settings = asked(recordings, remote.joined(store, "out"), retries=1)
     monkeypatch.setattr(remote, "put", put)
     states = run(settings)
-    assert states == {"run1_cam": "done", "run2_cam": "done", "street": "failed: ConnectionError: lost"}
+    assert states == {
+        "run1_cam": "done",
+        "run2_cam": "done",
+        "street": f"failed: ConnectionError: lost; the next call goes on after {PAIRS} pairs",
+    }
     assert remote.read_text(remote.joined(settings.out, "street", fleet_task.DONE)) is None
     assert run(settings)["street"] == "done"
+    assert engine.calls == 3 * PAIRS, "what is whole needs only the way home"
     assert fetched(settings.out, tmp_path) == undisturbed
 
 
@@ -318,6 +467,9 @@ def test_the_command(recordings, tmp_path, capsys):
     assert "[2/2] run2_cam: done, 5 of 5 pairs" in said.err
     assert len((tmp_path / "out/run1_cam/run1_cam.csv").read_text().splitlines()) == 1 + PAIRS
     assert main([*command[:1], f"{tmp_path}/gone", *command[1:]]) == 3
+    capsys.readouterr()
+    assert main([*command[:1], f"{recordings}/run1/cam", *command[2:]]) == 0, "a failure of another call is not of this"
+    assert capsys.readouterr().out == (tmp_path / "out/summary.md").read_text()
     assert main([*command[:-1], "0.03"]) == 2
     assert "other settings (slop_s)" in capsys.readouterr().err
 

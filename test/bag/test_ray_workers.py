@@ -137,7 +137,7 @@ def test_engines_on_gpus_bags_behind_urls_and_no_more_tries(cluster, recordings,
         recordings, f"file://{tmp_path}/out", BagSettings(node=replace(run_settings.node, device="auto")),
         bags=(f"file://{recordings}/{VICTIM}",), scratch=str(tmp_path / "scratch"), retries=0, cores=99,
     )  # fmt: skip
-    [task] = fleet.planned(settings)
+    [task], _ = fleet.planned(settings)
     killer = Killer(Path(task.scratch), VICTIM)
     killer.start()
     [ended] = run_fleet(settings, lambda _: None)

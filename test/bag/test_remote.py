@@ -59,6 +59,23 @@ def test_a_file_is_fetched(place, tmp_path):
     assert file.read_text() == "cam/cam_0.mcap"
 
 
+def test_the_files_of_a_bag_are_told_apart(place, tmp_path):
+    bag = filled(place)
+    before = remote.files_of(bag)
+    assert [(name, size) for name, size, _ in before] == [("cam_0.mcap", 14), ("deep/er", 11), ("metadata.yaml", 17)]
+    remote.write_text(remote.joined(bag, ".hidden"), "x")
+    assert remote.files_of(bag) == before
+    remote.write_text(remote.joined(bag, "metadata.yaml"), "longer than it was")
+    assert remote.files_of(bag) != before
+    assert [size for _, size, _ in remote.files_of(remote.joined(bag, "cam_0.mcap"))] == [14]
+    assert remote.files_of(remote.joined(place, "gone")) == remote.files_of(str(tmp_path / "gone")) == []
+    remote.remove(remote.joined(bag, "metadata.yaml"))
+    remote.remove(remote.joined(bag, "gone"))
+    assert len(remote.files_of(bag)) == 2
+    remote.remove(bag)
+    assert remote.files_of(bag) == []
+
+
 def test_half_a_copy_is_begun_anew(place, tmp_path):
     half = tmp_path / "scratch/mine.partial/left over"
     half.parent.mkdir(parents=True)
