@@ -10,6 +10,7 @@ import mcap.writer
 import numpy as np
 import pytest
 from bags import IMAGE, START_NS, STORE, TOPICS, images, pairs, write_bag, write_ros1_bag
+from rosbags.rosbag1 import Writer as Writer1
 from rosbags.typesys import Stores, get_typestore
 
 from mrfs_ros.bag.codec import Codec
@@ -66,6 +67,21 @@ def test_bare_file(tmp_path, storage, name):
 @pytest.mark.parametrize("compression", ["none", "bz2", "lz4"])
 def test_ros1(tmp_path, compression):
     check_whole(write_ros1_bag(tmp_path / "drive.bag", COUNT, compression))
+
+
+def write_mcap(path: Path, messages, compression=mcap.writer.CompressionType.ZSTD, chunk_size: int = 20_000) -> Path:
+    """As recorders in C++ write it: several chunks, with checksums."""
+    with path.open("wb") as file:
+        writer = mcap.writer.Writer(file, compression=compression, chunk_size=chunk_size)
+        writer.start("ros2")
+        channels: dict[tuple[str, str], int] = {}
+        for topic, log_ns, kind, message in messages:
+            if (topic, kind) not in channels:
+                schema = writer.register_schema(kind, "ros2msg", STORE.generate_msgdef(kind)[0].encode())
+                channels[topic, kind] = writer.register_channel(topic, "cdr", schema)
+            writer.add_message(channels[topic, kind], log_ns, bytes(STORE.serialize_cdr(message, kind)), log_ns)
+        writer.finish()
+    return path
 
 
 @pytest.mark.parametrize("profile", ["", "ros1"])
@@ -216,3 +232,98 @@ def test_a_database_that_is_no_bag(tmp_path):
 def test_an_empty_bag(tmp_path):
     bag, found = read(write_bag(tmp_path / "bag", []))
     assert (found, bag.topics, bag.start_ns, bag.end_ns, bag.damage) == ({}, {}, 0, 0, [])
+
+
+def small_ros1_chunks(path: Path, compression: str = "none", count: int = COUNT) -> Path:
+    """A ROS 1 bag whose first chunk is one of many."""
+    store = get_typestore(Stores.ROS1_NOETIC)
+    writer = Writer1(path)
+    writer.chunk_threshold = 30_000
+    if compression != "none":
+        writer.set_compression(Writer1.CompressionFormat[compression.upper()])
+    with writer:
+        connections = {}
+        for topic, log_ns, kind, content in pairs(count, store=store):
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connections[topic], log_ns, store.serialize_ros1(content, kind))
+    return path
+
+
+def flip(path: Path, position: int, bits: int = 1) -> Path:
+    content = bytearray(path.read_bytes())
+    content[position] ^= bits
+    path.write_bytes(content)
+    return path
+
+
+def put(path: Path, position: int, content: bytes) -> Path:
+    with path.open("r+b") as file:
+        file.seek(position)
+        file.write(content)
+    return path
+
+
+def check_part(path: Path, least: int, **limits) -> Bag:
+    """Most of the bag comes, nothing twice, and the loss is told."""
+    bag, found = read(path, **limits)
+    for topic in TOPICS:
+        stamps = [log_ns for log_ns, _ in found[topic]]
+        assert least <= len(stamps) <= COUNT
+        assert len(set(stamps)) == len(stamps) and set(stamps) <= set(expected()[topic])
+    assert sum(map(len, found.values())) < 2 * COUNT
+    assert bag.damage
+    return bag
+
+
+def test_the_first_chunk_of_an_mcap_is_damaged(tmp_path):
+    """It alone names the topics, but the end of the file does so too."""
+    path = write_mcap(tmp_path / "drive.mcap", pairs(COUNT))
+    bag = check_part(flip(path, 5000), COUNT - 8)
+    assert any("1 chunks are damaged" in line for line in bag.damage), bag.damage
+
+
+@pytest.mark.parametrize("compression", ["none", "bz2", "lz4"])
+def test_the_first_chunk_of_a_ros1_bag_is_damaged(tmp_path, compression):
+    path = small_ros1_chunks(tmp_path / "drive.bag", compression)
+    start = path.read_bytes().find(b"op=\x05")
+    check_part(put(path, start + 60, bytes(12_000)), COUNT - 8)
+
+
+def test_messages_of_topics_that_nothing_names(tmp_path):
+    path = write_mcap(tmp_path / "drive.mcap", pairs(COUNT))
+    flip(path, 5000)
+    cut(path, 0.9)  # the names at the end are gone too
+    bag, found = read(path)
+    assert not found and any("messages of unknown topics" in line for line in bag.damage), bag.damage
+
+
+def test_a_damaged_record_between_chunks(tmp_path):
+    """The length of the second chunk is wrong: the index says where the third is."""
+    path = write_mcap(tmp_path / "drive.mcap", pairs(COUNT))
+    content = path.read_bytes()
+    second = content.find(b"zstd", content.find(b"zstd") + 4) - 41
+    assert content[second] == 6
+    flip(path, second + 3, 0x40)
+    with Bag(path) as bag:
+        bag._reader = None  # as if the index could not be used
+        found = [record.log_ns for record in bag.messages(TOPICS)]
+    assert 2 * COUNT - 16 <= len(found) < 2 * COUNT
+
+
+def test_damage_within_a_chunk_without_checksum(tmp_path):
+    """Messages after it are found again by the index of the chunk."""
+    path = write_bag(tmp_path / "bag", pairs(COUNT)) / "bag.mcap"
+    (tmp_path / "bag/metadata.yaml").unlink()
+    put(path, 60_000, bytes(10_000))
+    bag = check_part(tmp_path / "bag", COUNT - 3)
+    assert any("chunks are damaged in part" in line for line in bag.damage), bag.damage
+
+
+@pytest.mark.parametrize("word", [b"/rgb/image", b"sensor_msgs/msg/Image"])
+def test_a_database_with_names_that_are_no_text(tmp_path, word):
+    path = write_bag(tmp_path / "bag", pairs(COUNT), storage="sqlite3") / "bag.db3"
+    content = path.read_bytes()
+    put(path, content.find(word), b"\xff")
+    with Bag(path) as bag:
+        assert sum(1 for _ in bag.messages(bag.topics)) == 2 * COUNT

@@ -1,0 +1,30 @@
+"""What every reader of bags yields: messages as they lie in the file, and what they are messages of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Channel:
+    """``kind``: message type as in ROS 2, ``definition``: its text with those of the types in it, if the bag has it."""
+
+    topic: str
+    kind: str
+    definition: str = ""
+    ros1: bool = False
+    latched: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """A serialized message (CDR, or ROS 1's own format) and when it was recorded [ns]."""
+
+    channel: Channel
+    log_ns: int
+    raw: bytes
+
+
+def cut_off(name: str, position: int, size: int) -> str:
+    """The sentence for a file that cannot be read to its end."""
+    return f"{name}: ends or is damaged after about {position} of {size} bytes"
