@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from mrfs_ros.bag.salvage import Channel, Record, salvage
+from mrfs_ros.bag.promises import (
+    Given,
+    contradiction,
+    losses,
+    promised_between,
+    promised_by_file,
+    promised_by_metadata,
+    promised_counts,
+    storages_of,
+)
+from mrfs_ros.bag.records import Channel, Record
+from mrfs_ros.bag.salvage import salvage
+from mrfs_ros.bag.salvage_mcap import read_summary
+from mrfs_ros.bag.zstd_files import unpack_file, unpacked
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
@@ -26,6 +42,8 @@ class Bag:
 
     ``notes``: what is unusual about the bag, but loses nothing.
     ``topics``: by name. ``start_ns``, ``end_ns``: when its first and last message were recorded; equal if it has none.
+    A storage file that is compressed as a whole is unpacked to a temporary folder, several times its size, for as long
+    as the bag is open.
     Raises ConfigError for a path that is no bag, MissingPackageError without rosbags.
     """
 
@@ -35,24 +53,12 @@ class Bag:
         self.notes: list[str] = []
         self._stack = ExitStack()
         self._reader = None
-        files = _files(path)  # ConfigError before anything is opened
+        self._files = _files(path)  # ConfigError before anything is opened
         try:
-            self._reader = self._stack.enter_context(_indexed(path))
-        except MissingPackageError:
+            self._open()
+        except BaseException:
+            self._stack.close()
             raise
-        except Exception as error:  # damaged files make the readers raise all there is
-            lacks = path.is_dir() and not (path / "metadata.yaml").exists()
-            why = "metadata.yaml is missing, was the recording cut off?" if lacks else _line(error)
-            self.notes.append(f"{path.name}: no index that can be used ({why}): read from front to back")
-            self._scan(files)
-            return
-        counts: dict[str, int] = {}
-        self.topics: dict[str, Topic] = {}
-        for connection in self._reader.connections:
-            counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
-            self.topics[connection.topic] = Topic(_channel(connection, path), counts[connection.topic])
-        empty = not self._reader.message_count
-        self.start_ns, self.end_ns = (0, 0) if empty else (self._reader.start_time, self._reader.end_time - 1)
 
     def __enter__(self) -> Bag:
         return self
@@ -63,78 +69,158 @@ class Bag:
     def messages(
         self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
     ) -> Iterator[Record]:
-        """Messages on ``topics`` recorded from ``start_ns`` to before ``stop_ns``, in the order of recording."""
+        """Messages on ``topics`` recorded from ``start_ns`` to before ``stop_ns``, in the order of recording.
+
+        Those that only a second look finds come last.
+        """
         if self._reader is None:
-            yield from self._salvaged(topics, start_ns, stop_ns, {})
+            yield from self._salvaged(topics, start_ns, stop_ns, [])  # the scan has told what is damaged
             return
         connections = [connection for connection in self._reader.connections if connection.topic in topics]
-        channels = {topic: self.topics[topic].channel for topic in topics if topic in self.topics}
         if not connections:
             return
-        last_ns: dict[str, int] = {}
+        given, again = Given(), ""
         try:
             for connection, log_ns, raw in self._reader.messages(connections, start_ns, stop_ns):
-                last_ns[connection.topic] = log_ns
-                yield Record(channels[connection.topic], log_ns, raw)
-        except Exception as error:  # as above; what was read is left out below
-            self.damage.append(f"{self.path.name}: damaged ({_line(error)}): read on from front to back")
-            yield from self._salvaged(topics, start_ns, stop_ns, last_ns)
+                record = unpacked(Record(self._channels[connection.id], log_ns, raw))
+                given.add(record)
+                yield record
+        except Exception as error:  # damaged files make the readers raise all there is
+            again = f"damaged ({_line(error)})"
+        promised = self._promised(topics, start_ns, stop_ns)
+        if missing := losses(promised, given.counts):
+            again = again or f"the index did not lead to {missing}"
+        if not again:
+            return
+        self._tell(f"{self.path.name}: {again}: read on from front to back")
+        damage: list[str] = []
+        for record in self._salvaged(topics, start_ns, stop_ns, damage):
+            if not given.took(record):
+                given.counts[record.channel.topic] += 1
+                yield record
+        if missing := losses(promised, given.counts):
+            damage.append(f"{self.path.name}: {missing} are lost")
+        self._tell(*damage)
 
-    def _scan(self, files: list[Path]) -> None:
+    def _open(self) -> None:
+        """By the index, or from front to back if it cannot be trusted."""
+        try:
+            self._reader = self._stack.enter_context(_indexed(self.path))
+            if why := contradiction(self._reader):
+                raise ValueError(why)
+        except MissingPackageError:
+            raise
+        except Exception as error:  # as above
+            self._reader = None
+            self._stack.close()
+            self.notes.append(
+                f"{self.path.name}: no index that can be used ({self._why(error)}): read from front to back"
+            )
+            self._unpack()
+            self._scan()
+            return
+        storages = storages_of(self._reader)
+        self._files = [Path(storage.path) for storage in storages]  # unpacked, if they were compressed
+        self._channels = {each.id: _channel(each, self.path) for each in self._reader.connections}
+        counts: dict[Channel, int] = {}
+        for connection in self._reader.connections:
+            channel = self._channels[connection.id]
+            counts[channel] = counts.get(channel, 0) + connection.msgcount
+        self._set_topics(counts, promised_counts(self._reader))
+        times = [_times(storage) for storage in storages]
+        times = [first_last for first_last in times if first_last[0] <= first_last[1]]
+        self.start_ns = min((first for first, _ in times), default=0)
+        self.end_ns = max((last for _, last in times), default=0)
+
+    def _why(self, error: Exception) -> str:
+        if self.path.is_dir() and not (self.path / "metadata.yaml").exists():
+            return "metadata.yaml is missing, was the recording cut off?"
+        foreign = {name for file in self._files if file.suffix == ".mcap" for name in read_summary(file).foreign}
+        if isinstance(error, (KeyError, UnicodeDecodeError)) and foreign:
+            return f"some of its topics are not of ROS but {', '.join(sorted(foreign))}"
+        return _line(error)
+
+    def _set_topics(self, counts: Mapping[Channel, int], totals: Mapping[str, int]) -> None:
+        """``topics``, each with the channel that has most messages."""
+        self.topics: dict[str, Topic] = {}
+        for channel, count in counts.items():
+            other = self.topics.get(channel.topic)
+            if other is None or count > counts[other.channel]:
+                self.topics[channel.topic] = Topic(channel, totals[channel.topic])
+        for name, topic in self.topics.items():
+            others = {channel.kind for channel in counts if channel.topic == name} - {topic.channel.kind}
+            if others:
+                self.notes.append(
+                    f"{self.path.name}: {name} has messages of several types: {topic.channel.kind}, and fewer of "
+                    f"{', '.join(sorted(others))}"
+                )
+
+    def _promised(self, topics: Collection[str], start_ns: int | None, stop_ns: int | None) -> Counter[str]:
+        """How many messages must come."""
+        try:
+            promised = promised_between(self._reader, topics, start_ns, stop_ns)
+        except Exception:  # as above
+            promised = Counter()
+        if (start_ns is None or start_ns <= self.start_ns) and (stop_ns is None or stop_ns > self.end_ns):
+            promised |= Counter({topic: self.topics[topic].count for topic in topics if topic in self.topics})
+        return promised
+
+    def _tell(self, *sentences: str) -> None:
+        """Add to ``damage`` what is not there yet from reading it before."""
+        self.damage += [sentence for sentence in sentences if sentence not in self.damage]
+
+    def _unpack(self) -> None:
+        """Files that are compressed as a whole to plain ones."""
+        if all(file.suffix in FILE_KINDS for file in self._files):
+            return
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mrfs_bag_")))
+        self._files = [
+            file if file.suffix in FILE_KINDS else unpack_file(file, folder, self.damage) for file in self._files
+        ]
+
+    def _scan(self) -> None:
         """Topics, counts and times of a bag without an index."""
-        counts: dict[str, int] = {}
-        channels: dict[str, Channel] = {}
+        counts: dict[Channel, int] = {}
         times: list[int] = []
-        for file in files:
-            for record in _salvage(file, self.damage):
-                topic = record.channel.topic
-                counts[topic] = counts.get(topic, 0) + 1
-                channels.setdefault(topic, record.channel)
+        promised = 0
+        for file in self._files:
+            promised += promised_by_file(file)
+            for record in salvage(file, self.damage):
+                counts[record.channel] = counts.get(record.channel, 0) + 1
                 times = [min(times[0], record.log_ns), max(times[1], record.log_ns)] if times else [record.log_ns] * 2
-        self.topics = {topic: Topic(channel, counts[topic]) for topic, channel in channels.items()}
+        totals: Counter[str] = Counter()
+        for channel, count in counts.items():
+            totals[channel.topic] += count
+        self._set_topics(counts, totals)
         self.start_ns, self.end_ns = times or (0, 0)
-        promised, found = _promised(self.path), sum(counts.values())
+        promised, found = max(promised, promised_by_metadata(self.path)), sum(counts.values())
         if promised > found:
             self.damage.append(f"{self.path.name}: {promised - found} of {promised} messages are lost")
 
     def _salvaged(
-        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None, last_ns: dict[str, int]
+        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None, damage: list[str]
     ) -> Iterator[Record]:
-        """As ``messages``, without the index, of each topic only what is later than ``last_ns``."""
-        damage = self.damage if self._reader else []  # the scan has told it already
-        for file in _files(self.path):
-            for record in _salvage(file, damage):
-                topic, log_ns = record.channel.topic, record.log_ns
-                if topic not in topics or log_ns <= last_ns.get(topic, -1):
-                    continue
-                if (start_ns is None or log_ns >= start_ns) and (stop_ns is None or log_ns < stop_ns):
+        """As ``messages``, without the index."""
+        for file in self._files:
+            for record in salvage(file, damage):
+                in_time = (start_ns is None or record.log_ns >= start_ns) and (
+                    stop_ns is None or record.log_ns < stop_ns
+                )
+                if in_time and record.channel.topic in topics:
                     yield record
 
 
 def _files(path: Path) -> list[Path]:
     """The storage files of a bag, in order."""
     if path.is_dir():
-        files = [file for file in path.iterdir() if {*file.suffixes[-2:]} & {".mcap", ".db3"}]
+        files = [file for file in path.iterdir() if {*file.suffixes[-2:]} & {".mcap", ".db3"} and file.is_file()]
         if files:
             return sorted(files, key=_natural)
-    elif path.suffix in FILE_KINDS and path.exists():
+    elif path.is_file() and (path.suffix in FILE_KINDS or path.name.endswith((".mcap.zstd", ".db3.zstd"))):
         return [path]
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")
     raise ConfigError(f"{path}: is no bag: expected a rosbag2 folder, or a file .mcap, .db3 (ROS 2) or .bag (ROS 1)")
-
-
-def _promised(path: Path) -> int:
-    """How many messages the bag's metadata.yaml names; 0 if it does not say."""
-    try:
-        import yaml
-    except ImportError:
-        return 0
-    try:
-        content = yaml.safe_load((path / "metadata.yaml").read_text(encoding="utf-8"))
-        return int(content["rosbag2_bagfile_information"]["message_count"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
-        return 0
 
 
 def _natural(path: Path) -> list:
@@ -145,11 +231,10 @@ def _natural(path: Path) -> list:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def _salvage(file: Path, damage: list[str]) -> Iterator[Record]:
-    if file.suffix in FILE_KINDS:
-        yield from salvage(file, damage)
-    else:
-        damage.append(f"{file.name}: is compressed as a whole and cannot be read: decompress it first (zstd -d)")
+def _times(storage: Any) -> tuple[int, int]:
+    """When the first and last message of a file were recorded [ns]; the first after the last if it has none."""
+    metadata = getattr(storage, "metadata", storage)
+    return metadata.start_time, metadata.end_time - 1
 
 
 def _indexed(path: Path):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import struct
 from pathlib import Path
 
 import mcap.writer
 import numpy as np
 import pytest
-from bags import IMAGE, START_NS, STORE, TOPICS, images, pairs, write_bag, write_ros1_bag
+from bags import COMPRESSED, IMAGE, START_NS, STORE, TOPICS, images, pairs, write_bag, write_ros1_bag
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.typesys import Stores, get_typestore
 
@@ -327,3 +329,176 @@ def test_a_database_with_names_that_are_no_text(tmp_path, word):
     put(path, content.find(word), b"\xff")
     with Bag(path) as bag:
         assert sum(1 for _ in bag.messages(bag.topics)) == 2 * COUNT
+
+
+@pytest.mark.parametrize("limits", [{}, {"start_ns": START_NS, "stop_ns": START_NS + COUNT * 10**8}])
+@pytest.mark.parametrize("storage, position", [("mcap", 60_000), ("sqlite3", 60_000)])
+def test_messages_that_the_index_does_not_lead_to_are_missed(tmp_path, storage, position, limits):
+    """Zeros over a message: the file is read to its end without an error."""
+    path = write_bag(tmp_path / "bag", pairs(COUNT), storage=storage)
+    put(next(file for file in path.iterdir() if file.suffix != ".yaml"), position, bytes(10_000))
+    bag = check_part(path, COUNT - 3, **limits)
+    assert any("of 60 messages" in line for line in bag.damage), bag.damage
+
+
+def test_messages_that_are_missed_in_a_part_of_the_bag(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(COUNT)) / "bag.mcap"
+    put(path, 60_000, bytes(10_000))
+    bag, found = read(path, start_ns=START_NS + 10**8, stop_ns=START_NS + 10 * 10**8)
+    assert 16 <= sum(map(len, found.values())) < 18
+    assert any("of 18 messages" in line for line in bag.damage), bag.damage
+
+
+def summary_of(path: Path) -> range:
+    content = path.read_bytes()
+    return range(struct.unpack_from("<Q", content, len(content) - 28)[0], len(content))
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+def test_a_damaged_index_loses_nothing(tmp_path, checksum):
+    """The chunks themselves are whole."""
+    path = write_mcap(tmp_path / "drive.mcap", pairs(12, size=(32, 40)))
+    whole = path.read_bytes()
+    if not checksum:
+        whole = whole[:-12] + bytes(4) + whole[-8:]
+    for position in summary_of(path)[::17]:
+        path.write_bytes(whole)
+        flip(path, position, 1 << position % 8)
+        bag, found = read(path)
+        told = bag.damage or set(bag.topics) != set(TOPICS)
+        assert told or [len(found[topic]) for topic in TOPICS] == [12, 12], position
+
+
+def test_a_wrong_time_in_the_index_of_chunks(tmp_path):
+    path = write_mcap(tmp_path / "drive.mcap", pairs(COUNT))
+    content = path.read_bytes()
+    stamp = struct.pack("<Q", START_NS)
+    flip(path, content.rfind(stamp, 0, content.rfind(b"zstd")) + 5, 0x20)
+    bag, found = read(path)
+    assert [len(found[topic]) for topic in TOPICS] == [COUNT, COUNT]
+    assert "its checksum is wrong" in bag.notes[0]
+
+
+@pytest.mark.parametrize("field", [b"chunk_count=", b"conn_count="])
+def test_a_ros1_bag_that_names_too_few(tmp_path, field):
+    path = small_ros1_chunks(tmp_path / "drive.bag")
+    position = path.read_bytes().find(field) + len(field)
+    put(path, position, b"\x01")
+    check_whole(path, "no index that can be used")
+
+
+def test_a_ros1_bag_with_a_wrong_index(tmp_path):
+    """A message in the index belongs to the other topic."""
+    path = small_ros1_chunks(tmp_path / "drive.bag")
+    content = path.read_bytes()
+    put(path, content.find(b"conn=", content.find(b"op=\x04")) + 5, b"\x01")
+    check_whole(path, "no index that can be used")
+
+
+def test_metadata_that_names_another_topic(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(COUNT))
+    text = (path / "metadata.yaml").read_text()
+    (path / "metadata.yaml").write_text(text.replace("/rgb/image", "/rgb/imagf"))
+    check_whole(path, "metadata.yaml does not name /rgb/image as the file does")
+
+
+def test_metadata_with_wrong_times(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(COUNT))
+    text = (path / "metadata.yaml").read_text()
+    duration = str((COUNT - 1) * 10**8 + 4_000_000)
+    assert duration in text
+    (path / "metadata.yaml").write_text(text.replace(duration, "1" + duration[1:-3]))
+    check_whole(path)
+
+
+def test_metadata_that_promises_more(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(COUNT))
+    text = (path / "metadata.yaml").read_text()
+    (path / "metadata.yaml").write_text(text.replace("message_count: 30", "message_count: 34", 1))
+    bag, found = read(path)
+    assert [len(found[topic]) for topic in TOPICS] == [COUNT, COUNT]
+    assert any("4 of 64 messages (/rgb/image: 4 of 34) are lost" in line for line in bag.damage), bag.damage
+
+
+def test_nothing_twice_where_times_are_equal(tmp_path):
+    messages = [(topic, START_NS, kind, message) for topic, _, kind, message in pairs(COUNT)]
+    path = write_mcap(tmp_path / "drive.mcap", messages)
+    whole, _ = read(path)
+    position = path.read_bytes().find(b"zstd", 30_000) + 300
+    flip(path, position)
+    bag, found = read(path)
+    assert not whole.damage and bag.damage
+    assert 2 * COUNT - 8 <= sum(map(len, found.values())) < 2 * COUNT
+    for messages in found.values():
+        assert len({raw for _, raw in messages}) == len(messages)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_files_compressed_as_a_whole_without_metadata(tmp_path, storage):
+    path = write_bag(tmp_path / "bag", pairs(COUNT), storage=storage, compression="file")
+    (path / "metadata.yaml").unlink()
+    check_whole(path, "metadata.yaml is missing")
+    check_whole(next(path.iterdir()), "no index that can be used")
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_a_cut_file_that_is_compressed_as_a_whole(tmp_path, metadata, monkeypatch):
+    path = write_bag(tmp_path / "bag", pairs(200), compression="file")
+    if not metadata:
+        (path / "metadata.yaml").unlink()
+    cut(next(path.glob("*.zstd")), 0.7)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    bag, found = read(path)
+    assert 50 <= len(found[TOPICS[0]]) < 200
+    assert any("compressed file is cut off" in line for line in bag.damage), bag.damage
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_messages_that_are_compressed_without_metadata(tmp_path, storage):
+    path = write_bag(tmp_path / "bag", pairs(COUNT), storage=storage, compression="message")
+    (path / "metadata.yaml").unlink()
+    check_whole(path, "metadata.yaml is missing")
+    check_whole(next(path.iterdir()))
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_two_types_on_one_topic(tmp_path, index):
+    pngs = list(pairs(5, coding="png"))
+    path = write_mcap(tmp_path / "drive.mcap", [*pairs(COUNT), *pngs])
+    if not index:
+        flip(path, path.stat().st_size - 60)
+    with Bag(path) as bag:
+        records = list(bag.messages(TOPICS))
+        assert bag.topics[TOPICS[0]].channel.kind == IMAGE and bag.topics[TOPICS[0]].count == COUNT + 5
+    assert not bag.damage
+    assert any(f"several types: {IMAGE}, and fewer of {COMPRESSED}" in line for line in bag.notes), bag.notes
+    codec = Codec()
+    kinds = [type(codec.message(record)).__name__.split("__")[-1] for record in records]
+    assert (kinds.count("Image"), kinds.count("CompressedImage")) == (2 * COUNT, 10)
+
+
+def test_a_pipe_is_no_bag(tmp_path):
+    os.mkfifo(tmp_path / "a.mcap")
+    with pytest.raises(ConfigError, match="is no bag"):
+        Bag(tmp_path / "a.mcap")
+    with pytest.raises(ConfigError, match="is no bag"):
+        Bag(tmp_path)
+
+
+def test_a_topic_that_is_not_of_ros(tmp_path):
+    path = tmp_path / "drive.mcap"
+    with path.open("wb") as file:
+        writer = mcap.writer.Writer(file)
+        writer.start("ros2")
+        schema = writer.register_schema(IMAGE, "ros2msg", STORE.generate_msgdef(IMAGE)[0].encode())
+        other = writer.register_channel("/other", "protobuf", writer.register_schema("Other", "protobuf", b"\0\xff"))
+        channels = {topic: writer.register_channel(topic, "cdr", schema) for topic in TOPICS}
+        for topic, log_ns, kind, message in pairs(COUNT):
+            writer.add_message(channels[topic], log_ns, bytes(STORE.serialize_cdr(message, kind)), log_ns)
+            writer.add_message(other, log_ns + 1, b"\1\2", log_ns)
+        writer.finish()
+    bag, found = read(path)
+    assert [len(found[topic]) for topic in TOPICS] == [COUNT, COUNT]
+    assert not bag.damage and "some of its topics are not of ROS but protobuf" in bag.notes[0]
