@@ -80,7 +80,7 @@ class PairReader:
 
     def _latched_before(self, copied: Collection[str], start_ns: int) -> Iterator[Record]:
         """The last message before the start on each latched topic: static transforms hold for all of the bag."""
-        latched = [topic for topic in copied if self._bag.topics[topic].channel.latched]
+        latched = [topic for topic in copied if self._bag.topics[topic].channel.is_latched]
         if latched and start_ns > self._bag.start_ns:
             last = {record.channel.topic: record for record in self._bag.messages(latched, None, start_ns)}
             yield from last.values()

@@ -253,10 +253,10 @@ def _channel(connection, path: Path) -> Channel:
 
 
 def _is_latched(connection) -> bool:
-    """By ROS 1's flag, or the durability that ROS 2's publisher offered; static transforms always are."""
+    """By ROS 1's flag, or the durability that ROS 2's publisher offered."""
     profiles = getattr(connection.ext, "offered_qos_profiles", None) or []
     kept = any(getattr(profile.durability, "name", "") == "TRANSIENT_LOCAL" for profile in profiles)
-    return bool(getattr(connection.ext, "latching", None)) or kept or connection.topic.endswith("/tf_static")
+    return bool(getattr(connection.ext, "latching", None)) or kept
 
 
 def _line(error: Exception) -> str:

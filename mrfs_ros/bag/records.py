@@ -7,13 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Channel:
-    """``kind``: message type as in ROS 2, ``definition``: its text with those of the types in it, if the bag has it."""
+    """``kind``: message type as in ROS 2, ``definition``: its text with those of the types in it, if the bag has it.
+
+    ``latched``: its publisher said that late subscribers are to get the last message.
+    """
 
     topic: str
     kind: str
     definition: str = ""
     ros1: bool = False
     latched: bool = False
+
+    @property
+    def is_latched(self) -> bool:
+        """Are late subscribers to get the last message too? Static transforms always, whoever recorded them."""
+        return self.latched or self.topic.endswith("/tf_static")
 
 
 @dataclass(frozen=True)

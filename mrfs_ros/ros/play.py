@@ -57,7 +57,7 @@ class Player(Node):
             topic: self.create_publisher(
                 message_type(bag.topics[topic].channel.kind),
                 topic,
-                latched() if bag.topics[topic].channel.latched else profile("reliable", 10),
+                latched() if bag.topics[topic].channel.is_latched else profile("reliable", 10),
             )
             for topic in topics
         }

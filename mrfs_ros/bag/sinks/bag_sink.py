@@ -134,7 +134,7 @@ class BagSink:
         own = COMPRESSED if self._compressed else IMAGE
         topics = {self._named(topic): (own, self._codec.store, False) for topic in self._topics}
         for topic, channel in self._copied.items():
-            topics[topic] = channel.kind, self._codec.store_of(channel), channel.latched
+            topics[topic] = channel.kind, self._codec.store_of(channel), channel.is_latched
         self._connections = {
             topic: self._writer.add_connection(topic, kind, typestore=store, offered_qos_profiles=[_reliable(latched)])
             for topic, (kind, store, latched) in topics.items()
