@@ -54,7 +54,7 @@ def run_bag(
     with ExitStack() as stack:
         bag = stack.enter_context(Bag(Path(settings.source)))
         codec = Codec()
-        plan = plan_of(bag, settings, codec)
+        plan = _planned(bag, settings, codec)
         for note in (*bag.notes, *plan.left_out):
             say(note)
         say(f"{settings.source}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
@@ -78,6 +78,16 @@ def run_bag(
             engine_seconds=tally.engine_seconds - earlier.engine_seconds,
             results=tuple(str(target) for target in settings.targets() if target.exists()),
         )
+
+
+def _planned(bag: Bag, settings: BagSettings, codec: Codec) -> Plan:
+    """The plan; of a damaged bag, the reason why there is none begins with the damage."""
+    try:
+        return plan_of(bag, settings, codec)
+    except ConfigError as error:
+        if bag.damage:
+            raise ConfigError(f"{'; '.join(bag.damage)}. In what is left, {error}") from error
+        raise
 
 
 def _write_results(

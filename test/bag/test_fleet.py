@@ -106,11 +106,8 @@ def test_bad_bags_are_told_and_stop_nobody(recordings, tmp_path):
 
 
 def test_a_bag_with_damage_is_done_in_part_also_later(recordings, tmp_path):
-    shutil.copytree(recordings / "street", tmp_path / "torn")
-    storage = tmp_path / "torn/torn.mcap"
-    (tmp_path / "torn/street.mcap").rename(storage)
-    storage.write_bytes(storage.read_bytes()[:-100])
-    (tmp_path / "torn/metadata.yaml").unlink()
+    storage = write_bag(tmp_path / "torn", pairs(40, size=(96, 128))) / "torn.mcap"
+    storage.write_bytes(storage.read_bytes()[: storage.stat().st_size * 2 // 3])
     settings = asked(recordings, tmp_path / "out", bags=(str(tmp_path / "torn"),))
     assert run(settings) == {"torn": "partly"}
     assert run(settings) == {"torn": "partly earlier"}
@@ -122,10 +119,10 @@ def names_in(folder) -> list[str]:
 
 
 def cut(recordings, folder) -> Path:
-    """The bag ``street`` as one file in ``folder``, its end missing."""
+    """The bag ``street`` as one file in ``folder``, one of its images not what it was."""
     content = (recordings / "street/street.mcap").read_bytes()
     folder.mkdir(exist_ok=True)
-    (folder / "street.mcap").write_bytes(content[:-100])
+    (folder / "street.mcap").write_bytes(content.replace(b"rgb8", b"xgb8", 1))
     return folder / "street.mcap"
 
 
