@@ -139,6 +139,11 @@ def _summary(said: dict[str, Any]) -> Summary | None:
         return None
 
 
+def _is_done(task: Task) -> bool:
+    """Whether whole results lie there, of the bag as it is or as it was."""
+    return _summary(_said(task.done_file())) is not None
+
+
 def _changed(task: Task, said: dict[str, Any]) -> bool:
     if "source" not in said:
         return False
@@ -179,7 +184,7 @@ def _run(task: Task, engine: Engine) -> Outcome:
     again, fetched = False, Path(task.scratch, f"{task.name}.bag")
     try:
         _mend(task)
-        again = _summary(_said(task.done_file())) is not None
+        again = _is_done(task)
         final = Path(task.out, task.name)
         if not remote.is_url(task.out) and final.exists() and not again:
             raise ConfigError(
@@ -190,6 +195,8 @@ def _run(task: Task, engine: Engine) -> Outcome:
     except Exception as error:
         if isinstance(error, MrfsError):  # fetching it once more would not mend it
             shutil.rmtree(fetched, ignore_errors=True)
+        with suppress(MrfsError, OSError):
+            again = again and _is_done(task)  # else the old results had to make room already
         return _failed(task, error, again=again, kept=_left_behind(task))
     shutil.rmtree(fetched, ignore_errors=True)
     return Outcome(bag=task.bag, name=task.name, summary=summary, again=again)

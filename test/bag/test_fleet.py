@@ -186,6 +186,17 @@ def test_old_results_stay_until_new_ones_are_whole(recordings, tmp_path, monkeyp
     assert names_in(tmp_path / "out") == ["bags.json", "street", "summary.json", "summary.md"]
 
 
+def test_old_results_behind_a_url_that_made_room_are_not_spoken_of(recordings, tmp_path, monkeypatch):
+    bag = cut(recordings, tmp_path / "in")
+    settings = asked(recordings, f"file://{tmp_path}/out", bags=(str(bag),), retries=0, scratch=str(tmp_path / "s"))
+    run(settings)
+    shutil.copy(recordings / "street/street.mcap", bag)
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "put", lambda *_: (_ for _ in ()).throw(ConnectionError("lost")))
+        assert run(settings)["street"] == f"failed: ConnectionError: lost; the next call goes on after {PAIRS} pairs"
+    assert run(settings) == {"street": "done"}
+
+
 def test_a_run_that_was_cut_short_begins_anew_when_the_bag_has_changed(recordings, tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     bag = shutil.copy(recordings / "street/street.mcap", tmp_path / "in/street.mcap")
