@@ -9,7 +9,7 @@ ALL_READ, SOME_LOST = 0, 3
 
 @dataclass(frozen=True)
 class Summary:
-    """``pairs`` were found, ``answered`` of them have results, ``resumed_at`` of those from an earlier run.
+    """``pairs`` were found, ``answered`` of them have results; ``resumed_at`` pairs are from an earlier run.
 
     ``skipped``: reason to count, of images and pairs that could not be used. ``damage``: what could not be read of
     the bag, one sentence each. ``seconds``: of this run, ``engine_seconds`` of it in the engine.
