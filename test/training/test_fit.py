@@ -32,7 +32,7 @@ OWN = ClassSet("own", tuple(CLASSES), numbered_hues(len(CLASSES)))
 
 @pytest.fixture(scope="module")
 def view(sample_pair):
-    """A part of the sample with people and cars in it, wide enough for two frames of 96x128."""
+    """A part of the sample with people and cars in it, wide enough for two frames of 64x96."""
     rgb, thermal = sample_pair
     return rgb[200:296, 100:260], thermal[200:296, 100:260]
 
@@ -66,10 +66,10 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 def test_it_learns_two_frames_by_heart(tmp_path, view):
-    root = write_pairs(tmp_path / "data", view, (96, 128))
+    root = write_pairs(tmp_path / "data", view, (64, 96))
     steps = 60
     settings = write_settings(
-        tmp_path / "settings.yaml", root, crop_height=96, crop_width=128, head_width=96, steps=steps, rate=2e-3,
+        tmp_path / "settings.yaml", root, crop_height=64, crop_width=96, head_width=96, steps=steps, rate=2e-3,
         warmup_steps=5, log_every=5, ema_decay=0.9,
     )  # fmt: skip
     _, datasets, _ = run(settings, tmp_path / "out")
