@@ -108,6 +108,7 @@ def test_runs_with_nothing_or_little_to_show(browser, needs_packages, tmp_path):
         assert browser.run("document.querySelectorAll('#film img').length") == (name == "bare")
 
 
+@pytest.mark.slow
 def test_ten_thousand_pairs_and_more_stay_below_ten_megabytes(browser, needs_packages, tmp_path):
     one = made_entry(7)
     values = {name: getattr(one, name) for name in ("seconds", "shares", "metrics", "rgb_stamp_ns", "thermal_stamp_ns")}

@@ -174,6 +174,7 @@ def test_packages_that_are_missing_are_named_with_their_line(mrfs_bag, monkeypat
     assert code == 2 and line in err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_ros(bag, tmp_path, tiny_weights):
     program = (
         "import sys; sys.modules['rclpy'] = None; eager = ['--backend', 'eager']\nfrom mrfs_ros.cli.main import main\n"
