@@ -47,8 +47,12 @@ def as_row(entry: Robustness) -> dict:
 
 
 def picture(scores: dict[str, list[Robustness]], path: Path) -> None:
-    figure, axes = plt.subplots(2, 3, figsize=(13, 7.2), layout="constrained")
-    measures = {"mIoU [%]": lambda e: 100 * e.miou, "Qabf against the good pair": lambda e: e.metrics["Qabf"]}
+    figure, axes = plt.subplots(3, 3, figsize=(13, 9.5), layout="constrained")
+    measures = {
+        "IoU of person [%]": lambda e: 100 * e.iou["person"],
+        "mIoU [%]": lambda e: 100 * e.miou,
+        "Qabf": lambda e: e.metrics["Qabf"],
+    }
     for row, (title, value) in enumerate(measures.items()):
         for column, (kind, unit) in enumerate((("shift", "pixels"), ("noise", "grey levels, standard deviation"))):
             axis = axes[row][column]
@@ -56,7 +60,8 @@ def picture(scores: dict[str, list[Robustness]], path: Path) -> None:
                 chosen = [e for e in entries if e.disturbance.name in ("none", kind)]
                 levels = [e.disturbance.level for e in chosen]
                 axis.plot(levels, [value(e) for e in chosen], "o-", color=colour, label=name)
-            axis.set(title=f"{title}: thermal {'shifted' if kind == 'shift' else 'with noise'}", xlabel=unit)
+            axis.set(title=f"{title}, thermal {'shifted' if kind == 'shift' else 'with noise'}", xlabel=unit)
+            axis.margins(y=0.12)
             axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
         bars = ("none", "thermal frozen", "thermal missing", "rgb missing")
@@ -65,7 +70,7 @@ def picture(scores: dict[str, list[Robustness]], path: Path) -> None:
             places = [i + 0.8 * (number + 0.5) / len(scores) - 0.4 for i in range(len(bars))]
             heights = [value(found[bar]) for bar in bars]
             axes[row][2].bar(places, heights, 0.8 / len(scores), color=colour, label=name)
-        axes[row][2].set(title=f"{title}: frozen and missing", xticks=range(len(bars)))
+        axes[row][2].set(title=f"{title}, frozen or missing", xticks=range(len(bars)))
         axes[row][2].set_xticklabels([bar.replace(" ", "\n") for bar in bars])
         axes[row][2].grid(alpha=0.3, axis="y")
     axes[0][0].legend(frameon=False)

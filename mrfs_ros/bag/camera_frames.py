@@ -13,10 +13,12 @@ import numpy as np
 from mrfs_ros.bag.cameras import find_cameras
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.messages import check_message, rgb_array, stamp_ns, thermal_array
+from mrfs_ros.sensing.messages import check_message, rgb_array, stamp_ns, thermal_values
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 from mrfs_ros.sensing.pairing import ApproximateTime
+from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class CameraFrames:
         self.skipped: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self._settings = settings
+        self._window = ThermalWindow(NodeConfig())  # edges are where they are, whatever the window
         self._bag = Bag(path)
         try:
             self._codec = Codec()
@@ -77,7 +80,7 @@ class CameraFrames:
         return self._bag.damage
 
     def frames(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(``RGB`` or ``THERMAL``, header stamp [ns], image as ``rgb_array`` or ``thermal_array`` give it)."""
+        """(``RGB`` or ``THERMAL``, header stamp [ns], (H, W, 3) uint8 RGB or (h, w) uint8)."""
         for camera, message in self._messages():
             image = self._decoded(camera, message)
             if image is not None:
@@ -121,7 +124,9 @@ class CameraFrames:
 
     def _decoded(self, camera: int, message: Any) -> np.ndarray | None:
         try:
-            return rgb_array(message) if camera == RGB else thermal_array(message)
+            if camera == RGB:
+                return rgb_array(message)
+            return self._window.grey(thermal_values(message), stamp_ns(message))
         except ImageError as error:
             self._skip(error.reason, str(error))
             return None

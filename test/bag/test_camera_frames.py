@@ -32,13 +32,13 @@ def test_sizes_may_differ_and_bad_images_are_skipped(tmp_path):
         rgb, thermal = np.full((60, 80, 3), i, np.uint8), np.full((48, 64), i, np.uint8)
         messages.append(("/rgb/image", stamp, *message(rgb, stamp, "c")))
         kind, content = message(thermal, stamp, "c")
-        content.encoding = "mono16" if i == 1 else "mono8"
+        content.encoding = "64FC1" if i == 1 else "mono8"
         messages.append(("/thermal/image", stamp, kind, content))
     with CameraFrames(write_bag(tmp_path / "b", messages), FrameSettings(**SETTINGS)) as frames:
         found = list(frames.pairs(10, 1))
         assert [int(thermal[0, 0]) for _, thermal in found] == [0, 2, 3]
         assert found[0][0].shape[:2] != found[0][1].shape
-        assert frames.skipped == {"thermal_encoding": 1} and "mono16" in frames.examples["thermal_encoding"]
+        assert frames.skipped == {"thermal_encoding": 1} and "64FC1" in frames.examples["thermal_encoding"]
 
 
 def test_single_frames_with_their_stamps(bag):

@@ -9,6 +9,7 @@ import pytest
 from bags import IMAGE, START_NS, images, message, numbered, pairs, read_bag, write_bag
 from stub_engine import StubEngine
 
+from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
@@ -92,3 +93,10 @@ def test_a_frame_without_values_is_counted_and_the_rest_goes_on(tmp_path):
     summary = run(write_bag(tmp_path / "drive", messages()), tmp_path / "out")
     assert (summary.answered, summary.skipped) == (3, {"thermal_empty": 1})
     assert {kind for _, _, kind, _ in messages()} == {IMAGE}
+
+
+def test_a_calibration_sees_the_grey_images_too(tmp_path):
+    with CameraFrames(deep_bag(tmp_path / "drive"), FrameSettings(slop_s=0.01, queue_size=5)) as frames:
+        found = list(frames.pairs(5, 2))
+    assert [thermal.dtype for _, thermal in found] == [np.uint8] * 5
+    assert all(thermal.std() > 30 for _, thermal in found)
