@@ -10,10 +10,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from mrfs_ros.bag.records import Record
+from mrfs_ros.bag import salvage_mcap, salvage_ros1
+from mrfs_ros.bag.records import Channel, Record
 from mrfs_ros.bag.salvage_mcap import read_summary
 from mrfs_ros.bag.salvage_ros1 import read_ros1_index
 
+_LOOKED_AT = 100  # messages whose topics are compared with those that the index names
 _FIRST, _LAST = -(2**63), 2**63 - 1
 
 
@@ -26,6 +28,8 @@ def storages_of(reader: Any) -> list[Any]:
 def contradiction(reader: Any) -> str:
     """Why the index of a bag that rosbags opened cannot be trusted; empty if it can."""
     storages = storages_of(reader)
+    if not all(isinstance(connection.msgcount, int) for connection in reader.connections):
+        return "metadata.yaml does not say how many messages there are"
     for storage in storages:
         if hasattr(storage, "chunk_infos"):
             why = _ros1_contradiction(storage)
@@ -58,9 +62,10 @@ def _mcap_contradiction(storage: Any) -> str:
     for chunk in storage.chunks:
         counts.update(chunk.channel_count)
         storage.bio.seek(chunk.chunk_start_offset)
-        head = storage.bio.read(25)
-        expected = chunk.chunk_length - 9, chunk.message_start_time, chunk.message_end_time
-        if head[:1] != b"\x06" or struct.unpack("<QQQ", head[1:]) != expected:
+        head = storage.bio.read(33)
+        length = 40 + len(chunk.compression) + chunk.compressed_size
+        expected = length, chunk.message_start_time, chunk.message_end_time, chunk.uncompressed_size
+        if chunk.chunk_length != length + 9 or head[:1] != b"\x06" or struct.unpack("<QQQQ", head[1:]) != expected:
             return "it names chunks that are not there"
     full = [chunk for chunk in storage.chunks if any(chunk.channel_count.values())]
     if +counts != +Counter(summary.statistics):
@@ -68,6 +73,16 @@ def _mcap_contradiction(storage: Any) -> str:
     times = storage.statistics.start_time, storage.statistics.end_time
     if full and times != (min(c.message_start_time for c in full), max(c.message_end_time for c in full)):
         return "it contradicts itself about when messages were recorded"
+    return _names_contradiction(storage, +counts, salvage_mcap.first_channels(storage.path, _LOOKED_AT))
+
+
+def _names_contradiction(storage: Any, counts: Mapping[int, int], met: Mapping[int, Channel]) -> str:
+    names = {connection.id: (connection.topic, connection.msgtype) for connection in storage.connections}
+    if counts.keys() - names.keys():
+        return "it does not name all topics"
+    for number, channel in met.items():
+        if number in names and names[number] != (channel.topic, channel.kind) and channel.kind:
+            return f"it does not name {channel.topic} as the messages do"
     return ""
 
 
@@ -97,7 +112,7 @@ def _ros1_contradiction(reader: Any) -> str:
     times = [entry.time for entries in reader.indexes.values() for entry in (entries[:1] + entries[-1:])]
     if times and (min(times), max(times) + 1) != (reader.start_time, reader.end_time):
         return "it contradicts itself about when messages were recorded"
-    return ""
+    return _names_contradiction(reader, index.counts, salvage_ros1.first_channels(reader.path, _LOOKED_AT))
 
 
 def promised_counts(reader: Any) -> Counter[str]:

@@ -61,7 +61,9 @@ def salvage_sqlite(path: Path, damage: list[str]) -> Iterator[Record]:
                     yield Record(channels[topic_id], log_ns, raw)
                 else:
                     lost += 1
-    except (apsw.Error, OSError, struct.error, ValueError, TypeError, OverflowError) as error:
+    except struct.error:
+        damage.append(f"{path.name}: too short for a database ({path.stat().st_size} bytes are there)")
+    except (apsw.Error, OSError, ValueError, TypeError, OverflowError) as error:
         damage.append(f"{path.name}: {error}")
     if lost:
         damage.append(f"{path.name}: rows are damaged or missing ({path.stat().st_size} bytes are there)")

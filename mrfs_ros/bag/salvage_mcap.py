@@ -7,6 +7,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,15 +84,23 @@ def salvage_mcap(path: Path, damage: list[str]) -> Iterator[Record]:
     damage.extend(walk.damage())
 
 
+def first_channels(path: Path, messages: int) -> dict[int, Channel]:
+    """Channels by number as the first ``messages`` of the file name them, not its end."""
+    walk = _Walk(path, _kinds(), McapSummary())
+    for _ in islice(walk.records(), messages):
+        pass
+    return walk.channels
+
+
 class _Walk:
-    """One way through a file; counts what is lost."""
+    """One way through a file; counts what is lost. ``channels``: those met so far."""
 
     def __init__(self, path: Path, kinds: Any, summary: McapSummary):
         self._path = path
         self._kinds = kinds
         self._starts = summary.chunk_starts
         self._schemas = dict(summary.schemas)
-        self._channels = dict(summary.channels)
+        self.channels = dict(summary.channels)
         self._cut_at: int | None = None
         self._bad_chunks = self._hurt_chunks = self._gaps = self._unknown = 0
 
@@ -189,16 +198,16 @@ class _Walk:
         """The message, if it is one; channels and schemas are kept for those that follow."""
         if op == _MESSAGE:
             number, _, log_ns, _ = struct.unpack_from("<HIQQ", body)
-            if number not in self._channels:
+            if number not in self.channels:
                 self._unknown += 1
                 return None
-            return Record(self._channels[number], log_ns, body[22:])
+            return Record(self.channels[number], log_ns, body[22:])
         if op == _SCHEMA:
             schema = self._kinds.Schema.read(_stream(body))
             self._schemas[schema.id] = schema
         else:
             channel = self._kinds.Channel.read(_stream(body))
-            self._channels[channel.id] = _channel(channel, self._schemas.get(channel.schema_id))
+            self.channels[channel.id] = _channel(channel, self._schemas.get(channel.schema_id))
         return None
 
 

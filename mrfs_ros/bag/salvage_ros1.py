@@ -7,6 +7,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,13 +70,21 @@ def salvage_ros1(path: Path, damage: list[str]) -> Iterator[Record]:
     damage.extend(walk.damage())
 
 
+def first_channels(path: Path, messages: int) -> dict[int, Channel]:
+    """Channels by connection as the first ``messages`` of the file name them, not its end."""
+    walk = _Walk(path, Ros1Index())
+    for _ in islice(walk.records(), messages):
+        pass
+    return walk.channels
+
+
 class _Walk:
-    """One way through a file; counts what is lost."""
+    """One way through a file; counts what is lost. ``channels``: those met so far."""
 
     def __init__(self, path: Path, index: Ros1Index):
         self._path = path
         self._index = index
-        self._channels = dict(index.channels)
+        self.channels = dict(index.channels)
         self._cut_at: int | None = None
         self._bad_chunks = self._hurt_chunks = self._gaps = self._unknown = 0
 
@@ -146,7 +155,7 @@ class _Walk:
                 fields, data = _record(file) or ({}, b"")
                 (number,) = struct.unpack("<I", fields[b"conn"])
                 if fields[b"op"] == _CONNECTION:
-                    self._channels[number] = _channel(fields, data)
+                    self.channels[number] = _channel(fields, data)
                 elif fields[b"op"] == _MESSAGE:
                     seconds, nanoseconds = struct.unpack("<II", fields[b"time"])
                     message = number, seconds * 10**9 + nanoseconds, data
@@ -158,8 +167,8 @@ class _Walk:
                 hurt = True
                 following = bisect_right(offsets, position)
                 position = offsets[following] if following < len(offsets) else len(chunk)
-            if message is not None and message[0] in self._channels:
-                yield Record(self._channels[message[0]], *message[1:])
+            if message is not None and message[0] in self.channels:
+                yield Record(self.channels[message[0]], *message[1:])
             elif message is not None:
                 self._unknown += 1
         self._hurt_chunks += hurt or found < len(offsets)
@@ -197,7 +206,9 @@ def _channel(fields: _Fields, data: bytes) -> Channel:
     facts = _fields(data)
     kind = facts[b"type"].decode().replace("/", "/msg/")
     text = facts.get(b"message_definition", b"").decode(errors="replace")
-    return Channel(fields[b"topic"].decode(), kind, text, ros1=True)
+    topic = fields[b"topic"].decode()
+    parts = filter(None, topic.split("/"))  # //a/ is /a, as rosbags has it
+    return Channel("/" * topic.startswith("/") + "/".join(parts), kind, text, ros1=True)
 
 
 def _offsets(data: bytes) -> list[int]:

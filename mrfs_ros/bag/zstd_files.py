@@ -10,7 +10,7 @@ from mrfs_ros.bag.records import Record
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
-_PIECE = 2**16
+_PIECE = 2**12  # what is lost with a damaged place, at most, besides its block
 
 
 def unpacked(record: Record) -> Record:

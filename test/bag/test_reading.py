@@ -502,3 +502,48 @@ def test_a_topic_that_is_not_of_ros(tmp_path):
     bag, found = read(path)
     assert [len(found[topic]) for topic in TOPICS] == [COUNT, COUNT]
     assert not bag.damage and "some of its topics are not of ROS but protobuf" in bag.notes[0]
+
+
+@pytest.mark.parametrize("field", ["number", "topic"])
+def test_an_mcap_whose_end_names_other_topics(tmp_path, field):
+    """Without a checksum: the messages know better."""
+    path = write_bag(tmp_path / "bag", pairs(COUNT)) / "bag.mcap"
+    at = path.read_bytes().rfind(b"/rgb/image")
+    put(path, at - 8, b"\x09") if field == "number" else put(path, at + 9, b"f")
+    check_whole(path, "it does not name")
+
+
+def test_a_ros1_bag_whose_end_names_other_topics(tmp_path):
+    path = write_ros1_bag(tmp_path / "drive.bag", COUNT)
+    content = path.read_bytes()
+    start = content.find(b"index_pos=") + 10
+    put(path, content.find(b"/rgb/image", struct.unpack_from("<Q", content, start)[0]) + 9, b"f")
+    check_whole(path, "it does not name /rgb/image as the messages do")
+
+
+def test_metadata_with_a_count_that_is_no_number(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(COUNT))
+    text = (path / "metadata.yaml").read_text()
+    (path / "metadata.yaml").write_text(text.replace("message_count: 30", "message_count: 3x", 1))
+    check_whole(path, "metadata.yaml does not say how many")
+
+
+@pytest.mark.parametrize("position", [-8, -16])
+def test_a_chunk_whose_size_is_wrong_in_the_index(tmp_path, position):
+    """Compressed and plain size are the last two fields of its entry."""
+    path = write_bag(tmp_path / "bag", pairs(COUNT)) / "bag.mcap"
+    content = path.read_bytes()
+    plain = content[content.find(b"\x06") + 25 :][:8]
+    at = content.rfind(plain * 2)
+    assert at > 0
+    flip(path, at + 16 + position + 1, 0x10)
+    check_whole(path, "names chunks that are not there")
+
+
+def test_a_file_compressed_as_a_whole_gives_what_lies_before_the_damage(tmp_path):
+    path = write_bag(tmp_path / "bag", pairs(200), storage="mcap", compression="file")
+    file = next(path.glob("*.zstd"))
+    overwrite(file, 0.7, 500)
+    bag, found = read(path)
+    assert 50 <= len(found[TOPICS[0]]) < 200
+    assert any("compressed file is damaged" in line for line in bag.damage), bag.damage
