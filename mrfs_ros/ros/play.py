@@ -61,6 +61,7 @@ class Player(Node):
             )
             for topic in topics
         }
+        self._between_s = 0.0
         self._answered = 0
         self._awaits_answers = bool(answers)
         if answers:
@@ -78,7 +79,11 @@ class Player(Node):
         time.sleep(MATCH_GRACE_S)  # until the subscribers see it too: best-effort ones miss what comes before
 
     def play(self) -> int:
-        """Publish the whole bag once; return the number of messages."""
+        """Publish the whole bag once; return the number of messages.
+
+        Another pass begins after the mean time between messages, as if the recording went on.
+        """
+        time.sleep(self._between_s)
         published = asked = 0
         answered_before = self._answered
         first_topic = begin_s = previous_ns = None
@@ -95,6 +100,8 @@ class Player(Node):
             published += 1
         if self._awaits_answers:
             self._await(answered_before + asked)
+        if published > 1:
+            self._between_s = (previous_ns - first_ns) / 1e9 / (published - 1) / self._rate
         return published
 
     def finish(self) -> None:

@@ -94,8 +94,9 @@ class BagSink:
         self._flush()
 
     def copy(self, record: Record) -> None:
-        """Write a message of the bag that is read."""
-        self._write(record.channel.topic, record.log_ns, self._codec.cdr(record))
+        """Write a message of the bag that is read; a rarer type on the same topic, which its notes name, is left out."""
+        if record.channel.kind == self._copied[record.channel.topic].kind:
+            self._write(record.channel.topic, record.log_ns, self._codec.cdr(record))
 
     def close(self) -> None:
         if self._writer is not None:

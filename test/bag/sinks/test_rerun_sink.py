@@ -192,7 +192,7 @@ def test_live_frames_reach_a_program_that_listens(tmp_path):
         time.sleep(0.5)  # it writes what it has received
     finally:
         os.killpg(viewer.pid, signal.SIGINT)
-        viewer.wait(10)
+        viewer.wait(60)
     assert pairs(received, "/labels") == [0, 1, 2]
 
 
