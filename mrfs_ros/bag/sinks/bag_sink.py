@@ -94,7 +94,7 @@ class BagSink:
         self._flush()
 
     def copy(self, record: Record) -> None:
-        """Write a message of the bag that is read; a rarer type on the same topic, which its notes name, is left out."""
+        """Write a message of the bag that is read, unless it is of a rarer type on its topic, which a note names."""
         if record.channel.kind == self._copied[record.channel.topic].kind:
             self._write(record.channel.topic, record.log_ns, self._codec.cdr(record))
 
