@@ -179,7 +179,14 @@ def test_live_frames_reach_a_program_that_listens(tmp_path):
         port = free.getsockname()[1]
     received = tmp_path / "received.rrd"
     command = [sys.executable, "-m", "rerun_cli", "--bind", "127.0.0.1", "--port", str(port), "--save", str(received)]
-    viewer = subprocess.Popen(command, env={**os.environ, "CI": "1"}, stderr=subprocess.DEVNULL, start_new_session=True)
+    viewer = subprocess.Popen(
+        command,
+        env={**os.environ, "CI": "1"},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # tests that were started in the background have it ignored, and so would what they start
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         sink = RerunSink(None, MFNET, viewer=f"127.0.0.1:{port}")
         for _ in range(100):
