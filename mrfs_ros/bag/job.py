@@ -63,7 +63,7 @@ def run_bag(
             tally, earlier = _write_results(settings, engine, reader, plan, bag, codec, on_progress, say)
         except OSError as error:
             raise ConfigError(
-                f"results cannot be written: {error.strerror or error} ({error.filename or settings.targets()[0]}); "
+                f"results cannot be written: {error.strerror or error} ({error.filename or settings.source}); "
                 "when that is mended, the same command goes on where it was"
             ) from error
         _tell_losses(reader, bag, tally, settings, say)

@@ -108,7 +108,7 @@ def test_killed_in_the_middle(bag, undisturbed, tmp_path):
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(stops=st.lists(st.integers(1, 15), min_size=1, max_size=3), batch=st.integers(1, 5), workers=st.integers(1, 4))
+@given(stops=st.lists(st.integers(1, 13), min_size=1, max_size=3), batch=st.integers(1, 5), workers=st.integers(1, 4))
 @pytest.mark.slow
 def test_stopped_anywhere(bag, undisturbed, tmp_path_factory, stops, batch, workers):
     folder = tmp_path_factory.mktemp("stopped")
