@@ -10,9 +10,10 @@ from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.salvage import Channel
 from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.sinks.bag_sink import FUSED, OVERLAY, SEGMENTATION
 from mrfs_ros.errors import ConfigError
 
-_OWN = ("/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay")
+_OWN = (FUSED, SEGMENTATION, OVERLAY)
 _ANY_RATE_HZ = 10.0  # of a bag with too little in it to tell
 
 

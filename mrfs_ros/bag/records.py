@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,17 @@ class Record:
 def cut_off(name: str, position: int, size: int) -> str:
     """The sentence for a file that cannot be read to its end."""
     return f"{name}: ends or is damaged after about {position} of {size} bytes"
+
+
+def told_losses(
+    path: Path, cut_at: int | None, bad_chunks: int, hurt_chunks: int, gaps: int, unknown: int
+) -> list[str]:
+    """A sentence for each kind of loss in a file that was read from front to back; ``cut_at``: where it ends early."""
+    counted = {
+        "chunks are damaged and left out": bad_chunks,
+        "chunks are damaged in part": hurt_chunks,
+        "places are damaged and left out": gaps,
+        "messages of unknown topics": unknown,
+    }
+    told = [f"{path.name}: {count} {what}" for what, count in counted.items() if count]
+    return told if cut_at is None else [*told, cut_off(path.name, cut_at, path.stat().st_size)]

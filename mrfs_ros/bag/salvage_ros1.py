@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from mrfs_ros.bag.records import Channel, Record, cut_off
+from mrfs_ros.bag.records import Channel, Record, told_losses
 
 _MAGIC = b"#ROSBAG V2.0\n"
 _LARGEST_RECORD = 2**31
@@ -89,14 +89,7 @@ class _Walk:
         self._bad_chunks = self._hurt_chunks = self._gaps = self._unknown = 0
 
     def damage(self) -> list[str]:
-        name = self._path.name
-        return [
-            *([f"{name}: {self._bad_chunks} chunks are damaged and left out"] if self._bad_chunks else []),
-            *([f"{name}: {self._hurt_chunks} chunks are damaged in part"] if self._hurt_chunks else []),
-            *([f"{name}: {self._gaps} places are damaged and left out"] if self._gaps else []),
-            *([f"{name}: {self._unknown} messages of unknown topics"] if self._unknown else []),
-            *([] if self._cut_at is None else [cut_off(name, self._cut_at, self._path.stat().st_size)]),
-        ]
+        return told_losses(self._path, self._cut_at, self._bad_chunks, self._hurt_chunks, self._gaps, self._unknown)
 
     def records(self) -> Iterator[Record]:
         chunk: bytes | None = None  # waits for its index, which follows it

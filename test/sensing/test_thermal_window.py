@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfs_ros.config import NodeConfig
+from mrfs_ros.config import THERMAL_UNITS, NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.thermal_scene import repaired
+from mrfs_ros.sensing.thermal_units import UNITS
 from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 SIZE = 120, 160
@@ -201,6 +202,10 @@ def test_a_jump_back_in_time_begins_anew():
     cold = (3000 + 0.5 * (background() - 7800)).astype(np.uint16)
     assert window.grey(cold, 100 * S + S // 10).max() == 0  # below the window
     assert window.grey(cold, 5 * S).std() > 30
+
+
+def test_every_unit_that_can_be_set_is_known():
+    assert set(UNITS) == set(THERMAL_UNITS)
 
 
 def test_fixed_needs_a_range():
