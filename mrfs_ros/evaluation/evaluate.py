@@ -136,7 +136,3 @@ def _fusion_scores(pair: Pair, result: FusionResult, baselines: bool, stretch: b
 def _gray(rgb: np.ndarray) -> np.ndarray:
     """OpenCV's grey, as the field's evaluators read it: to_gray differs by one level at one pixel in 300,000."""
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-
-
-def segmentation_scores(engine, datasets):
-    return validation_scores(engine, datasets)
