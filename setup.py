@@ -46,6 +46,7 @@ setup(
         "train": ["PyYAML>=6", "tensorboard>=2.15"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
+        "plots": ["matplotlib>=3.8"],
         "report": ["plotly>=5.15", "Jinja2>=3"],
         "rerun": ["rerun-sdk>=0.31"],  # needs NumPy 2; older ones lose frames when parts are put together
         "fleet": ["ray>=2.10", "fsspec>=2023.5"],  # s3:// needs s3fs besides, gs:// gcsfs
@@ -61,6 +62,7 @@ setup(
             "onnx>=1.16",
             "onnxruntime>=1.18",
             "openvino>=2024.4",
+            "matplotlib>=3.8",
             "plotly>=5.15",
             "Jinja2>=3",
             "rerun-sdk>=0.31",

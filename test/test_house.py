@@ -30,6 +30,7 @@ FLOORS = {
     "bench": 5,
     "bag": 6,
     "calibration": 6,
+    "studies": 6,
     "cli": 7,
     "ros": 7,
 }
@@ -38,10 +39,11 @@ ROS_PACKAGES = {
     "rosgraph_msgs", "vision_msgs", "message_filters", "cv_bridge",
 }  # fmt: skip
 HOME = {  # the rooms in which a heavy package may be imported
-    "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench"},
+    "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench", "studies"},
     "safetensors": {"checkpoint"},
-    "cv2": {"sensing", "draw", "data", "training", "evaluation", "calibration"},
+    "cv2": {"sensing", "draw", "data", "training", "evaluation", "calibration", "studies"},
     "yaml": {"training", "bag", "sensing"},
+    "matplotlib": {"studies"},
     **{package: {"ros"} for package in ROS_PACKAGES},
     "cv_bridge": {"sensing"},
     "rosbags": {"bag", "ros"},
@@ -64,6 +66,7 @@ INSIDE_FUNCTIONS_ONLY = {
     "vision_msgs",
     "tqdm",
     "yaml",
+    "matplotlib",
     "onnx",
     "onnxruntime",
     "openvino",

@@ -1,0 +1,1 @@
+"""The paper's own experiments on any data: ablations, feature maps, generalization (MRFS, supplement)."""
