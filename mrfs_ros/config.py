@@ -14,12 +14,18 @@ BACKENDS = ("auto", "eager", "torch", "torch-plain", "onnx", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 OVERLAY_OPACITY = 0.5
 THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
+VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
+SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
 THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What a network is built from; read off a checkpoint, so that nobody has to type it."""
+    """What a network is built from; read off a checkpoint, so that nobody has to type it.
+
+    ``visual_attention``: what joins the visual features, igm = the paper's IGM-Att; ``semantic_attention``: what makes
+    the semantic ones, pc = PC-Att. The others are the paper's ablations (supplement, sections 2 to 4).
+    """
 
     variant: str = "mit_b0"
     num_classes: int = 9
@@ -27,6 +33,15 @@ class NetworkConfig:
     batch_norm_eps: float = 1e-5
     dropout: float = 0.1
     drop_path: float = 0.1
+    visual_attention: str = "igm"
+    semantic_attention: str = "pc"
+
+    @property
+    def title(self) -> str:
+        """The size, and in what the network is not the paper's."""
+        kinds = {"visual_attention": self.visual_attention, "semantic_attention": self.semantic_attention}
+        own = [f"{name} {kind}" for name, kind in kinds.items() if kind not in ("igm", "pc")]
+        return f"{self.variant} with {' and '.join(own)}" if own else self.variant
 
 
 def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:

@@ -62,6 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise MrfsError(f"{arguments.onnx}: cannot be written ({error.strerror}): choose another file") from error
     finally:
         unchecked.unlink(missing_ok=True)
-    print(f"{arguments.onnx}: {model.network.config.variant}, {len(model.classes)} classes ({model.classes.name})")
+    print(f"{arguments.onnx}: {model.network.config.title}, {len(model.classes)} classes ({model.classes.name})")
     print(f"checked in ONNX Runtime: {agreement:.3%} of the labels equal, fused differs by at most {difference} of 255")
     return 0

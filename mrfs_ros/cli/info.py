@@ -44,15 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _of_weights(path: Path, class_set: str) -> dict:
     from mrfs_ros.checkpoint import read_checkpoint
+    from mrfs_ros.network.cost import network_cost
 
     checkpoint = read_checkpoint(path, class_set)
     config = checkpoint.config
-    parameters = sum(p.numel() for p in checkpoint.network().parameters())
+    cost = network_cost(config)
     return {
         "file": str(checkpoint.path),
         "sha256": checkpoint.sha256,
-        "variant": config.variant,
-        "parameters": f"{parameters / 1e6:.1f} M",
+        "variant": config.title,
+        "parameters": f"{cost.parameters / 1e6:.1f} M",
+        "multiply-adds": f"{cost.multiply_adds / 1e9:.1f} G at 480x640",
         "head width": config.head_width,
         "BatchNorm eps": config.batch_norm_eps,
         "classes": _described(checkpoint.classes),
@@ -67,7 +69,7 @@ def _of_onnx(path: Path) -> dict:
     return {
         "file": str(path),
         "sha256": file.sha256,
-        "variant": file.config.variant,
+        "variant": file.config.title,
         "takes": described(file.shape),
         "classes": _described(file.classes),
         **file.provenance,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import bag, bags, bench, calibrate, evaluate, export, fuse, info, ros_commands, train
+from mrfs_ros.cli import ablate, bag, bags, bench, calibrate, evaluate, export, fuse, info, ros_commands, train
 from mrfs_ros.errors import MrfsError
 
 EXAMPLES = """examples:
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fuse, bag, bags, calibrate, info, train, evaluate, export, bench):
+    for command in (fuse, bag, bags, calibrate, info, train, evaluate, ablate, export, bench):
         command.add_parser(commands).set_defaults(run=command.run)
     ros_commands.add_parsers(commands)
     return top

@@ -39,7 +39,7 @@ class Model:
     sha256: str
 
     def info(self, backend: str, device: str) -> EngineInfo:
-        return EngineInfo(backend, device, self.network.config.variant, self.classes, self.weights, self.sha256)
+        return EngineInfo(backend, device, self.network.config.title, self.classes, self.weights, self.sha256)
 
 
 def load_engine(

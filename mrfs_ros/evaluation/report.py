@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,21 @@ from mrfs_ros.evaluation.evaluate import Evaluation
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.segmentation import RULES
 
+_NUMBER = re.compile(r"-?(\d[\d.e+-]*|inf)?( \+- \S+)?$")  # a dash alone: undefined
 ALIASES = ("MI_nats", "SSIM_sum")  # other names of MI and SSIM, for programs alone
 
 
 def write_report(evaluation: Evaluation, folder: Path, facts: dict[str, str]) -> None:
-    """Write scores.md, scores.json and frames.csv to ``folder``; ``facts``: what was evaluated, and how."""
+    """Write scores.md, frames.csv and, whole and last, scores.json to ``folder``.
+
+    ``facts``: what was evaluated, and how.
+    """
     (folder / "scores.md").write_text(markdown(evaluation, facts), encoding="utf-8")
-    content = json.dumps(as_json(evaluation, facts), indent=1, allow_nan=False)
-    (folder / "scores.json").write_text(content + "\n", encoding="utf-8")
     _write_frames(evaluation, folder / "frames.csv")
+    content = json.dumps(as_json(evaluation, facts), indent=1, allow_nan=False)
+    unfinished = folder / "scores.json.unfinished"
+    unfinished.write_text(content + "\n", encoding="utf-8")
+    unfinished.replace(folder / "scores.json")
 
 
 def as_json(evaluation: Evaluation, facts: dict[str, str]) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def markdown(evaluation: Evaluation, facts: dict[str, str]) -> str:
 
 
 def _facts(facts: dict[str, str]) -> str:
-    return _table(["what", "value"], [[name, value] for name, value in facts.items()])
+    return table(["what", "value"], [[name, value] for name, value in facts.items()])
 
 
 def _segmentation(evaluation: Evaluation) -> str:
@@ -67,7 +74,7 @@ def _segmentation(evaluation: Evaluation) -> str:
     rows.append(["mean accuracy", *(_percent(s.mean_accuracy) for s in scores.values())])
     notes = [f"- mIoU, {rule}: {RULES[rule].explanation}" for rule in rules]
     notes.append("- A dash: no pixel of the class, neither labelled nor predicted.")
-    return _table(header, rows) + "\n\n" + "\n".join(notes)
+    return table(header, rows) + "\n\n" + "\n".join(notes)
 
 
 def _fusion(evaluation: Evaluation) -> str:
@@ -78,11 +85,13 @@ def _fusion(evaluation: Evaluation) -> str:
             rows.append([f"{group}: {method}", *(f"{values[metric]:.4g}" for metric in metrics)])
     notes = [f"- {metric}: {CONVENTIONS[metric]}" for metric in metrics]
     head = "Means over frames of the grey image F against visible V and thermal T; higher is better unless said."
-    return "\n\n".join((head, _table(["group: method", *metrics], rows), "\n".join(notes)))
+    return "\n\n".join((head, table(["group: method", *metrics], rows), "\n".join(notes)))
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; columns of numbers stand to the right."""
+    numbers = [all(_NUMBER.match(cell) for cell in column) for column in zip(*rows)]
+    lines = [header, ["---:" if right else "---" for right in numbers], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

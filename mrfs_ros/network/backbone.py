@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from mrfs_ros.config import NetworkConfig
 from mrfs_ros.network.attention import tokens_to_map
 from mrfs_ros.network.encoder import PatchEmbedding, TransformerBlock
-from mrfs_ros.network.igm_att import InteractiveGatedMixedAttention
-from mrfs_ros.network.pc_att import ProgressiveCycleAttention
-from mrfs_ros.network.variants import Variant
+from mrfs_ros.network.interactions import semantic_attention, visual_attention
+from mrfs_ros.network.variants import VARIANTS, Variant
 
 RGB, THERMAL = "", "extra_"  # how released checkpoints prefix the two encoders
 
@@ -29,15 +29,14 @@ class Features(NamedTuple):
 class DualEncoder(nn.Module):
     """Mix-Transformers for rgb and thermal with equal shape and separate weights, and their interactions."""
 
-    def __init__(self, variant: Variant, drop_path: float):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
+        variant = VARIANTS[config.variant]
         for prefix in (RGB, THERMAL):
-            self._add_encoder(prefix, variant, drop_path)
-        stages = range(4)
-        self.IGMAVCs = nn.ModuleList(InteractiveGatedMixedAttention(variant.channels[i]) for i in stages)
-        self.PCASCs = nn.ModuleList(
-            ProgressiveCycleAttention(variant.channels[i], variant.heads[i], variant.sr_ratios[i]) for i in stages
-        )
+            self._add_encoder(prefix, variant, config.drop_path)
+        shapes = list(zip(variant.channels, variant.heads, variant.sr_ratios))
+        self.IGMAVCs = nn.ModuleList(visual_attention(config.visual_attention, *shape) for shape in shapes)
+        self.PCASCs = nn.ModuleList(semantic_attention(config.semantic_attention, *shape) for shape in shapes)
 
     def _add_encoder(self, prefix: str, variant: Variant, drop_path: float) -> None:
         last = sum(variant.depths) - 1

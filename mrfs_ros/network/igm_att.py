@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 
-def _mlp(layer, *widths: int) -> nn.Sequential:
+def mlp(layer, *widths: int) -> nn.Sequential:
+    """Two layers of three ``widths`` with a ReLU between them."""
     return nn.Sequential(layer(widths[0], widths[1]), nn.ReLU(), layer(widths[1], widths[2]))
 
 
@@ -22,7 +23,7 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.mlp = _mlp(nn.Linear, 2 * channels, channels // 2, 2 * channels)
+        self.mlp = mlp(nn.Linear, 2 * channels, channels // 2, 2 * channels)
 
     def forward(self, both: Tensor) -> tuple[Tensor, Tensor]:
         weights = torch.sigmoid(self.mlp(both.mean((2, 3))) + self.mlp(both.amax((2, 3))))
@@ -34,7 +35,7 @@ class SpatialAttention(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.mlp = _mlp(_pointwise, 4, 16, 2)
+        self.mlp = mlp(_pointwise, 4, 16, 2)
 
     def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
         maps = [reduced for x in (x1, x2) for reduced in (x.mean(1, keepdim=True), x.amax(1, keepdim=True))]
@@ -64,7 +65,7 @@ class InteractiveGatedMixedAttention(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.MA = MixedAttention(channels)
-        self.gate = nn.Sequential(*_mlp(nn.Linear, 2 * channels, channels // 2, channels), nn.Sigmoid())
+        self.gate = nn.Sequential(*mlp(nn.Linear, 2 * channels, channels // 2, channels), nn.Sigmoid())
 
     def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
         both = torch.cat((x1, x2), dim=1)

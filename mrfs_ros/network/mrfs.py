@@ -40,7 +40,7 @@ class MRFS(nn.Module):
         self.config = config
         variant = VARIANTS[config.variant]
         eps = config.batch_norm_eps
-        self.backbone = DualEncoder(variant, config.drop_path)
+        self.backbone = DualEncoder(config)
         self.decode_head = SegmentationHead(
             variant.channels, config.num_classes, config.head_width, config.dropout, eps
         )
@@ -80,9 +80,9 @@ def _three_channels(rgb: Tensor, thermal: Tensor) -> Tensor:
 def _initialise(network: MRFS) -> None:
     """Fresh weights: encoders and attention as SegFormer does it, the heads' convolutions by Kaiming."""
     for name, module in network.named_modules():
-        if name.startswith("backbone.PCASCs.") and name.endswith("proj"):
-            # Five of these follow each other without a norm or a skip: at std 0.02 their product leaves nothing of the
-            # signal, and training from scratch stalls.
+        if name.startswith(("backbone.IGMAVCs.", "backbone.PCASCs.")) and name.endswith("proj"):
+            # No skip goes around these, and in PC-Att five follow each other: at std 0.02 their product leaves nothing
+            # of the signal, and training from scratch stalls.
             nn.init.eye_(module.weight)
         elif isinstance(module, nn.Linear):
             nn.init.trunc_normal_(module.weight, std=0.02)

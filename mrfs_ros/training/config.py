@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mrfs_ros.config import check_settings, from_mapping, setting
+from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
 from mrfs_ros.errors import ConfigError, MissingPackageError
 from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
-from mrfs_ros.training.losses import FUSION_WEIGHT, PRESETS, LossPreset, preset_named
+from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, PRESETS, LossPreset, preset_named
 from mrfs_ros.types import CLASS_SETS, ClassSet, class_set_named, numbered_hues
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -25,6 +25,16 @@ class TrainConfig:
 
     variant: str = setting("mit_b0", "Size of the encoders.", choices=tuple(VARIANTS))
     head_width: int = setting(512, "Channels of the segmentation head.", low=8, high=4096)
+    visual_attention: str = setting(
+        "igm",
+        "What joins visual features; igm is the paper's, the others are its ablations.",
+        choices=VISUAL_ATTENTIONS,
+    )
+    semantic_attention: str = setting(
+        "pc",
+        "What makes semantic features; pc is the paper's, the others are its ablations.",
+        choices=SEMANTIC_ATTENTIONS,
+    )
     classes: str = setting("MFNet", "Class set: MFNet, MSRS, FMB, PST900, or empty with class_names.")
     class_names: list = setting([], "Own class names, background first.")
     pretrained: str = setting("", "MiT encoder weights (.pth, .safetensors), copied into both modalities.")
@@ -34,6 +44,11 @@ class TrainConfig:
     augment: dict = setting({}, "See AugmentConfig.")
     preset: str = setting("MFNet", "Numbers of the fusion loss.", choices=tuple(PRESETS))
     fusion_target: dict = setting({}, "Own gamma, contrast or gradient_weight in place of the preset's.")
+    fusion_rule: str = setting(
+        "maximum",
+        "How rgb and thermal are one target of the fused image: their maximum or, proportional, their mean.",
+        choices=FUSION_RULES,
+    )
     fusion_weight: float = setting(FUSION_WEIGHT, "Share of the fusion loss in the total.", low=0, high=1000)
     class_weights: str = setting(
         "none",
@@ -42,6 +57,7 @@ class TrainConfig:
     )
     shift_logits: bool = setting(False, "At the end, shift each class's logit to where the mIoU on val is best.")
     label_smoothing: float = setting(0.0, "Share of the target given to all classes.", low=0, high=0.9)
+    variants: dict = setting({}, "Own variants for mrfs ablate, name: {setting: value}.")
     steps: int = setting(40000, "Optimizer steps.", low=1, high=10**8)
     batch_size: int = setting(6, "Crops per step, over all processes together.", low=1, high=4096)
     crop_height: int = setting(480, "Height [pixels] of a crop.", low=32, high=4096)
@@ -87,11 +103,12 @@ class TrainConfig:
     def loss_preset(self) -> LossPreset:
         """The preset with the numbers of ``fusion_target`` in place of its own."""
         preset = preset_named(self.preset)
-        unknown = set(self.fusion_target) - set(asdict(preset))
+        names = [name for name in asdict(preset) if name != "rule"]
+        unknown = set(self.fusion_target) - set(names)
         numbers = all(type(value) in (int, float) and value >= 0 for value in self.fusion_target.values())
         if unknown or not numbers:
-            raise ConfigError(f"fusion_target: expected numbers for {', '.join(asdict(preset))}: {self.fusion_target}")
-        return replace(preset, **self.fusion_target)
+            raise ConfigError(f"fusion_target: expected numbers for {', '.join(names)}: {self.fusion_target}")
+        return replace(preset, rule=self.fusion_rule, **self.fusion_target)
 
     def class_set(self) -> ClassSet:
         """The classes by name, or the own ones."""
@@ -102,6 +119,16 @@ class TrainConfig:
         names = tuple(self.class_names)
         public = self.classes.lower() in {"", *(name.lower() for name in CLASS_SETS)}  # MFNet is but the default
         return ClassSet("own" if public else self.classes, names, numbered_hues(len(names)))
+
+    def network(self) -> NetworkConfig:
+        """The network that these settings ask for."""
+        return NetworkConfig(
+            variant=self.variant,
+            num_classes=len(self.class_set()),
+            head_width=self.head_width,
+            visual_attention=self.visual_attention,
+            semantic_attention=self.semantic_attention,
+        )
 
     def datasets(self, part: str) -> list[DatasetConfig]:
         """The datasets under ``part`` (train or val), checked."""

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
-from mrfs_ros.config import NetworkConfig
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
 from mrfs_ros.errors import ConfigError, MrfsError
@@ -38,7 +37,7 @@ class Trainer:
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
         check_shares(config.batch_size, processes.world)  # here, before there is a run folder
-        self.network = _start(config, len(self.classes)).train().to(processes.device)
+        self.network = _start(config).train().to(processes.device)
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
@@ -251,12 +250,12 @@ def class_weights(pixels: np.ndarray, rule: str, device: torch.device) -> Tensor
     return torch.tensor(np.sqrt(weights) if rule == "sqrt" else weights, dtype=torch.float32, device=device)
 
 
-def _start(config: TrainConfig, classes: int) -> MRFS:
+def _start(config: TrainConfig) -> MRFS:
     """The network to begin with: fresh, with pretrained encoders, or from an MRFS file."""
-    wanted = NetworkConfig(variant=config.variant, num_classes=classes, head_width=config.head_width)
+    wanted = config.network()
     if config.init:
         checkpoint = read_checkpoint(config.init)
-        for name in ("variant", "num_classes", "head_width"):
+        for name in ("variant", "num_classes", "head_width", "visual_attention", "semantic_attention"):
             got, asked = getattr(checkpoint.config, name), getattr(wanted, name)
             if got != asked:
                 raise ConfigError(f"init: {config.init} has {name} {got}, the settings ask for {asked}")

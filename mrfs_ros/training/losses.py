@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from mrfs_ros.types import UNLABELLED
 FUSION_WEIGHT = 0.1
 INTENSITY_WEIGHT = 0.5
 COLOUR_WEIGHT = 1.0
+Both = Callable[[Tensor, Tensor], Tensor]
 _GRAY = (0.2989, 0.587, 0.114)  # grey value whose mean the contrast turns around
 _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 _SOBEL_Y = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))  # top minus bottom
@@ -23,13 +25,19 @@ _SOBEL_Y = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))  # top minus b
 
 @dataclass(frozen=True)
 class LossPreset:
-    """What the fusion loss asks for on one dataset: ``gamma`` of rgb, ``contrast`` of thermal, weight of gradients."""
+    """What the fusion loss asks for on one dataset: ``gamma`` of rgb, ``contrast`` of thermal, weight of gradients.
+
+    ``rule``: how both are one target, maximum (the paper's) or proportional (their mean: Model I of the supplement,
+    which does not print the shares).
+    """
 
     gamma: float
     contrast: float
     gradient_weight: float
+    rule: str = "maximum"
 
 
+FUSION_RULES = ("maximum", "proportional")
 PRESETS = {
     "MFNet": LossPreset(0.5, 1.7, 0.2),
     "FMB": LossPreset(0.8, 1.0, 1.0),
@@ -97,8 +105,9 @@ def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, pres
     fused = fused * valid
     visible = recover_weak_information(rgb, preset.gamma)
     salient = salient_information(thermal.expand_as(rgb), preset.contrast)
-    intensity = intensity_loss(fused, visible, salient)
-    gradient = gradient_loss(fused, visible, salient)
+    both = torch.maximum if preset.rule == "maximum" else _mean
+    intensity = intensity_loss(fused, visible, salient, both)
+    gradient = gradient_loss(fused, visible, salient, both)
     colour = colour_loss(fused, visible)
     fusion = INTENSITY_WEIGHT * intensity + preset.gradient_weight * gradient + COLOUR_WEIGHT * colour
     return {"fusion": fusion, "intensity": intensity, "gradient": gradient, "colour": colour}
@@ -116,18 +125,18 @@ def salient_information(thermal: Tensor, contrast: float) -> Tensor:
     return (contrast * thermal + (1 - contrast) * mean).clamp(0, 1)
 
 
-def intensity_loss(fused: Tensor, visible: Tensor, salient: Tensor) -> Tensor:
-    """L1 to the brighter of both at every pixel and channel."""
-    return functional.l1_loss(fused, torch.maximum(visible, salient))
+def intensity_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = torch.maximum) -> Tensor:
+    """L1 to ``both`` together: the brighter one at every pixel and channel."""
+    return functional.l1_loss(fused, both(visible, salient))
 
 
-def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor) -> Tensor:
-    """L1 of Sobel responses to the larger signed one of both, horizontal and vertical by halves."""
+def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = torch.maximum) -> Tensor:
+    """L1 of Sobel responses to ``both`` together, the larger signed one; horizontal and vertical by halves."""
     fused_x, fused_y = _sobel(fused)
     visible_x, visible_y = _sobel(visible)
     salient_x, salient_y = _sobel(salient)
-    horizontal = functional.l1_loss(fused_x, torch.maximum(visible_x, salient_x))
-    vertical = functional.l1_loss(fused_y, torch.maximum(visible_y, salient_y))
+    horizontal = functional.l1_loss(fused_x, both(visible_x, salient_x))
+    vertical = functional.l1_loss(fused_y, both(visible_y, salient_y))
     return 0.5 * horizontal + 0.5 * vertical
 
 
@@ -136,6 +145,10 @@ def colour_loss(fused: Tensor, visible: Tensor) -> Tensor:
     fused_cb, fused_cr = _chroma(fused)
     visible_cb, visible_cr = _chroma(visible)
     return functional.l1_loss(fused_cb, visible_cb) + functional.l1_loss(fused_cr, visible_cr)
+
+
+def _mean(visible: Tensor, salient: Tensor) -> Tensor:
+    return (visible + salient) / 2
 
 
 def _sobel(image: Tensor) -> tuple[Tensor, Tensor]:

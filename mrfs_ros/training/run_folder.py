@@ -30,7 +30,7 @@ class RunFolder:
         _check_usable(path, resume)
         stated, story = path / "config.yaml", path / "run.json"
         if resume:
-            _check_same_settings(stated, config)
+            check_same_settings(stated, config)
         else:
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,8 @@ def _check_usable(path: Path, resume: bool) -> None:
         raise ConfigError(f"{path}: holds a run already: choose another --out, or {way}")
 
 
-def _check_same_settings(stated: Path, config: TrainConfig) -> None:
+def check_same_settings(stated: Path, config: TrainConfig) -> None:
+    """ConfigError unless the settings in the file ``stated`` are those of ``config``."""
     before, now = asdict(from_mapping(TrainConfig, read_yaml(stated))), asdict(config)
     if changed := [name for name in now if now[name] != before[name]]:
         raise ConfigError(

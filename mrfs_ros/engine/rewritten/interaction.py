@@ -1,4 +1,4 @@
-"""IGM-Att and PC-Att on (B, H, W, C) maps."""
+"""IGM-Att and PC-Att, or what a variant of the network has in their places, on (B, H, W, C) maps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.attention import FoldedAttention
-from mrfs_ros.engine.rewritten.folding import Affine, affine, chain
+from mrfs_ros.engine.rewritten.folding import Affine, affine, chain, identity
 from mrfs_ros.network.igm_att import InteractiveGatedMixedAttention
 from mrfs_ros.network.pc_att import ProgressiveCycleAttention
 
@@ -62,3 +62,49 @@ class FoldedCycle(nn.Module):
         both = run.linear(self.attend2(y2, rgb, y2), self.project2)
         both = self.attend3(both, both, both)
         return self.attend4(rgb, both, rgb)
+
+
+class TrainedExchange(nn.Module):
+    """What stands in IGM-Att's place in a variant, as it was trained."""
+
+    def __init__(self, trained: nn.Module):
+        super().__init__()
+        self.trained = deepcopy(trained)
+
+    def forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
+        y1, y2 = self.trained(_channels_first(x1), _channels_first(x2))
+        return _channels_last(y1), _channels_last(y2)
+
+
+class TrainedCycle(nn.Module):
+    """What stands in PC-Att's place in a variant, as it was trained; the Linear ``output`` changes nothing."""
+
+    def __init__(self, trained: nn.Module, channels: int):
+        super().__init__()
+        self.trained = deepcopy(trained)
+        self.output = identity(channels)
+
+    def forward(self, y1: Tensor, y2: Tensor) -> Tensor:
+        return _channels_last(self.trained(_channels_first(y1), _channels_first(y2)))
+
+
+def folded_exchange(operators: Operators, trained: nn.Module) -> nn.Module:
+    """``trained`` (x1 and x2 to y1 and y2), rewritten if it is IGM-Att."""
+    if isinstance(trained, InteractiveGatedMixedAttention):
+        return FoldedExchange(operators, trained)
+    return TrainedExchange(trained)
+
+
+def folded_cycle(operators: Operators, trained: nn.Module, channels: int) -> nn.Module:
+    """``trained`` (y1 and y2 to semantic) up to the Linear ``output``, rewritten if it is PC-Att."""
+    if isinstance(trained, ProgressiveCycleAttention):
+        return FoldedCycle(operators, trained)
+    return TrainedCycle(trained, channels)
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1).contiguous()

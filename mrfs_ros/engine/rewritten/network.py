@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.encoder import FoldedStage
 from mrfs_ros.engine.rewritten.heads import FoldedFusionHead, FoldedSegmentationHead
-from mrfs_ros.engine.rewritten.interaction import FoldedCycle, FoldedExchange
-from mrfs_ros.network import MRFS
+from mrfs_ros.engine.rewritten.interaction import folded_cycle, folded_exchange
+from mrfs_ros.network import MRFS, VARIANTS
 from mrfs_ros.network.backbone import RGB, THERMAL
 
 
@@ -29,8 +29,11 @@ class RewrittenMRFS(nn.Module):
             self.thermal = nn.ModuleList(
                 FoldedStage(operators, encoders, THERMAL, i, equal_channels=3 if i == 1 else 1) for i in stages
             )
-            self.exchange = nn.ModuleList(FoldedExchange(operators, trained) for trained in encoders.IGMAVCs)
-            self.cycle = nn.ModuleList(FoldedCycle(operators, trained) for trained in encoders.PCASCs)
+            self.exchange = nn.ModuleList(folded_exchange(operators, trained) for trained in encoders.IGMAVCs)
+            self.cycle = nn.ModuleList(
+                folded_cycle(operators, trained, channels)
+                for trained, channels in zip(encoders.PCASCs, VARIANTS[network.config.variant].channels)
+            )
             before = [cycle.output for cycle in self.cycle]
             self.segmentation = FoldedSegmentationHead(operators, network.decode_head, before)
             self.fusion = FoldedFusionHead(operators, network.aux_head)

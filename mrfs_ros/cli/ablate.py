@@ -1,0 +1,154 @@
+"""``mrfs ablate``: variants of the network trained and scored alike, one table and one sheet of pictures out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from mrfs_ros.cli.arguments import entries, made_folder
+from mrfs_ros.config import BACKENDS
+from mrfs_ros.errors import ConfigError, MrfsError
+
+EXAMPLES = """examples:
+  mrfs ablate --list
+  mrfs ablate config/ablate_street.yaml --out runs/ablation
+  mrfs ablate config/train_mfnet.yaml --out runs/ablation --variants full,rmIGM,rmPC --seeds 0,1,2
+
+CONFIG is any training configuration; own variants stand in it under variants, as name: {setting: value}. The same
+command goes on where it was stopped; started twice, both processes share the runs. The folder gets ablation.md,
+ablation.json, ablation.jpg, and a run folder for every variant and seed.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "ablate",
+        help="train and compare variants of the network, as the paper does",
+        description="Train variants of the network under equal budgets and seeds, score them, compare them.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("config", nargs="?", type=Path, help="training configuration that all variants share")
+    command.add_argument("--out", type=Path, help="folder for runs and results, made if missing")
+    command.add_argument("--list", action="store_true", help="print the variants with their costs, and end")
+    command.add_argument(
+        "--variants", type=entries, metavar="A,B", help="which ones (default: the paper's, and those of CONFIG)"
+    )
+    command.add_argument("--seeds", type=entries, default=["0"], metavar="0,1", help="a run for each (default: 0)")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
+    )
+    command.add_argument("--frames", type=int, default=4, metavar="N", help="frames on the sheet (default: 4)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what scores the runs (default: auto)")
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do all runs that are not done, then write and print the table; exit code 3 if some could not be done."""
+    from mrfs_ros.studies.variants import known_variants, variant_costs
+    from mrfs_ros.training.config import TrainConfig, load_config
+
+    config = load_config(arguments.config, arguments.set) if arguments.config else TrainConfig()
+    names = arguments.variants or list(known_variants(config))
+    if arguments.list:
+        _print_list(known_variants(config), variant_costs(config, names))
+        return 0
+    if not arguments.config or not arguments.out:
+        raise ConfigError("expected CONFIG and --out FOLDER, or --list")
+    return _study(config, names, arguments)
+
+
+def _study(config, names: list[str], arguments: argparse.Namespace) -> int:
+    from mrfs_ros.studies.ablation import planned_runs, read_data
+
+    runs = planned_runs(config, names, _seeds(arguments.seeds), made_folder(arguments.out))
+    data = read_data(config)
+    print(
+        f"{len(names)} variants, {len(arguments.seeds)} seeds, each {config.steps} steps of {config.batch_size} crops; "
+        f"{sum(run.done for run in runs)} of {len(runs)} runs are done"
+    )
+    problems = _do_all(runs, data, arguments)
+    _write_results(config, runs, data, arguments)
+    for problem in problems:
+        print(f"mrfs: {problem}", file=sys.stderr)
+    return 3 if problems else 0
+
+
+def _do_all(runs, data, arguments: argparse.Namespace) -> list[str]:
+    """Do what is left; returns why some runs are not done."""
+    from tqdm import tqdm
+
+    from mrfs_ros.studies.ablation import do_run
+
+    bar = partial(tqdm, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
+    problems = []
+    for number, wanted in enumerate(runs, start=1):
+        if wanted.done:
+            continue
+        title = f"run {number} of {len(runs)}: {wanted.variant}, seed {wanted.seed}"
+        try:
+            alone = do_run(
+                wanted,
+                data,
+                device=arguments.device,
+                backend=arguments.backend,
+                training_bar=partial(bar, desc=title),
+                scoring_bar=partial(bar, desc=f"{title}, scores", unit="pair"),
+            )
+        except MrfsError as error:
+            problems.append(f"{wanted.variant}, seed {wanted.seed}: {error}")
+            continue
+        if not alone:
+            problems.append(f"{wanted.variant}, seed {wanted.seed}: another process is at it: run this again later")
+    return problems
+
+
+def _write_results(config, runs, data, arguments: argparse.Namespace) -> None:
+    from mrfs_ros.sensing.image_files import write_jpeg
+    from mrfs_ros.studies.ablation_sheet import variants_sheet
+    from mrfs_ros.studies.ablation_table import scored, write_table
+    from mrfs_ros.studies.variants import known_variants, variant_costs
+
+    results = scored(runs)
+    if not results:
+        return
+    costs = variant_costs(config, [result.variant for result in results])
+    print(write_table(arguments.out, results, known_variants(config), costs, _facts(config, runs, data)))
+    sheet = variants_sheet(runs, data, frames=arguments.frames, device=arguments.device, backend=arguments.backend)
+    write_jpeg(arguments.out / "ablation.jpg", sheet)
+    print(f"written to {arguments.out}: ablation.md, ablation.json, ablation.jpg")
+
+
+def _facts(config, runs, data) -> dict[str, str]:
+    from mrfs_ros.training.run_folder import origin
+
+    story = origin()
+    start = f"encoders of {Path(config.pretrained).name}" if config.pretrained else Path(config.init).name or "scratch"
+    return {
+        "runs": f"{sum(run.done for run in runs)} of {len(runs)} done",
+        "budget of each": f"{config.steps} steps of {config.batch_size} crops of {config.crop_height}x"
+        f"{config.crop_width}, from {start}; weights: average after the last step",
+        "learnt from": f"{sum(map(len, data.train))} pairs",
+        "scored on": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in data.val.items()),
+        **{name: story[name] for name in ("command", "commit", "torch", "device", "date")},
+    }
+
+
+def _seeds(texts: list[str]) -> list[int]:
+    if not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
+        raise ConfigError(f"--seeds: expected different whole numbers such as 0,1,2, got {','.join(texts)}")
+    return [int(text) for text in texts]
+
+
+def _print_list(changes, costs) -> None:
+    from mrfs_ros.evaluation.report import table
+
+    rows = [
+        [name, changes[name].text, f"{cost.parameters / 1e6:.2f}", f"{cost.multiply_adds / 1e9:.1f}"]
+        for name, cost in costs.items()
+    ]
+    print(table(["variant", "change", "parameters, M", "multiply-adds at 480x640, G"], rows))

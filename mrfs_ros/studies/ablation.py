@@ -1,0 +1,140 @@
+"""Variants trained and scored under equal budgets and seeds: many runs in one folder, each done once."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrfs_ros.data.dataset import PairDataset
+from mrfs_ros.engine import load_engine
+from mrfs_ros.errors import ConfigError
+from mrfs_ros.evaluation.evaluate import evaluate
+from mrfs_ros.evaluation.report import write_report
+from mrfs_ros.studies.variants import variant_config
+from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.fit import Trainer, fit
+from mrfs_ros.training.processes import join
+from mrfs_ros.training.run_folder import STATE, RunFolder, check_same_settings, load_state
+
+SCORES = "scores.json"  # written last: a run that has it is done
+WEIGHTS = "last.safetensors"  # the average after the last step: no variant gets to choose its best moment
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant trained from one seed, in a folder of its own."""
+
+    variant: str
+    seed: int
+    config: TrainConfig
+    folder: Path
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / SCORES).is_file()
+
+    def scores(self) -> dict[str, Any]:
+        """What ``mrfs_ros.evaluation.report.as_json`` says of this run; ConfigError if that cannot be read."""
+        try:
+            return json.loads((self.folder / SCORES).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.folder / SCORES}: cannot be read ({error}): delete {self.folder}") from error
+
+
+@dataclass(frozen=True)
+class Data:
+    """The datasets that all runs share, read once."""
+
+    train: list[PairDataset]
+    val: dict[str, PairDataset]
+
+
+def planned_runs(config: TrainConfig, variants: Sequence[str], seeds: Sequence[int], out: Path) -> list[Run]:
+    """Every variant with every seed, seed by seed, so that a study that is cut short has compared all variants.
+
+    ConfigError for unknown variants, wrong settings, or a folder in which one of these runs has other settings.
+    """
+    if not config.val:
+        raise ConfigError("val: expected at least one dataset to score the variants on")
+    runs = []
+    for seed in seeds:
+        for name in variants:
+            run = Run(name, seed, variant_config(config, name, seed), out / "runs" / f"{name}-seed{seed}")
+            if (run.folder / "config.yaml").is_file():
+                check_same_settings(run.folder / "config.yaml", run.config)
+            runs.append(run)
+    return runs
+
+
+def read_data(config: TrainConfig) -> Data:
+    """The datasets of a configuration; errors as for ``PairDataset``."""
+    classes = config.class_set()
+    val = [PairDataset(entry, classes) for entry in config.datasets("val")]
+    named = {f"{Path(dataset.config.root).name} {dataset.config.split}": dataset for dataset in val}
+    if len(named) < len(val):
+        named = {str(number): dataset for number, dataset in enumerate(val, start=1)}
+    return Data([PairDataset(entry, classes) for entry in config.datasets("train")], named)
+
+
+def do_run(
+    run: Run,
+    data: Data,
+    *,
+    device: str = "auto",
+    backend: str = "auto",
+    training_bar: Callable[..., object] | None = None,
+    scoring_bar: Callable[..., Iterator] = iter,
+) -> bool:
+    """Train a run to its last step, from where it was left, and score it; False if another process is at it.
+
+    ``training_bar``, ``scoring_bar``: as for ``fit`` and ``evaluate``.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with _alone(run.folder) as alone:
+        if not alone:
+            return False
+        if not run.done:
+            _train(run, data, device, training_bar)
+            engine = load_engine(run.folder / WEIGHTS, device, backend)
+            evaluation = evaluate(engine, data.val, progress=scoring_bar)
+            write_report(evaluation, run.folder, {"variant": run.variant, "seed": str(run.seed)})
+    return True
+
+
+def _train(run: Run, data: Data, device: str, bar: Callable[..., object] | None) -> None:
+    begun = (run.folder / STATE).is_file()
+    if not begun:
+        _clear(run.folder)
+    trainer = Trainer(run.config, data.train, join(device, run.config.threads))
+    folder = RunFolder(run.folder, run.config, resume=begun)
+    if begun:
+        trainer.load_state(load_state(run.folder))
+    fit(trainer, data.train, folder, validate=None, progress_bar=bar)
+
+
+def _clear(folder: Path) -> None:
+    """Take away what a run left that ended before its first state."""
+    for entry in folder.iterdir():
+        if entry.name != _LOCK:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+_LOCK = "lock"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether this process is the only one at work in ``folder``, until the block ends; the system frees dead ones."""
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

@@ -1,0 +1,123 @@
+"""The scores of an ablation as one table: means over seeds with their spread, costs beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrfs_ros.evaluation.metrics import CONVENTIONS
+from mrfs_ros.evaluation.report import ALIASES, table
+from mrfs_ros.network.cost import Cost
+from mrfs_ros.studies.ablation import Run
+from mrfs_ros.studies.variants import Change
+
+MEAN = "mIoU"
+NOTES = (
+    "- Numbers are means over the seeds, +- their sample standard deviation where there are two or more: differences "
+    "smaller than that say nothing.",
+    f"- {MEAN}: mean IoU [%] of the classes that the scored labels contain, background among them; IoU by class [%].",
+    "- Multiply-adds [G] of one 480x640 pair, as the paper's graph computes it; parameters in millions.",
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A variant's scores: name -> one value for each seed; IoUs in percent, fusion metrics in their own units."""
+
+    variant: str
+    seeds: tuple[int, ...]
+    values: dict[str, list[float]]
+
+    def mean(self, name: str) -> float:
+        return float(np.mean(self.values[name]))
+
+    def spread(self, name: str) -> float | None:
+        """Sample standard deviation over the seeds; None for a single one."""
+        return float(np.std(self.values[name], ddof=1)) if len(self.seeds) > 1 else None
+
+
+def scored(runs: Iterable[Run]) -> list[Scored]:
+    """The scores of all runs that are done, by variant, in the order of ``runs``."""
+    found: dict[str, list[tuple[int, dict[str, float]]]] = {}
+    for run in runs:
+        if run.done:
+            found.setdefault(run.variant, []).append((run.seed, _values(run.scores())))
+    return [
+        Scored(name, tuple(seed for seed, _ in seeds), {key: [v[key] for _, v in seeds] for key in seeds[0][1]})
+        for name, seeds in found.items()
+    ]
+
+
+def write_table(
+    out: Path, results: Sequence[Scored], changes: dict[str, Change], costs: dict[str, Cost], facts: dict[str, str]
+) -> str:
+    """Write ablation.md and ablation.json to ``out``; returns the Markdown. ``facts``: budget, data and such."""
+    text = markdown(results, changes, costs, facts)
+    (out / "ablation.md").write_text(text, encoding="utf-8")
+    content = {
+        "facts": facts,
+        "variants": {
+            result.variant: {
+                "change": changes[result.variant].text,
+                "parameters": costs[result.variant].parameters,
+                "multiply_adds": costs[result.variant].multiply_adds,
+                "seeds": result.seeds,
+                "scores": result.values,
+            }
+            for result in results
+        },
+    }
+    (out / "ablation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return text
+
+
+def markdown(
+    results: Sequence[Scored], changes: dict[str, Change], costs: dict[str, Cost], facts: dict[str, str]
+) -> str:
+    """What the study is, a table of segmentation and cost, one of fusion, and what the numbers mean."""
+    ious = [name for name in results[0].values if name not in CONVENTIONS]
+    metrics = [name for name in results[0].values if name in CONVENTIONS]
+    segmentation = [
+        [
+            result.variant,
+            changes[result.variant].text,
+            f"{costs[result.variant].parameters / 1e6:.2f}",
+            f"{costs[result.variant].multiply_adds / 1e9:.1f}",
+            *(_shown(result, name, ".1f") for name in ious),
+        ]
+        for result in results
+    ]
+    fusion = [[result.variant, *(_shown(result, name, ".3g") for name in metrics)] for result in results]
+    parts = [
+        "# Ablation",
+        table(["what", "value"], [[name, value] for name, value in facts.items()]),
+        "## Segmentation and cost",
+        table(["variant", "change", "parameters, M", "multiply-adds, G", *ious], segmentation),
+        "## Fused image",
+        table(["variant", *metrics], fusion),
+        "\n".join((*NOTES, *(f"- {metric}: {CONVENTIONS[metric]}" for metric in metrics))),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _values(scores: dict[str, Any]) -> dict[str, float]:
+    """Scores of all frames by name; classes without a labelled pixel are left out, undefined metrics too."""
+    everything = scores["groups"]["all"]
+    values: dict[str, float] = {}
+    if segmentation := everything.get("segmentation"):
+        present = [name for name, recall in segmentation["recall"].items() if recall is not None]
+        ious = {name: 100 * segmentation["IoU"][name] for name in present}
+        values = {MEAN: float(np.mean(list(ious.values()))), **ious}
+    fused = everything["fusion"]["fused"]
+    return values | {name: fused[name] for name in CONVENTIONS if name not in ALIASES and fused[name] is not None}
+
+
+def _shown(result: Scored, name: str, form: str) -> str:
+    spread = result.spread(name)
+    mean = format(result.mean(name), form)
+    return mean if spread is None else f"{mean} +- {format(spread, '.2g')}"

@@ -1,0 +1,73 @@
+"""The variants that the paper compares its network with, each a few settings of a training run."""
+# Supplement, sections 2 (Model I to IV), 3 (paradigms) and 4 (modules removed). It describes each in a sentence; how
+# that became settings is this project's reading, in the docstrings of mrfs_ros.network and mrfs_ros.training.losses.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mrfs_ros.config import check_settings, from_mapping
+from mrfs_ros.errors import ConfigError
+from mrfs_ros.network.cost import Cost, network_cost
+from mrfs_ros.training.config import TrainConfig
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a variant has in place of the full model's: settings of ``TrainConfig``, and the same in words."""
+
+    settings: dict[str, Any]
+    text: str
+
+
+PAPER_VARIANTS = {
+    FULL: Change({}, "the paper's network and loss"),
+    "model_1": Change({"fusion_rule": "proportional"}, "fused learns the mean of rgb and thermal, not the maximum"),
+    "model_2": Change({"fusion_target": {"gamma": 1.0}}, "no weakened-information recovery: rgb as it is"),
+    "model_3": Change({"visual_attention": "pooled"}, "pooling-based attention for IGM-Att"),
+    "model_4": Change({"semantic_attention": "cross"}, "plain cross-attention for PC-Att"),
+    "IGM2Trans": Change({"visual_attention": "transformer"}, "IGM-Att as a transformer"),
+    "PC2CNN": Change({"semantic_attention": "convolution"}, "PC-Att as a CNN"),
+    "rmIGM": Change({"visual_attention": "none"}, "IGM-Att removed"),
+    "rmPC": Change({"semantic_attention": "none"}, "PC-Att removed"),
+}
+
+
+def known_variants(config: TrainConfig) -> dict[str, Change]:
+    """The paper's variants and the configuration's own ones, by name; ConfigError for a name or change that is none."""
+    own = {}
+    for name, settings in config.variants.items():
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in PAPER_VARIANTS:
+            raise ConfigError(f"variants: {name!r}: expected an own name of letters, digits, '.', '_' and '-'")
+        if not isinstance(settings, dict) or not settings:
+            raise ConfigError(f"variants: {name}: expected settings as name: value, got {settings!r}")
+        if kept := sorted({"seed", "steps", "train", "val", "variants"} & set(settings)):
+            raise ConfigError(f"variants: {name}: {', '.join(kept)}: expected other settings, all variants share these")
+        own[name] = Change(settings, ", ".join(f"{key}: {value}" for key, value in settings.items()))
+    return PAPER_VARIANTS | own
+
+
+def variant_config(config: TrainConfig, name: str, seed: int) -> TrainConfig:
+    """The settings of one run of variant ``name``; ConfigError for an unknown name or wrong settings."""
+    known = known_variants(config)
+    if name not in known:
+        raise ConfigError(f"unknown variant {name!r}: expected one of {', '.join(known)}")
+    shared = asdict(config)
+    changes = {
+        key: {**shared[key], **value} if isinstance(value, dict) and isinstance(shared.get(key), dict) else value
+        for key, value in known[name].settings.items()
+    }
+    changed = from_mapping(TrainConfig, {**shared, **changes, "seed": seed, "variants": {}})
+    check_settings(changed)
+    changed.loss_preset(), changed.augmentation()
+    return changed
+
+
+def variant_costs(config: TrainConfig, names: Iterable[str], height: int = 480, width: int = 640) -> dict[str, Cost]:
+    """What each variant's network costs at an image size."""
+    return {name: network_cost(variant_config(config, name, config.seed).network(), height, width) for name in names}
