@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import entries, made_folder
+from mrfs_ros.cli.arguments import count, entries, made_folder
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ConfigError, MrfsError
 
@@ -41,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
     )
-    command.add_argument("--frames", type=int, default=4, metavar="N", help="frames on the sheet (default: 4)")
+    command.add_argument("--frames", type=count, default=4, metavar="N", help="frames on the sheet (default: 4)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--backend", default="auto", choices=BACKENDS, help="what scores the runs (default: auto)")
     return command
@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         _print_list(known_variants(config), variant_costs(config, names))
         return 0
+    if len(set(names)) < len(names):
+        raise ConfigError(f"--variants: expected each one once, got {','.join(names)}")
     if not arguments.config or not arguments.out:
         raise ConfigError("expected CONFIG and --out FOLDER, or --list")
     return _study(config, names, arguments)
@@ -65,8 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _study(config, names: list[str], arguments: argparse.Namespace) -> int:
     from mrfs_ros.studies.ablation import planned_runs, read_data
 
-    runs = planned_runs(config, names, _seeds(arguments.seeds), made_folder(arguments.out))
+    runs = planned_runs(config, names, _seeds(arguments.seeds), arguments.out)
     data = read_data(config)
+    made_folder(arguments.out)
     print(
         f"{len(names)} variants, {len(arguments.seeds)} seeds, each {config.steps} steps of {config.batch_size} crops; "
         f"{sum(run.done for run in runs)} of {len(runs)} runs are done"

@@ -59,7 +59,7 @@ def chroma(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 0.713 * (red - luma) + 0.5, 0.564 * (blue - luma) + 0.5
 
 
-def plain_terms(fused, rgb, thermal, valid, gamma: float, contrast: float, **_) -> dict[str, float]:
+def plain_terms(fused, rgb, thermal, valid, gamma: float, contrast: float, both=np.maximum, **_) -> dict[str, float]:
     """Intensity, gradient and colour, image by image and channel by channel."""
     intensity, gradient, colour = [], [], []
     for one, visible, heat, mask in zip(fused, rgb, thermal, valid):
@@ -68,9 +68,9 @@ def plain_terms(fused, rgb, thermal, valid, gamma: float, contrast: float, **_) 
         mean = (0.2989 * heat[0] + 0.587 * heat[1] + 0.114 * heat[2]).mean()
         salient = np.clip(contrast * heat + (1 - contrast) * mean, 0, 1)
         for f, v, t in zip(masked, visible, salient):
-            intensity.append(np.abs(f - np.maximum(v, t)).mean())
+            intensity.append(np.abs(f - both(v, t)).mean())
             for kernel in (SOBEL_X, SOBEL_Y):
-                target = np.maximum(correlated(v, kernel), correlated(t, kernel))
+                target = both(correlated(v, kernel), correlated(t, kernel))
                 gradient.append(np.abs(correlated(f, kernel) - target).mean())
         colour.append(sum(np.abs(a - b).mean() for a, b in zip(chroma(masked), chroma(visible))))
     # 0.5 horizontal + 0.5 vertical is the mean over both; all images and channels have one size.
@@ -136,6 +136,16 @@ def test_own_numbers_and_own_share():
     inputs = arrays(3, 8, 10)
     own = mrfs_loss(**tensors(inputs), preset=LossPreset(*NUMBERS["FMB"]), fusion_weight=2.5)
     assert_equal(own, plain_loss(inputs, "FMB", fusion_weight=2.5))
+
+
+def test_the_proportional_rule_asks_for_the_mean():
+    inputs = arrays(8, 9, 10)
+    losses = mrfs_loss(**tensors(inputs), preset=LossPreset(*NUMBERS["MFNet"], rule="proportional"))
+    gamma, contrast, _ = NUMBERS["MFNet"]
+    expected = plain_terms(**inputs, gamma=gamma, contrast=contrast, both=lambda v, t: v / 2 + t / 2)
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value, rel=1e-5)
+    assert expected["intensity"] < plain_terms(**inputs, gamma=gamma, contrast=contrast)["intensity"]
 
 
 def test_dark_and_saturated_images():
