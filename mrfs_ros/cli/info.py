@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+
+from mrfs_ros.config import NetworkConfig
 
 EXAMPLES = """examples:
   mrfs info models/mfnet_epoch.pth
@@ -44,21 +47,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _of_weights(path: Path, class_set: str) -> dict:
     from mrfs_ros.checkpoint import read_checkpoint
-    from mrfs_ros.network.cost import network_cost
 
     checkpoint = read_checkpoint(path, class_set)
     config = checkpoint.config
-    cost = network_cost(config)
     return {
         "file": str(checkpoint.path),
         "sha256": checkpoint.sha256,
         "variant": config.title,
-        "parameters": f"{cost.parameters / 1e6:.1f} M",
-        "multiply-adds": f"{cost.multiply_adds / 1e9:.1f} G at 480x640",
+        **_costs(config),
         "head width": config.head_width,
         "BatchNorm eps": config.batch_norm_eps,
         "classes": _described(checkpoint.classes),
         **checkpoint.provenance,
+    }
+
+
+def _costs(config: NetworkConfig) -> dict[str, str]:
+    """Parameters and multiply-adds, of a variant beside those of the paper's network."""
+    from mrfs_ros.network.cost import network_cost
+
+    paper = replace(config, visual_attention="igm", semantic_attention="pc")
+    costs = [network_cost(one) for one in dict.fromkeys((config, paper))]
+    beside = ", the paper's network: "
+    return {
+        "parameters": beside.join(f"{cost.parameters / 1e6:.2f} M" for cost in costs),
+        "multiply-adds": beside.join(f"{cost.multiply_adds / 1e9:.1f} G" for cost in costs) + " (a pair of 480x640)",
     }
 
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from mrfs_ros import __version__
+from mrfs_ros.checkpoint import save_checkpoint
 from mrfs_ros.cli.main import main
+from mrfs_ros.config import NetworkConfig
+from mrfs_ros.network import build_network
 from mrfs_ros.sensing.image_files import read_rgb, write_png
 from mrfs_ros.types import MFNET
 
@@ -34,7 +37,7 @@ def test_installed_program_tells_its_version():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], *([name, "--help"] for name in ("fuse", "info", "train", "evaluate"))]
+    "arguments", [["--help"], *([name, "--help"] for name in ("fuse", "info", "train", "evaluate", "ablate"))]
 )
 def test_help_shows_examples(arguments, capsys):
     with pytest.raises(SystemExit) as end:
@@ -148,6 +151,16 @@ def test_info_prints_nested_facts_one_a_line(tiny_weights, tmp_path, capsys):
     assert main(["info", str(tmp_path / "w.safetensors")]) == 0
     *_, first, second, last = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert (first, second, last) == (["scores", "mIoU: 0.5"], ["IoU/car:", "0.25"], ["settings", "-"])
+
+
+def test_info_of_a_variant_names_the_paper_s_costs_beside_its_own(tmp_path, capsys):
+    network = build_network(NetworkConfig(semantic_attention="none"))
+    save_checkpoint(tmp_path / "variant.safetensors", network, MFNET, {})
+    assert main(["info", str(tmp_path / "variant.safetensors")]) == 0
+    text = capsys.readouterr().out
+    assert "mit_b0 with semantic_attention none" in text
+    assert "8.33 M, the paper's network: 10.91 M" in text
+    assert "34.9 G, the paper's network: 39.1 G (a pair of 480x640)" in text
 
 
 def test_info_refuses_what_is_no_network(tmp_path, capsys):

@@ -84,7 +84,7 @@ def test_any_rate_that_python_prints(tmp_path_factory, rate):
 @pytest.mark.parametrize(
     "text, error",
     [
-        ("varaint: mit_b0\n", "unknown setting varaint: expected one of variant, head_width, classes"),
+        ("varaint: mit_b0\n", "unknown setting varaint: expected one of variant, head_width, visual_attention"),
         ("b: 1\na: 1\n", "unknown setting a, b: expected one of variant"),
         ("rate: fast\n", "rate: expected float, got str 'fast'"),
         ('rate: "1e-4"\n', "rate: expected float, got str '1e-4'"),
