@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine import load_engine
+from mrfs_ros.engine.load import resolve_device
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.evaluate import evaluate
 from mrfs_ros.evaluation.report import write_report
 from mrfs_ros.studies.variants import variant_config
 from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.fit import Trainer, fit
-from mrfs_ros.training.processes import join
+from mrfs_ros.training.processes import Processes
 from mrfs_ros.training.run_folder import STATE, RunFolder, check_same_settings, load_state
 
 SCORES = "scores.json"  # written last: a run that has it is done
@@ -111,7 +114,9 @@ def _train(run: Run, data: Data, device: str, bar: Callable[..., object] | None)
     begun = (run.folder / STATE).is_file()
     if not begun:
         _clear(run.folder)
-    trainer = Trainer(run.config, data.train, join(device, run.config.threads))
+    if run.config.threads:
+        torch.set_num_threads(run.config.threads)
+    trainer = Trainer(run.config, data.train, Processes(0, 1, torch.device(resolve_device(device))))
     folder = RunFolder(run.folder, run.config, resume=begun)
     if begun:
         trainer.load_state(load_state(run.folder))
