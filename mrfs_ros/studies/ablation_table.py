@@ -18,7 +18,7 @@ from mrfs_ros.studies.variants import Change
 
 MEAN = "mIoU"
 NOTES = (
-    "- Numbers are means over the seeds, +- their sample standard deviation where there are two or more: differences "
+    "- Numbers are means over the seeds, ± their sample standard deviation where there are two or more: differences "
     "smaller than that say nothing.",
     f"- {MEAN}: mean IoU [%] of the classes that the scored labels contain, background among them; IoU by class [%].",
     "- Multiply-adds [G] of one 480x640 pair, as the paper's graph computes it; parameters in millions.",
@@ -120,4 +120,4 @@ def _values(scores: dict[str, Any]) -> dict[str, float]:
 def _shown(result: Scored, name: str, form: str) -> str:
     spread = result.spread(name)
     mean = format(result.mean(name), form)
-    return mean if spread is None else f"{mean} +- {format(spread, '.2g')}"
+    return mean if spread is None else f"{mean} ± {format(spread, '.2g')}"

@@ -131,7 +131,7 @@ def test_the_table_has_means_and_spreads_over_seeds(tmp_path):
     assert full.mean("EN") == 6.25 and full.spread("EN") == pytest.approx(np.std([6, 6.5], ddof=1))
     assert removed.spread("EN") is None
     text = markdown([full, removed], PAPER_VARIANTS, dict.fromkeys(PAPER_VARIANTS, Cost(2_500_000, 31 * 10**9)), {})
-    assert "| full | the paper's network and loss | 2.50 | 31.0 | 45.0 +- 7.1 | 60.0 +- 14 | 30.0 +- 0 |" in text
+    assert "| full | the paper's network and loss | 2.50 | 31.0 | 45.0 ± 7.1 | 60.0 ± 14 | 30.0 ± 0 |" in text
     assert "| rmPC | PC-Att removed | 2.50 | 31.0 | 15.0 | 20.0 | 10.0 |" in text
     assert "| rmPC | 7 |" in text
 
