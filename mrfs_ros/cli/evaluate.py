@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import made_folder, pixels
+from mrfs_ros.cli.dataset_arguments import add_dataset_arguments, named_datasets
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ConfigError
 
@@ -30,11 +30,8 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("config", nargs="?", type=Path, help="training configuration whose val datasets are scored")
+    add_dataset_arguments(command, "scored")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
-    command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
-    command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
@@ -55,16 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     from mrfs_ros.evaluation.evaluate import evaluate
     from mrfs_ros.evaluation.report import markdown, write_report
+    from mrfs_ros.studies.classical_fusion import average, maximum
 
     engine = _engine(arguments)
-    datasets = _datasets(arguments, engine.info.classes)
+    datasets = named_datasets(arguments, engine.info.classes)
     made_folder(arguments.out)
     sheet = _Sheet(engine.info.classes, sum(map(len, datasets.values())), arguments.sheet)
     evaluation = evaluate(
         engine,
         datasets,
         fusion=not arguments.no_fusion,
-        baselines=arguments.baselines,
+        baselines={"average": average, "maximum": maximum} if arguments.baselines else None,
         stretch=arguments.stretch,
         watch=sheet.add,
         progress=lambda pairs: tqdm(pairs, unit="pair", file=sys.stderr, dynamic_ncols=True),
@@ -75,26 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(markdown(evaluation, facts))
     print(f"written to {arguments.out}: scores.md, scores.json, frames.csv, contact_sheet.jpg")
     return 0
-
-
-def _datasets(arguments: argparse.Namespace, classes) -> dict:
-    from mrfs_ros.data.dataset import DatasetConfig, PairDataset
-    from mrfs_ros.training.config import load_config
-
-    if bool(arguments.config) == bool(arguments.root):
-        raise ConfigError("expected a training configuration or --root FOLDER, one of them")
-    if arguments.root:
-        split = arguments.split or ("all" if arguments.layout == "folder" else "test")
-        configs = [DatasetConfig(root=arguments.root, layout=arguments.layout, split=split, cache=False)]
-    else:
-        configs = [replace(config, cache=False) for config in load_config(arguments.config).datasets("val")]
-        if not configs:
-            raise ConfigError(f"{arguments.config}: names no val datasets: expected at least one")
-    datasets = {}
-    for config in configs:
-        name = Path(config.root).resolve().name
-        datasets[f"{name} {config.split}"] = PairDataset(config, classes)
-    return datasets
 
 
 def _engine(arguments: argparse.Namespace):

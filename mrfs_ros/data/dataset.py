@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -53,19 +53,23 @@ class PairDataset:
 
     ``classes``: what the labels' ids, after ``label_map``, must belong to. ImageError for files that do not make
     pairs (when found), or that are damaged, of differing sizes, or have an unknown class id (when read).
+    Without ``classes`` labels are not read, and all pairs are unlabelled.
     """
 
-    def __init__(self, config: DatasetConfig, classes: ClassSet):
+    def __init__(self, config: DatasetConfig, classes: ClassSet | None):
         self.config, self.classes = config, classes
         if config.layout not in LAYOUTS:
             raise ConfigError(f"unknown layout {config.layout!r}: expected one of {', '.join(LAYOUTS)}")
-        self._map = _lookup(config.label_map, classes)
         self._layout = _with_own_folders(LAYOUTS[config.layout], config)
+        if classes is None:
+            self._layout = replace(self._layout, label=None)
+        else:
+            self._map = _lookup(config.label_map, classes)
         root = Path(config.root).expanduser()
         if not config.root or not root.is_dir():
             raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
         self.files = find_pairs(root, self._layout, config.split, config.missing_labels)
-        if config.label and all(files.label is None for files in self.files):
+        if self._layout.label and config.label and all(files.label is None for files in self.files):
             raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
         self._cache: dict[int, Pair] = {}
 

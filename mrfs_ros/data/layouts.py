@@ -138,13 +138,14 @@ def _check_complete(
     if missing:
         raise ImageError(
             f"{folder}: {len(names)} pairs, but {len(names) - len(missing)} {kind} images of their names: "
-            f"missing {_some(missing)}{hint}"
+            f"missing {some(missing)}{hint}"
         )
     if others is not None and (extra := sorted(files.keys() - others.keys())):
         raise ImageError(
-            f"{folder}: {len(others)} rgb images, but {len(files)} {kind} images: without partner {_some(extra)}"
+            f"{folder}: {len(others)} rgb images, but {len(files)} {kind} images: without partner {some(extra)}"
         )
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """The first ``SHOWN`` names, and how many more there are: for errors."""
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -20,6 +20,8 @@ NIGHT_GRAY = 56
 """Mean grey of rgb below which a frame whose name does not tell is night: the best cut between MSRS's D and N."""
 
 Watch = Callable[[Pair, FusionResult], None]
+Baseline = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From the visible and the thermal image to a fused one, all (H, W) uint8 grey."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,14 @@ def evaluate(
     datasets: dict[str, PairDataset],
     *,
     fusion: bool = True,
-    baselines: bool = False,
+    baselines: Mapping[str, Baseline] | None = None,
     stretch: bool = False,
     watch: Watch | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Evaluation:
     """Run ``engine`` over ``datasets`` (name -> dataset) and score its labels and fused images.
 
-    ``fusion``: score the fused images too. ``baselines``: and the plain average and maximum of the inputs.
+    ``fusion``: score the fused images too. ``baselines``: and those of these methods, by name.
     ``stretch``: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
     ``watch``: is shown every pair with its result. ``progress``: wraps the pairs, such as tqdm.
     """
@@ -90,7 +92,7 @@ def evaluate(
         result = engine(pair.rgb, pair.thermal)
         seconds = time.perf_counter() - start
         confusion = confusion_matrix(result.labels, pair.label, len(engine.info.classes))
-        scores = _fusion_scores(pair, result, baselines, stretch) if fusion else {}
+        scores = _fusion_scores(pair, result, baselines or {}, stretch) if fusion else {}
         frames.append(FrameScores(name, pair.name, is_night(pair), seconds, confusion, scores))
         if watch:
             watch(pair, result)
@@ -113,7 +115,7 @@ def is_night(pair: Pair) -> bool:
     stem, letter = pair.name[:-1], pair.name[-1]
     if stem.isdigit() and letter in "DN":
         return letter == "N"
-    return float(_gray(pair.rgb).mean()) < NIGHT_GRAY
+    return float(evaluated_gray(pair.rgb).mean()) < NIGHT_GRAY
 
 
 def stretched(fused: np.ndarray) -> np.ndarray:
@@ -124,15 +126,18 @@ def stretched(fused: np.ndarray) -> np.ndarray:
     return np.round((fused.astype(np.float32) - low) * (255 / (high - low))).astype(np.uint8)
 
 
-def _fusion_scores(pair: Pair, result: FusionResult, baselines: bool, stretch: bool) -> dict[str, dict[str, float]]:
-    visible, thermal = _gray(pair.rgb), pair.thermal
-    images = {"fused": _gray(stretched(result.fused) if stretch else result.fused)}
-    if baselines:
-        mean = (visible.astype(np.uint16) + thermal) / 2
-        images |= {"average": np.round(mean).astype(np.uint8), "maximum": np.maximum(visible, thermal)}
+def evaluated_gray(image: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 of (H, W, 3) uint8 RGB; grey comes back as it is.
+
+    OpenCV's grey, as the field's evaluators read it: to_gray differs by one level at one pixel in 300,000.
+    """
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def _fusion_scores(
+    pair: Pair, result: FusionResult, baselines: Mapping[str, Baseline], stretch: bool
+) -> dict[str, dict[str, float]]:
+    visible, thermal = evaluated_gray(pair.rgb), pair.thermal
+    images = {"fused": evaluated_gray(stretched(result.fused) if stretch else result.fused)}
+    images |= {name: baseline(visible, thermal) for name, baseline in baselines.items()}
     return {method: fusion_metrics(image, visible, thermal) for method, image in images.items()}
-
-
-def _gray(rgb: np.ndarray) -> np.ndarray:
-    """OpenCV's grey, as the field's evaluators read it: to_gray differs by one level at one pixel in 300,000."""
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)

@@ -25,6 +25,8 @@ CONVENTIONS = {
     "SSIM_sum": "another name of SSIM",
 }
 """What each number means: papers disagree on scales, borders and averages, so print this beside it."""
+NO_REFERENCE = ("EN", "SD", "SF", "AG")
+"""Those of the fused image alone."""
 SMALLEST_SIDE = 41  # below it nothing is left of an image at the fourth scale of VIF
 _VIF_WINDOWS = (17, 9, 5, 3)
 _VIF_NOISE = 2.0
@@ -38,11 +40,7 @@ def fusion_metrics(fused_gray: np.ndarray, visible_gray: np.ndarray, thermal_gra
     """
     _check(fused=fused_gray, visible=visible_gray, thermal=thermal_gray)
     images = (fused_gray, visible_gray, thermal_gray)
-    values = {
-        "EN": entropy(fused_gray),
-        "SD": float(fused_gray.std(dtype=np.float64)),
-        "SF": spatial_frequency(fused_gray),
-        "AG": average_gradient(fused_gray),
+    values = no_reference_metrics(fused_gray) | {
         "MI": mutual_information(*images),
         "SCD": sum_of_correlations_of_differences(*images),
         "CC": correlation_coefficient(*images),
@@ -54,6 +52,16 @@ def fusion_metrics(fused_gray: np.ndarray, visible_gray: np.ndarray, thermal_gra
         "SSIM": structural_similarity(*images),
     }
     return values | {"MI_nats": values["MI"], "SSIM_sum": values["SSIM"]}
+
+
+def no_reference_metrics(fused_gray: np.ndarray) -> dict[str, float]:
+    """EN, SD, SF, AG: what a fused image, (H, W) uint8 grey, tells without its sources: quick."""
+    return {
+        "EN": entropy(fused_gray),
+        "SD": float(fused_gray.std(dtype=np.float64)),
+        "SF": spatial_frequency(fused_gray),
+        "AG": average_gradient(fused_gray),
+    }
 
 
 def _check(**images: np.ndarray) -> None:

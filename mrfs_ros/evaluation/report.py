@@ -46,7 +46,7 @@ def as_json(evaluation: Evaluation, facts: dict[str, str]) -> dict[str, Any]:
                 "pixel_accuracy": scores.pixel_accuracy,
             }
         content["groups"][group] = entry
-    return _finite(content)
+    return finite(content)
 
 
 def markdown(evaluation: Evaluation, facts: dict[str, str]) -> str:
@@ -99,10 +99,10 @@ def _percent(share: float) -> str:
     return "-" if np.isnan(share) else f"{100 * share:.1f}"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """``value`` with None for what JSON cannot say."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

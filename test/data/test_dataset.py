@@ -36,7 +36,7 @@ def write_pair(root: Path, name: str = "a", rgb=RGB, thermal=THERMAL, label=LABE
             write(root / folder / f"{name}.png", image)
 
 
-def dataset(root: Path, classes: ClassSet = MFNET, **options) -> PairDataset:
+def dataset(root: Path, classes: ClassSet | None = MFNET, **options) -> PairDataset:
     return PairDataset(DatasetConfig(root=str(root), **{"split": "all", **options}), classes)
 
 
@@ -93,6 +93,13 @@ def test_unlabelled_pairs(tmp_path):
     pair = dataset(tmp_path)[0]
     check_pair(pair, label=np.full(SIZE, UNLABELLED, np.uint8))
     assert not pair.labelled
+
+
+def test_labels_that_nobody_wants_are_not_read(tmp_path):
+    write_pair(tmp_path, label=np.full(SIZE, 200, np.uint8))  # no class
+    (pair,) = dataset(tmp_path, None, label="label", label_map={200: 77})
+    assert not pair.labelled
+    check_pair(pair, label=np.full(SIZE, UNLABELLED, np.uint8))
 
 
 def test_some_labels_are_missing(tmp_path):

@@ -20,6 +20,7 @@ from mrfs_ros.evaluation.sliding import SlidingWindow, sliding_engine, starts
 from mrfs_ros.types import MFNET, FusionResult
 
 SIZE = (48, 64)
+BASELINES = {"maximum": np.maximum, "thermal": lambda visible, thermal: thermal}
 
 
 class HotIsPerson:
@@ -97,14 +98,13 @@ def test_unlabelled_pairs_have_no_segmentation_scores(tmp_path):
 
 
 def test_fusion_scores_are_those_of_the_grey_images(two_datasets):
-    evaluation = evaluate(HotIsPerson(), two_datasets, baselines=True)
+    evaluation = evaluate(HotIsPerson(), two_datasets, baselines=BASELINES)
     pair = two_datasets["one"][0]
     gray = cv2.cvtColor(pair.rgb, cv2.COLOR_RGB2GRAY)
-    average = np.round((gray.astype(float) + pair.thermal) / 2).astype(np.uint8)
     first = evaluation.frames[0].fusion
     assert first["fused"] == fusion_metrics(gray, gray, pair.thermal)
-    assert first["average"] == fusion_metrics(average, gray, pair.thermal)
     assert first["maximum"] == fusion_metrics(np.maximum(gray, pair.thermal), gray, pair.thermal)
+    assert first["thermal"] == fusion_metrics(pair.thermal, gray, pair.thermal)
     means = evaluation.fusion(evaluation.frames)["fused"]
     assert means["EN"] == pytest.approx(np.mean([frame.fusion["fused"]["EN"] for frame in evaluation.frames]))
 
@@ -131,13 +131,13 @@ def test_night_by_name_or_by_light(name, gray, night):
 
 
 def test_report_files(two_datasets, tmp_path):
-    evaluation = evaluate(HotIsPerson(), two_datasets, baselines=True)
+    evaluation = evaluate(HotIsPerson(), two_datasets, baselines=BASELINES)
     write_report(evaluation, tmp_path, {"network": "a stub"})
     content = json.loads((tmp_path / "scores.json").read_text())
     assert content == json.loads(json.dumps(as_json(evaluation, {"network": "a stub"})))
     assert content["groups"]["all"]["segmentation"]["IoU"]["person"] == 0.75
     assert content["groups"]["all"]["segmentation"]["IoU"]["bike"] is None
-    assert set(content["groups"]["all"]["fusion"]) == {"fused", "average", "maximum"}
+    assert set(content["groups"]["all"]["fusion"]) == {"fused", "maximum", "thermal"}
     rows = list(csv.DictReader((tmp_path / "frames.csv").open()))
     assert [row["frame"] for row in rows] == ["00001D", "00002N", "bright", "dark"]
     assert (rows[1]["IoU car"], rows[1]["IoU bike"], rows[1]["night"]) == ("0", "", "1")
@@ -145,7 +145,7 @@ def test_report_files(two_datasets, tmp_path):
     text = (tmp_path / "scores.md").read_text()
     assert "| person | 75.0 | 100.0 | 50.0 | 50.0 | 100.0 |" in text
     assert "mIoU, defined: all classes with background" in text
-    assert "all: average" in text
+    assert "all: maximum" in text
     assert "AG: average gradient" in text
 
 

@@ -54,6 +54,12 @@ def test_keys():
 # One image
 
 
+def test_what_needs_no_sources_is_the_same_without_them():
+    alone = metrics.no_reference_metrics(NOISE)
+    assert tuple(alone) == metrics.NO_REFERENCE
+    assert alone.items() <= fusion_metrics(NOISE, 255 - NOISE, NOISE // 2).items()
+
+
 def test_entropy_by_hand():
     assert metrics.entropy(np.arange(256, dtype=np.uint8).reshape(16, 16)) == equal(8)
     assert metrics.entropy(np.array([[0, 0, 7, 9]], np.uint8)) == equal(1.5)

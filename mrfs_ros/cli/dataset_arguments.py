@@ -1,0 +1,43 @@
+"""The options that name datasets, and the datasets that they name: one by --root, or those of a configuration."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from mrfs_ros.errors import ConfigError
+
+
+def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> None:
+    """Add config, --root, --layout and --split; ``purpose``: what is done with the datasets ("scored")."""
+    command.add_argument(
+        "config", nargs="?", type=Path, help=f"training configuration whose val datasets are {purpose}"
+    )
+    command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
+    command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
+    command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
+
+
+def named_datasets(arguments: argparse.Namespace, classes) -> dict:
+    """Name -> PairDataset; ConfigError unless there is a configuration or --root, one of them.
+
+    ``classes``: the ClassSet of the labels, None to leave them unread.
+    """
+    from mrfs_ros.data.dataset import DatasetConfig, PairDataset
+    from mrfs_ros.training.config import load_config
+
+    if bool(arguments.config) == bool(arguments.root):
+        raise ConfigError("expected a training configuration or --root FOLDER, one of them")
+    if arguments.root:
+        split = arguments.split or ("all" if arguments.layout == "folder" else "test")
+        configs = [DatasetConfig(root=arguments.root, layout=arguments.layout, split=split, cache=False)]
+    else:
+        configs = [replace(config, cache=False) for config in load_config(arguments.config).datasets("val")]
+        if not configs:
+            raise ConfigError(f"{arguments.config}: names no val datasets: expected at least one")
+    datasets = {}
+    for config in configs:
+        name = Path(config.root).resolve().name
+        datasets[f"{name} {config.split}"] = PairDataset(config, classes)
+    return datasets
