@@ -67,6 +67,16 @@ def _edges(grey: np.ndarray) -> np.ndarray:
     return cv2.Canny(slope_x, slope_y, high / 2, high) > 0
 
 
+def with_colours(grey: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """``grey`` ((H, W) uint8) in place of the luma (BT.601) of ``rgb``: (H, W, 3) uint8 RGB, as is what returns.
+
+    Cut off where a colour does not exist so bright or so dark.
+    """
+    colours = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)
+    colours[:, :, 0] = grey
+    return cv2.cvtColor(colours, cv2.COLOR_YCrCb2RGB)
+
+
 def with_notice(picture: np.ndarray, text: str) -> np.ndarray:
     """Return ``picture`` ((H, W, 3) uint8 RGB) with ``text`` on a dark strip at its lower edge."""
     picture = np.ascontiguousarray(picture)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrfs_ros.draw import alignment, no_wider, overlay, side_by_side
+from mrfs_ros.draw import alignment, no_wider, overlay, side_by_side, with_colours
 from mrfs_ros.types import MFNET
 
 FUSED = np.full((64, 80, 3), 100, np.uint8)
@@ -36,6 +36,16 @@ def test_notice_is_readable_and_leaves_the_upper_part_alone():
     assert noted.shape == plain.shape
     assert (noted[:38] == plain[:38]).all()
     assert len(np.unique(noted[38:].reshape(-1, 3), axis=0)) > 10  # letters with soft edges
+
+
+def test_grey_takes_the_colours_of_rgb():
+    grey = np.tile(np.arange(90, 170, dtype=np.uint8), (64, 1))
+    assert (with_colours(grey, FUSED) == grey[:, :, None]).all()  # grey has no colour to lend
+    tinted = with_colours(grey, np.full((64, 80, 3), (130, 110, 90), np.uint8))
+    luma = tinted @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(luma - grey).max() < 1.5
+    assert (tinted[:, :, 0] > tinted[:, :, 1]).all()
+    assert (tinted[:, :, 1] > tinted[:, :, 2]).all()
 
 
 def test_panels_stand_side_by_side():

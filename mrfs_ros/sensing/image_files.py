@@ -21,6 +21,12 @@ def read_thermal(path: Path) -> np.ndarray:
     return decode_thermal(_content(path), str(path))
 
 
+def read_picture(path: Path) -> np.ndarray:
+    """Return (H, W, 3) uint8, RGB, without alpha, or (H, W) uint8, as the file has it; ImageError if it is none."""
+    image = decode_any(_content(path), str(path), "rgb")
+    return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, 2::-1])
+
+
 def read_rgb_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return (H, W, 3) uint8 RGB and (H, W) uint8 thermal of a 4-channel file, as MFNet has; ImageError otherwise."""
     image = decode_any(_content(path), str(path), "rgb")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal, write_png
+from mrfs_ros.sensing.image_files import read_picture, read_rgb, read_thermal, write_png
 
 RGB = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
 
@@ -17,12 +17,15 @@ def test_png_round_trip(tmp_path):
     write_png(tmp_path / "gray.png", RGB[:, :, 1])
     assert (read_rgb(tmp_path / "rgb.png") == RGB).all()
     assert (read_thermal(tmp_path / "gray.png") == RGB[:, :, 1]).all()
+    assert (read_picture(tmp_path / "rgb.png") == RGB).all()
+    assert (read_picture(tmp_path / "gray.png") == RGB[:, :, 1]).all()
     assert (cv2.imread(str(tmp_path / "rgb.png"))[:, :, ::-1] == RGB).all()  # another reader sees the same
 
 
 def test_alpha_is_left_out(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.dstack((RGB[:, :, ::-1], RGB[:, :, :1])))
     assert (read_rgb(tmp_path / "a.png") == RGB).all()
+    assert (read_picture(tmp_path / "a.png") == RGB).all()
 
 
 def test_thermal_saved_as_colour_comes_back_as_grey(tmp_path):
@@ -44,6 +47,8 @@ def test_wrong_files(tmp_path):
         (read_rgb, "text.jpg", "is no image that OpenCV reads"),
         (read_rgb, "empty.png", "is no image that OpenCV reads"),
         (read_thermal, "cut.png", "is no image that OpenCV reads"),
+        (read_picture, "nowhere.png", "cannot be read (No such file or directory)"),
+        (read_picture, "deep.png", "expected 8 bits per channel, got uint16"),
         (read_thermal, "deep.png", "expected 8 bits per channel, got uint16"),
     ):
         with pytest.raises(ImageError) as error:
