@@ -7,9 +7,24 @@ import sys
 from collections.abc import Sequence
 
 from mrfs_ros import __version__
-from mrfs_ros.cli import ablate, bag, bags, bench, calibrate, evaluate, export, fuse, info, ros_commands, train
+from mrfs_ros.cli import (
+    ablate,
+    bag,
+    bags,
+    bench,
+    calibrate,
+    evaluate,
+    export,
+    fuse,
+    generalize,
+    info,
+    ros_commands,
+    train,
+)
 from mrfs_ros.errors import MrfsError
 
+# In the order of --help: what users come for, what they bring data to, what researchers ask.
+COMMANDS = (fuse, bag, bags, calibrate, info, train, evaluate, generalize, ablate, export, bench)
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out
@@ -30,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"mrfs_ros {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (fuse, bag, bags, calibrate, info, train, evaluate, ablate, export, bench):
+    for command in COMMANDS:
         command.add_parser(commands).set_defaults(run=command.run)
     ros_commands.add_parsers(commands)
     return top
