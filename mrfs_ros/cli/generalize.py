@@ -63,7 +63,7 @@ def named_folder(text: str) -> tuple[str, Path]:
     name, _, folder = text.partition("=")
     if not folder or not re.fullmatch(r"[\w .()+-]{1,40}", name) or not name.strip(" ."):
         raise argparse.ArgumentTypeError(
-            f"expected NAME=DIR, such as SeAFusion=out/seafusion (a NAME of letters, digits, ._-+() ), got {text!r}"
+            f"expected NAME=DIR, such as SeAFusion=out/sea (NAME: letters, digits, spaces, ._+-()), got {text!r}"
         )
     return name, Path(folder)
 
