@@ -15,6 +15,7 @@ from mrfs_ros.cli import (
     calibrate,
     evaluate,
     export,
+    features,
     fuse,
     generalize,
     info,
@@ -23,8 +24,8 @@ from mrfs_ros.cli import (
 )
 from mrfs_ros.errors import MrfsError
 
-# In the order of --help: what users come for, what they bring data to, what researchers ask.
-COMMANDS = (fuse, bag, bags, calibrate, info, train, evaluate, generalize, ablate, export, bench)
+# In the order of --help.
+COMMANDS = (fuse, bag, bags, calibrate, info, train, evaluate, generalize, features, ablate, export, bench)
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out

@@ -1,0 +1,99 @@
+"""``mrfs features``: what the four blocks see in a pair, and how alike the cameras' features are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mrfs_ros.cli.arguments import made_folder
+from mrfs_ros.cli.fuse import find_pairs
+from mrfs_ros.errors import ImageError, MrfsError
+
+EXAMPLES = """examples:
+  mrfs features --rgb street.jpg --thermal street_ir.jpg --out out/features
+  mrfs features --rgb samples/rgb --thermal samples/thermal --out out/features
+
+For each pair NAME, the folder gets features_NAME.jpg: heat maps of IGM-Att (rgb, thermal) and PC-Att in blocks 1 to 4.
+similarity.json and similarity.png (which needs matplotlib) hold linear CKA and cosine similarity of the rgb and thermal
+features of each block, before and after IGM-Att, beside what displaced images give by chance. The printed table ends
+with what was measured here of the paper's claim that the features converge with depth; docs/features.md has the
+numbers of the model that comes along. Exit code 2 if any pair could not be used.
+"""
+JPEG_QUALITY = 75  # enough for smooth maps: a sheet takes about 250 kB
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "features",
+        help="show the features of the four blocks, and how alike rgb and thermal ones are",
+        description="Draw the feature maps of a pair of image files, or of two folders whose files pair by name, and "
+        "measure how alike the rgb and thermal features are (the paper's supplement, section 1).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
+    command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
+    command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
+    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
+    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw and measure every pair; a bad pair is named and the others go on."""
+    pairs, unpaired = find_pairs(arguments.rgb, arguments.thermal)
+    for path in unpaired:
+        print(f"mrfs: warning: {path}: left out, no image of this name in the other folder", file=sys.stderr)
+
+    from tqdm import tqdm
+
+    from mrfs_ros.engine.load import load_model, resolve_device
+    from mrfs_ros.studies.feature_maps import FeatureReader
+
+    device = resolve_device(arguments.device)
+    reader = FeatureReader(load_model(arguments.weights, arguments.classes), device)
+    print(f"network: {reader.info}")
+    made_folder(arguments.out)
+    measured = []
+    for name, rgb, thermal in tqdm(pairs, unit="pair", disable=len(pairs) == 1):
+        try:
+            measured.append(_study_pair(reader, name, rgb, thermal, arguments.out))
+        except MrfsError as error:
+            tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
+    print(f"{len(measured)} of {len(pairs)} pairs drawn, results in {arguments.out}")
+    if measured:
+        _report(measured, str(reader.info), arguments.out)
+    return 0 if len(measured) == len(pairs) else 2
+
+
+def _study_pair(reader, name: str, rgb: Path, thermal: Path, out: Path):
+    """Write the sheet of a pair; return its similarities."""
+    from mrfs_ros.sensing.image_files import read_rgb, read_thermal, write_jpeg
+    from mrfs_ros.studies.feature_sheet import feature_sheet
+    from mrfs_ros.studies.similarity import pair_similarity
+
+    images = read_rgb(rgb), read_thermal(thermal)
+    try:
+        blocks, result = reader(*images)
+    except ImageError as error:
+        raise ImageError(f"{rgb} and {thermal}: {error}", error.reason) from error
+    sheet = feature_sheet(*images, blocks, result, reader.info, title=name)
+    write_jpeg(out / f"features_{name}.jpg", sheet, JPEG_QUALITY)
+    return pair_similarity(name, blocks)
+
+
+def _report(measured: list, network: str, out: Path) -> None:
+    """Print the table, write it as JSON and, last because it can lack its package, as a plot."""
+    from mrfs_ros.studies.similarity_plot import write_plot
+    from mrfs_ros.studies.similarity_report import as_json, markdown
+
+    facts = {"network": network, "pairs": f"{len(measured)}"}
+    content = json.dumps(as_json(measured, facts), indent=1, allow_nan=False)
+    (out / "similarity.json").write_text(content + "\n", encoding="utf-8")
+    print(f"\nrgb and thermal features, mean ± standard deviation, pairs: {len(measured)}\n")
+    print(markdown(measured))
+    write_plot(out / "similarity.png", measured, f"{network.partition(',')[0]}, pairs: {len(measured)}")
