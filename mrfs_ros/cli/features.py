@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
     print(f"{len(measured)} of {len(pairs)} pairs drawn, results in {arguments.out}")
     if measured:
-        _report(measured, str(reader.info), arguments.out)
+        _report(measured, reader.info, arguments.out)
     return 0 if len(measured) == len(pairs) else 2
 
 
@@ -86,14 +86,15 @@ def _study_pair(reader, name: str, rgb: Path, thermal: Path, out: Path):
     return pair_similarity(name, blocks)
 
 
-def _report(measured: list, network: str, out: Path) -> None:
+def _report(measured: list, info, out: Path) -> None:
     """Print the table, write it as JSON and, last because it can lack its package, as a plot."""
+    from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
     from mrfs_ros.studies.similarity_plot import write_plot
     from mrfs_ros.studies.similarity_report import as_json, markdown
 
-    facts = {"network": network, "pairs": f"{len(measured)}"}
-    content = json.dumps(as_json(measured, facts), indent=1, allow_nan=False)
+    content = json.dumps(as_json(measured, {"network": str(info)}), indent=1, allow_nan=False)
     (out / "similarity.json").write_text(content + "\n", encoding="utf-8")
     print(f"\nrgb and thermal features, mean ± standard deviation, pairs: {len(measured)}\n")
     print(markdown(measured))
-    write_plot(out / "similarity.png", measured, f"{network.partition(',')[0]}, pairs: {len(measured)}")
+    title = UNTRAINED_NOTICE if info.untrained else Path(info.weights).name
+    write_plot(out / "similarity.png", measured, f"{title}, pairs: {len(measured)}")

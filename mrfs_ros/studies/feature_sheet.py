@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -47,8 +48,9 @@ def feature_sheet(
             row[f"block {number}: {name}, {grid}"] = _panel(heat_map(activity(features), height, width))
     sheet = contact_sheet(rows, _PANEL_WIDTH)
     sheet = np.hstack((sheet, _colour_bar(sheet.shape[0])))
-    sheet = side_by_side({f"{title}  ({info.variant})  {_LEGEND}".strip(): sheet})
-    return with_notice(sheet, UNTRAINED_NOTICE) if info.untrained else sheet
+    network = Path(info.weights).name or info.variant
+    sheet = side_by_side({f"{title}  {network}  {_LEGEND}".strip(): sheet})
+    return with_notice(np.vstack((sheet, _strip("", sheet.shape[1]))), UNTRAINED_NOTICE) if info.untrained else sheet
 
 
 def _fitting(height: int, width: int) -> tuple[int, int]:
@@ -64,7 +66,12 @@ def _panel(picture: np.ndarray) -> np.ndarray:
 
 def _colour_bar(height: int) -> np.ndarray:
     """A titled bar, red at its upper end."""
-    ends = [side_by_side({name: np.full((0, _BAR_WIDTH, 3), 255, np.uint8)}) for name in ("high", "low")]
+    ends = [_strip(name, _BAR_WIDTH) for name in ("high", "low")]
     length = height - sum(len(end) for end in ends)
     shares = np.linspace(1, 0, length)[:, None].repeat(_BAR_WIDTH, axis=1)
     return np.vstack((ends[0], coloured(shares), ends[1]))
+
+
+def _strip(text: str, width: int) -> np.ndarray:
+    """The title of a panel that is not there."""
+    return side_by_side({text: np.empty((0, width, 3), np.uint8)})

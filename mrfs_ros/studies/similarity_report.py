@@ -46,20 +46,12 @@ def markdown(pairs: Sequence[PairSimilarity]) -> str:
 
 
 def courses(pairs: Sequence[PairSimilarity]) -> str:
-    """For each measure whether its mean rises with every block, which is what convergence with depth would be."""
-    sentences = []
+    """For each measure whether its mean rises with every block, as it would if the features converged with depth."""
+    sentences = ["Features that converge with depth would be more alike in every block than in the one before:", ""]
     for place, where in PLACES.items():
         for measure, name in MEASURES.items():
             means = values(pairs, place, measure).mean(axis=0)
-            sentences.append(f"- {name} {where}: {_course(means)}.")
+            rises = "rises with every block" if (np.diff(means) > 0).all() else "does not rise with every block"
+            ends = f"highest in block {means.argmax() + 1}, lowest in block {means.argmin() + 1}"
+            sentences.append(f"- {where}, {name} {rises}: {ends}")
     return "\n".join(sentences)
-
-
-def _course(means: np.ndarray) -> str:
-    steps = np.diff(means)
-    if (steps > 0).all():
-        return "rises with every block: the cameras' features converge with depth"
-    where = f"highest in block {means.argmax() + 1}, lowest in block {means.argmin() + 1}"
-    if (steps < 0).all():
-        return "falls with every block: the cameras' features do not converge with depth, they part"
-    return f"{where}: the cameras' features do not converge with every block"
