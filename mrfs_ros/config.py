@@ -222,6 +222,12 @@ class NodeConfig:
     overlay_opacity: float = setting(
         OVERLAY_OPACITY, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0
     )
+    features_rest_s: float = setting(
+        3.0,
+        "Rest [s] between two sheets of ~/debug/features, which are made for subscribers only, on the CPU.",
+        low=0.0,
+        high=3600.0,
+    )
     exit_with_parent: bool = setting(
         True,
         "End when the process that started the node ends (ros2 launch killed, terminal closed); false for nohup.",

@@ -28,6 +28,7 @@ from mrfs_ros.engine import Engine
 from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
+from mrfs_ros.ros.features import FeatureSheets
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.pairing import pairing_kind
@@ -47,7 +48,7 @@ IMAGE_TYPES = {
 TOPICS = ("rgb/image", "thermal/image")
 WARM_UP_FRAMES = 2  # ONNX Runtime plans its memory in the second
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
-STOP_WAIT_S = 1.0  # how long a frame in the engine may hold up the end of the node
+STOP_WAIT_S = 1.0  # how long a frame in a network may hold up the end of the node
 
 
 class MrfsNode(Node):
@@ -79,6 +80,7 @@ class MrfsNode(Node):
         self._statistics = Statistics()
         self._mailbox: Mailbox[Work] = Mailbox()
         self._outputs = Outputs(self, config.output_qos, self._engine.info)
+        self._features = FeatureSheets(self, lambda: self._config, self._engine.info, loaded=engine is None)
         self._source = PairSource(self._pairing_of(config), start_s=ready, say=self.get_logger().warning)
         self._apply(config)
         self._processor = Processor(
@@ -92,6 +94,7 @@ class MrfsNode(Node):
             now_ns=self._now_ns,
         )
         self._processor.start()
+        self._features.start()
         self._open_services()
         self._open_inputs()
         log = self.get_logger()
@@ -105,10 +108,14 @@ class MrfsNode(Node):
         )
 
     def close(self) -> bool:
-        """Stop the worker; False if a frame is still in the engine after ``STOP_WAIT_S``."""
+        """Stop the workers; False if a frame is still in one's network after ``STOP_WAIT_S``."""
+        deadline = time.monotonic() + STOP_WAIT_S
         self._mailbox.close()
-        self._processor.join(STOP_WAIT_S)
-        return not self._processor.is_alive()
+        self._features.stop()
+        workers = self._processor, self._features
+        for worker in workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        return not any(worker.is_alive() for worker in workers)
 
     # Inputs -----------------------------------------------------------------------------------------------------
 
@@ -168,6 +175,7 @@ class MrfsNode(Node):
 
     def _publish(self, result: FusionResult, images: PairImages, header: Header, config: NodeConfig) -> None:
         self._outputs.publish(result, images, header, self._camera_info, config.overlay_opacity)
+        self._features.offer(images, header)
 
     def _skip(self, reason: str, text: str) -> None:
         count = self._statistics.drop(reason)
