@@ -11,6 +11,7 @@ from mrfs_ros.studies.similarity_report import MEASURES, PLACES, values
 
 _COLOURS = {"before": "#4a6fa5", "after": "#c0392b"}
 _BLOCKS = (1, 2, 3, 4)
+_ASIDE = {"before": -0.05, "after": 0.05}  # so that the pairs' points do not hide each other
 
 
 def write_plot(path: Path, pairs: Sequence[PairSimilarity], title: str) -> None:
@@ -43,7 +44,7 @@ def write_plot(path: Path, pairs: Sequence[PairSimilarity], title: str) -> None:
 def _draw(axis, pairs: Sequence[PairSimilarity], place: str, measure: str, where: str) -> None:
     found, colour = values(pairs, place, measure), _COLOURS[place]
     for pair in found:
-        axis.plot(_BLOCKS, pair, ".", color=colour, alpha=0.25, markersize=5)
+        axis.plot([block + _ASIDE[place] for block in _BLOCKS], pair, ".", color=colour, alpha=0.25, markersize=5)
     axis.plot(_BLOCKS, found.mean(axis=0), "o-", color=colour, label=where)
     chance = values(pairs, place, f"{measure}_chance").mean(axis=0)
     axis.plot(_BLOCKS, chance, "--", color=colour, alpha=0.7, label=f"{where}, chance")
