@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -22,7 +23,7 @@ from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.qos import profile
 
 TOPIC = "~/debug/features"
-NICENESS = 10  # of the thread: the camera's pairs come first
+NICENESS = 5  # added to the thread's: pairs come first, but on a busy machine a sheet must not take minutes
 # The paper's graph runs there beside any engine: on a GPU it could disturb the capture of a CUDA graph.
 DEVICE = "cpu"
 
@@ -62,8 +63,7 @@ class FeatureSheets(threading.Thread):
         self._mailbox.close()
 
     def run(self) -> None:
-        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        _step_back()
         pair = self._mailbox.take()
         draw = None if pair is None else self._opened()
         while draw is not None and pair is not None:
@@ -117,3 +117,12 @@ class FeatureSheets(threading.Thread):
         if text != self._told and not self._stopped.is_set():
             self._told = text
             self._log.warning(" ".join(text.split()))
+
+
+def _step_back() -> None:
+    """Let other threads go before this one, and before those that it starts."""
+    if sys.platform != "linux":  # elsewhere a thread has no priority of its own
+        return
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):  # some containers forbid it
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfs_ros.studies.feature_maps import BlockFeatures
@@ -41,6 +41,7 @@ def cka_by_kernels(first: np.ndarray, second: np.ndarray) -> float:
     return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
 
 
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, SIZES)
 def test_cka_is_that_of_the_gram_matrices(seed, size):
     first, second = maps(seed, size)
@@ -49,6 +50,7 @@ def test_cka_is_that_of_the_gram_matrices(seed, size):
     assert linear_cka(first, other) == pytest.approx(cka_by_kernels(first, other), abs=1e-9)
 
 
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, SIZES, st.floats(1e-6, 1e6), st.floats(-100, 100))
 def test_cka_does_not_see_turns_scales_offsets_and_order(seed, size, scale, offset):
     first, second = maps(seed, size)
@@ -60,6 +62,7 @@ def test_cka_does_not_see_turns_scales_offsets_and_order(seed, size, scale, offs
     assert linear_cka(second, first) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, SIZES)
 def test_equal_maps_are_alike(seed, size):
     first, _ = maps(seed, size)
@@ -76,6 +79,7 @@ def test_where_nothing_varies_cka_is_0(constant):
     assert linear_cka(first[:, :1, :1], first[:, :1, :1]) == 0
 
 
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, SIZES)
 def test_cosine_is_the_mean_of_the_pixels(seed, size):
     first, second = maps(seed, size)
