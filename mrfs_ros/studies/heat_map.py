@@ -12,8 +12,8 @@ _RANGE = 1, 99  # percentiles
 def activity(features: np.ndarray) -> np.ndarray:
     """How far a (C, h, w) map is, at each place, from its usual: mean over channels of |feature - the channel's mean|.
 
-    (h, w) float64, from 0. The plain mean over channels would show little: each stage ends in a LayerNorm, which takes
-    the mean over channels off every pixel, and what is left of it does not follow what is in the picture.
+    (h, w) float64, from 0. The plain mean over channels would show little: the LayerNorm at the end of each stage evens
+    it out, and what is left of it does not follow what is in the picture.
     """
     maps = features.astype(np.float64)
     return np.abs(maps - maps.mean(axis=(1, 2), keepdims=True)).mean(axis=0)
