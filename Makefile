@@ -16,12 +16,13 @@ endif
 # One stamp per choice, so that another ROS_WHEELS sets .venv up anew.
 STAMP := $(VENV)/ready-$(if $(SYSTEM_ROS),$(ROS_DISTRO),wheels-$(ROS_WHEELS))
 
-.PHONY: help setup demo test test-core soak lint clean
+.PHONY: help setup demo test test-core soak docs-commands lint clean
 
 help:
 	@echo "make demo       play sample frames through the ROS 2 node, write pictures and a bag to out/"
 	@echo "make test       all tests;  make test-core: those that need no ROS"
 	@echo "make soak       20,000 frames through the node, and a minute at 30 Hz"
+	@echo "make docs-commands: every command that the documents show, run"
 	@echo "make setup      .venv with everything pinned (demo and test do this by themselves)"
 	@echo "make lint       static checks;  make clean: remove what was made"
 
@@ -46,6 +47,9 @@ test-core: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak -s
+
+docs-commands: $(STAMP)
+	$(BIN)/python test/docs/run_commands.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
