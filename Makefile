@@ -16,13 +16,16 @@ endif
 # One stamp per choice, so that another ROS_WHEELS sets .venv up anew.
 STAMP := $(VENV)/ready-$(if $(SYSTEM_ROS),$(ROS_DISTRO),wheels-$(ROS_WHEELS))
 
-.PHONY: help setup demo test test-core soak docs-commands lint clean
+# The site's own requirements, so that demo and test need not install them.
+DOCS_STAMP := $(VENV)/ready-docs
+
+.PHONY: help setup demo test test-core soak docs docs-commands lint clean
 
 help:
 	@echo "make demo       play sample frames through the ROS 2 node, write pictures and a bag to out/"
 	@echo "make test       all tests;  make test-core: those that need no ROS"
 	@echo "make soak       20,000 frames through the node, and a minute at 30 Hz"
-	@echo "make docs-commands: every command that the documents show, run"
+	@echo "make docs       the documentation as a site in out/docs, and every command that it shows, run"
 	@echo "make setup      .venv with everything pinned (demo and test do this by themselves)"
 	@echo "make lint       static checks;  make clean: remove what was made"
 
@@ -47,6 +50,14 @@ test-core: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak -s
+
+$(DOCS_STAMP): requirements/docs.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+docs: docs-commands $(DOCS_STAMP)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs . out/docs
+	@echo "docs: the site is out/docs/index.html"
 
 docs-commands: $(STAMP)
 	$(BIN)/python test/docs/run_commands.py
