@@ -57,7 +57,7 @@ def similarity(rgb: np.ndarray, thermal: np.ndarray) -> Similarity:
 def linear_cka(first: np.ndarray, second: np.ndarray) -> float:
     """Linear centred kernel alignment of two maps, (C1, h, w) and (C2, h, w) float, pixels being the samples; 0 to 1.
 
-    With X, Y the (h * w, C) matrices less the mean of each column: |Y'X|^2 / (|X'X| |Y'Y|), Frobenius norms
+    With X, Y the (h * w, C) matrices less the mean of each column: ``|Y'X|^2 / (|X'X| |Y'Y|)``, Frobenius norms
     (Kornblith, Norouzi, Lee, Hinton: "Similarity of Neural Network Representations Revisited", ICML 2019, section 3).
     It does not change when the channels of a map are turned into each other, or all scaled alike. 0 where a map is the
     same at every pixel, as with a single one: nothing varies together.

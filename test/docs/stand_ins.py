@@ -15,6 +15,11 @@ PLACES = {
     "data/MFNet": "MFNet: six small cuts of the samples in its layout, labels from their heat",
     "../shared/data/msrs": "MSRS with this project's labels: the same cuts",
     "../shared/data/roadscene": "RoadScene with this project's labels: the same cuts",
+    "data/LLVIP": "LLVIP: the same cuts in its layout, without labels",
+    "../shared/data/llvip": "LLVIP's frames of this project: the same cuts",
+    "llvip_512x640": "those frames scaled: the same cuts",
+    "out/seafusion": "another method's output: the mean of both images, one for each pair of data/LLVIP",
+    "street.jpg, street_ir.jpg": "a pair of one's own: the first sample",
     "models/mfnet.pth": "the authors' mit_b4 for MFNet: a random mit_b0 in a file of the same make",
 }
 
@@ -35,6 +40,15 @@ ADDED = {
     "mrfs train benchmarks/robust_without.yaml --out runs/robust_without": (_FEW, "two steps in place of 22 minutes"),
     "mrfs train benchmarks/robust_with.yaml --out runs/robust_with": (_FEW, "two steps in place of 22 minutes"),
     "mrfs train config/train_street.yaml --out runs/street --time-budget 68m": (_FEW, "two steps in place of an hour"),
+    "mrfs ablate config/train_mfnet.yaml --out runs/ablation --seeds 0,1,2": (
+        _SMALL + " --variants full,model_1",
+        "two steps of two small networks, in place of days",
+    ),
+    "mrfs ablate config/train_mfnet.yaml --out runs/parts --variants full,rmIGM,rmPC": (_SMALL, "as above"),
+    "mrfs ablate config/ablate_street.yaml --out runs/ablation_street --seeds 0,1,2": (
+        _FEW + " --variants rmPC",
+        "two steps of one variant, in place of two hours",
+    ),
     "mrfs bench": ("--rounds 1 --sizes 64x96", "one small frame of each backend: the real one takes minutes"),
 }
 
@@ -55,7 +69,7 @@ ALTERNATIVES = (r"mrfs calibrate .*", r"mrfs bags .*")
 
 # Commands that cannot run here, and why.
 NOT_RUN = {
-    r"ros2 (launch|bag|topic|param) .*": "needs a ROS installation; launch arguments are checked as text",
+    r"ros2 (launch|bag|topic|param|run) .*": "needs a ROS installation; launch arguments are checked as text",
     r"export FAST\w+=\$\(ros2 pkg prefix .*": "needs a ROS installation",
     r"export FASTRTPS_DEFAULT_PROFILES_FILE=\$FASTDDS_DEFAULT_PROFILES_FILE": "goes with the line above it",
     r"cd ~/ros2_ws && git clone .*": "needs the network",
@@ -71,7 +85,8 @@ NOT_RUN = {
 
 # Everything else must be of these kinds, and runs as it is written.
 AS_WRITTEN = (
-    r"mrfs (fuse|bag|bags|calibrate|info|evaluate|export|play) .*",
+    r"mrfs (fuse|bag|bags|calibrate|info|evaluate|generalize|features|export|play) .*",
+    r"mrfs ablate --list",
     r"python samples/make_bag\.py .*",
     r"python benchmarks/robustness\.py .*",
     r"export FASTDDS_DEFAULT_PROFILES_FILE=\$PWD/.*",

@@ -44,6 +44,10 @@ def make_workspace(folder: Path) -> Path:
     _write_mfnet(project / "data" / "MFNet")
     for name in ("msrs", "roadscene"):
         _write_folder(folder / "shared" / "data" / name)
+    _write_llvip(project)
+    shutil.copytree(project / "llvip_512x640", folder / "shared" / "data" / "llvip")
+    shutil.copy(ROOT / "samples/rgb/190001.jpg", project / "street.jpg")
+    shutil.copy(ROOT / "samples/thermal/190001.jpg", project / "street_ir.jpg")
     torch.save({"model": build_network(NetworkConfig()).state_dict()}, project / "models" / "mfnet.pth")
     return project
 
@@ -106,6 +110,21 @@ def _write_folder(root: Path) -> None:
             (root / folder).mkdir(parents=True, exist_ok=True)
             write_png(root / folder / f"{number}.png", image)
     _write_lists(root, [str(number) for number in range(6)], ("train", "val"))
+
+
+def _write_llvip(project: Path) -> None:
+    """Two pairs as LLVIP has them, as a plain folder, and as another method fused them."""
+    for number, (rgb, thermal, _) in list(enumerate(_cuts()))[:2]:
+        fused = (rgb // 2 + thermal[:, :, None] // 2).astype(np.uint8)
+        for folder, image in (
+            ("data/LLVIP/visible/test", rgb),
+            ("data/LLVIP/infrared/test", thermal),
+            ("llvip_512x640/rgb", rgb),
+            ("llvip_512x640/thermal", thermal),
+            ("out/seafusion", fused),
+        ):
+            (project / folder).mkdir(parents=True, exist_ok=True)
+            write_png(project / folder / f"{number}.png", image)
 
 
 def _write_lists(root: Path, names: list[str], splits: tuple[str, ...]) -> None:
