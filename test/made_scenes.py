@@ -49,13 +49,18 @@ def seen_through(thermal: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     )
 
 
-def distance_px(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> float:
-    """Mean distance [rgb pixels] of where two homographies send a grid over the thermal image, within the rgb image."""
+def distances_px(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Distances [rgb pixels] of where two homographies send a grid over the thermal image, within the rgb image."""
     height, width = size
     grid = np.stack(np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9)), -1).reshape(-1, 1, 2)
     sent = [cv2.perspectiveTransform(grid, np.array(matrix, float))[:, 0] for matrix in (first, second)]
     inside = ((sent[1] >= 0) & (sent[1] <= (width - 1, height - 1))).all(axis=1)
-    return float(np.hypot(*(sent[0] - sent[1])[inside].T).mean())
+    return np.hypot(*(sent[0] - sent[1])[inside].T)
+
+
+def distance_px(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> float:
+    """The mean of ``distances_px``."""
+    return float(distances_px(first, second, size).mean())
 
 
 def chessboard(matrix: np.ndarray, size: tuple[int, int], *, square: int = 40, over: int = 4) -> np.ndarray:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from made_scenes import distance_px, pseudo_thermal, sample_pairs, seen_through, truth
+from made_scenes import distance_px, distances_px, pseudo_thermal, sample_pairs, seen_through, truth
 
 from mrfs_ros.calibration.from_edges import fit_edges
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.sensing.calibration import Homography
 
-SIZE = (256, 320)
+SIZE, FULL_SIZE, PART_SIZE = (256, 320), (512, 640), (462, 550)
+BELOW = np.array([(1, 0, 0), (0, 1, 50), (0, 0, 1)], float)  # a thermal image cut off at the top and the right
 TRUTHS = {
     "a little off": truth(SIZE, (1.05, 12, -10, 1.0), (0.01, 0.005)),
     "smaller, turned": truth(SIZE, (0.82, 30, 20, -3.0), (0.02, -0.02)),
@@ -37,10 +38,31 @@ def test_real_frames_with_a_known_warp(scenes, own, name):
     warped = [(rgb, seen_through(thermal, TRUTHS[name])) for rgb, thermal in scenes]
     fit = fit_edges(warped)
     found = np.array(fit.homography.matrix)
-    assert distance_px(found, TRUTHS[name] @ own, SIZE) < 1.0
+    assert distance_px(found, own @ TRUTHS[name], SIZE) < 0.5
     assert distance_px(found, TRUTHS[name], SIZE) < 2.5  # with the frames' own error
     assert fit.score_after > 3 * fit.score_before and fit.held_out == 1
     assert fit.residual.median_px(SIZE[1]) < 2.0
+
+
+@pytest.mark.slow
+def test_full_size_frames_with_a_known_warp():
+    """To a part of a pixel in every corner: the warped thermal camera still sees all that the rgb camera sees."""
+    pairs = sample_pairs(["190001", "190006"])
+    known = truth(FULL_SIZE, (1.22, -64, -32, 3.0), (-0.02, 0.03))
+    own = np.array(fit_edges(pairs).homography.matrix)
+    found = fit_edges([(rgb, seen_through(thermal, known)) for rgb, thermal in pairs]).homography.matrix
+    assert distances_px(found, own @ known, FULL_SIZE).max() < 0.5
+
+
+@pytest.mark.slow
+def test_full_size_frames_that_share_three_quarters():
+    """Parallax gives each part of the frames a registration of its own: that of the part in view is the truth."""
+    pairs = sample_pairs(["200002", "200007"])
+    shifted = truth(FULL_SIZE, (1.0, -90, 50))
+    found = fit_edges([(rgb, seen_through(thermal, shifted)) for rgb, thermal in pairs]).homography.matrix
+    part = fit_edges([(rgb, thermal[50:, :550]) for rgb, thermal in pairs], Homography(BELOW, PART_SIZE, FULL_SIZE))
+    into_part = np.array([(1, 0, -90), (0, 1, 0), (0, 0, 1)])
+    assert distances_px(found, np.array(part.homography.matrix) @ into_part, FULL_SIZE).max() < 0.5
 
 
 @pytest.mark.slow
