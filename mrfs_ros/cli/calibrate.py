@@ -19,6 +19,7 @@ EXAMPLES = """examples:
 Look at the picture before you trust the file. Nothing is written, and the exit code is 2, when the fit is poor.
 """
 _PAIRS = 12
+_PAIRS_HELP = f"so many pairs at most, spread over the folders, or the first ones of the bag (default: {_PAIRS})"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -35,13 +36,15 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     source.add_argument("--thermal", type=Path, metavar="DIR", help="folder of 8-bit thermal images")
     source.add_argument("--bag", type=Path, help="a bag with both cameras")
     source.add_argument("--time", type=Path, metavar="BAG", help="find the offset of the clocks in this bag")
-    source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=f"so many pairs (default: {_PAIRS})")
-    source.add_argument("--every", type=count, default=1, metavar="N", help="take every N-th pair")
+    source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)
+    source.add_argument(
+        "--every", type=count, default=1, metavar="N", help="take every N-th: neighbours in a bag look alike"
+    )
     source.add_argument("--begin", type=float, default=0.0, metavar="S", help="begin S seconds into the bag")
     source.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
     source.add_argument("--rgb-topic", default="", metavar="TOPIC", help="default: found by type and name")
     source.add_argument("--thermal-topic", default="", metavar="TOPIC", help="default: found by type and name")
-    source.add_argument("--params-file", type=Path, metavar="YAML", help="the node's parameters, for pairing")
+    source.add_argument("--params-file", type=Path, metavar="YAML", help="the node's parameters, for pairing in a bag")
     source.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
     how = command.add_argument_group("how")
     how.add_argument(
@@ -55,13 +58,13 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "--start",
         default="",
         metavar="YAML|SCALE,DX,DY[,DEG]",
-        help="about where thermal lies: an earlier calibration, or its size (1 = as wide as rgb), the place of its "
-        "middle from that of rgb [rgb pixels], and its turn clockwise",
+        help="of edges: about where thermal lies: an earlier calibration, or its size (1 = as wide as rgb), the place "
+        "of its middle from that of rgb [rgb pixels], and its turn clockwise",
     )
     how.add_argument("--longest", type=float, default=1.0, metavar="S", help="of --time: largest offset (default: 1)")
     made = command.add_argument_group("what is made")
     made.add_argument("--out", type=Path, metavar="YAML", help="calibration file to make (not with --time)")
-    made.add_argument("--picture", type=Path, metavar="PNG", help="default: beside --out")
+    made.add_argument("--picture", type=Path, metavar="PNG", help="picture to look at (default: beside --out, or none)")
     made.add_argument("--force", action="store_true", help="replace files that are there")
     return command
 
