@@ -55,6 +55,10 @@ ADDED = {
 # Commands in whose place another one runs.
 INSTEAD = {
     "make demo": ("python samples/demo.py --out out", "the target's only line; the set-up was done before"),
+    "python benchmarks/calibration.py samples:19 samples:20 ../shared/data/llvip:0100": (
+        "python benchmarks/calibration.py samples:20",
+        "one of three scenes",
+    ),
     "mrfs bag out/drive --rerun out/drive.rrd && rerun out/drive.rrd": (
         "mrfs bag out/drive --rerun out/drive.rrd",
         "the viewer opens a window",
