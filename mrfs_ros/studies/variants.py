@@ -70,4 +70,6 @@ def variant_config(config: TrainConfig, name: str, seed: int) -> TrainConfig:
 
 def variant_costs(config: TrainConfig, names: Iterable[str], height: int = 480, width: int = 640) -> dict[str, Cost]:
     """What each variant's network costs at an image size."""
-    return {name: network_cost(variant_config(config, name, config.seed).network(), height, width) for name in names}
+    networks = {name: variant_config(config, name, config.seed).network() for name in names}
+    costs = {network: network_cost(network, height, width) for network in set(networks.values())}
+    return {name: costs[network] for name, network in networks.items()}
