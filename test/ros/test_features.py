@@ -68,8 +68,8 @@ def test_sheets_come_for_subscribers_only_and_a_stop_does_not_wait_for_one(tmp_p
         world.send(number * S, *large)
         world.await_answer(number * S)  # from here on its sheet is made
         code, seconds = node.end(signal.SIGINT)
-        assert (code, seconds < 5) == (0, True)  # the sheet adds a second at most
-        assert "Traceback" not in node.log()
+        assert (code, seconds < 15) == (0, True)  # the sheet adds a second at most, a busy machine much more
+        assert "Traceback" not in node.log() and "no sheet" not in node.log()
     reader = FeatureReader(load_model(tiny_weights), "cpu")
     expected = feature_sheet(*small_pair, *reader(*small_pair), reader.info)
     assert expected.shape == (26 + 3 * (26 + 237), 5 * 320 + 48, 3)
