@@ -24,7 +24,7 @@ def named_datasets(arguments: argparse.Namespace, classes) -> dict:
 
     ``classes``: the ClassSet of the labels, None to leave them unread.
     """
-    from mrfs_ros.data.dataset import DatasetConfig, PairDataset
+    from mrfs_ros.data.dataset import DatasetConfig, PairDataset, by_name
     from mrfs_ros.training.config import load_config
 
     if bool(arguments.config) == bool(arguments.root):
@@ -36,8 +36,4 @@ def named_datasets(arguments: argparse.Namespace, classes) -> dict:
         configs = [replace(config, cache=False) for config in load_config(arguments.config).datasets("val")]
         if not configs:
             raise ConfigError(f"{arguments.config}: names no val datasets: expected at least one")
-    datasets = {}
-    for config in configs:
-        name = Path(config.root).resolve().name
-        datasets[f"{name} {config.split}"] = PairDataset(config, classes)
-    return datasets
+    return by_name([PairDataset(config, classes) for config in configs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,6 +110,14 @@ class PairDataset:
                 f"0 to {len(self.classes) - 1}, and 255 = ignore; map others with label_map"
             )
         return Pair(files.name, rgb, thermal, label)
+
+
+def by_name(datasets: Sequence[PairDataset]) -> dict[str, PairDataset]:
+    """``datasets`` by folder and split, such as "msrs val"; numbered in front where two would have one name."""
+    names = [f"{Path(dataset.config.root).expanduser().resolve().name} {dataset.config.split}" for dataset in datasets]
+    if len(set(names)) < len(names):
+        names = [f"{number}: {name}" for number, name in enumerate(names, start=1)]
+    return dict(zip(names, datasets))
 
 
 def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:

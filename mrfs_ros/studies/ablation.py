@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from mrfs_ros.data.dataset import PairDataset
+from mrfs_ros.data.dataset import PairDataset, by_name
 from mrfs_ros.engine import load_engine
 from mrfs_ros.engine.load import resolve_device
 from mrfs_ros.errors import ConfigError
@@ -79,10 +79,7 @@ def read_data(config: TrainConfig) -> Data:
     """The datasets of a configuration; errors as for ``PairDataset``."""
     classes = config.class_set()
     val = [PairDataset(entry, classes) for entry in config.datasets("val")]
-    named = {f"{Path(dataset.config.root).name} {dataset.config.split}": dataset for dataset in val}
-    if len(named) < len(val):
-        named = {str(number): dataset for number, dataset in enumerate(val, start=1)}
-    return Data([PairDataset(entry, classes) for entry in config.datasets("train")], named)
+    return Data([PairDataset(entry, classes) for entry in config.datasets("train")], by_name(val))
 
 
 def do_run(

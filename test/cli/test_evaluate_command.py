@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -55,6 +56,17 @@ def test_a_configuration_is_scored(dataset, tmp_path, tiny_weights):
     assert content["facts"]["fused image"].startswith("STRETCHED")
     assert content["groups"]["all"]["fusion"] == {}
     assert 0 <= content["groups"]["all"]["segmentation"]["pixel_accuracy"] <= 1
+
+
+def test_two_datasets_of_one_name_are_both_scored(dataset, tmp_path, tiny_weights):
+    shutil.copytree(dataset, tmp_path / "second" / "street")
+    entries = "  - {root: street, split: all}\n  - {root: second/street, split: all}\n"
+    (tmp_path / "settings.yaml").write_text(f"train:\n{entries}val:\n{entries}")
+    out = tmp_path / "out"
+    assert evaluate(tmp_path / "settings.yaml", "--weights", tiny_weights, "--no-fusion", "--out", out) == 0
+    content = json.loads((out / "scores.json").read_text())
+    assert content["facts"]["data"] == "1: street all: 2 pairs, 2: street all: 2 pairs"
+    assert content["groups"]["all"]["frames"] == 4
 
 
 @pytest.mark.parametrize(

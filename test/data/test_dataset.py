@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset, by_name
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.training.config import load_config
 from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
@@ -354,3 +354,12 @@ def test_from_ten_lines_of_yaml_to_arrays(tmp_path, monkeypatch):
     check_pair(train[1][0], label=LABEL % 3)
     check_pair(val[0][0], label=LABEL % 3)
     assert config.class_set().names == ("ground", "person", "vehicle")
+
+
+def test_datasets_of_one_name_are_numbered_and_none_is_lost(tmp_path):
+    for folder in ("day/cam", "night/cam", "other"):
+        write_pair(tmp_path / folder)
+    day, night, other = (dataset(tmp_path / folder) for folder in ("day/cam", "night/cam", "other"))
+    assert by_name([day, other]) == {"cam all": day, "other all": other}
+    assert by_name([day, other, night]) == {"1: cam all": day, "2: other all": other, "3: cam all": night}
+    assert list(by_name([day, day])) == ["1: cam all", "2: cam all"]
