@@ -134,7 +134,7 @@ def _facts(config, runs, data) -> dict[str, str]:
     return {
         "runs": f"{sum(run.done for run in runs)} of {len(runs)} done",
         "budget of each": f"{config.steps} steps of {config.batch_size} crops of {config.crop_height}x"
-        f"{config.crop_width}, from {start}; weights: average after the last step",
+        f"{config.crop_width}, from {start}; weights: average after the last step, logits not shifted",
         "learnt from": f"{sum(map(len, data.train))} pairs",
         "scored on": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in data.val.items()),
         **{name: story[name] for name in ("command", "commit", "torch", "device", "date")},
@@ -142,9 +142,10 @@ def _facts(config, runs, data) -> dict[str, str]:
 
 
 def _seeds(texts: list[str]) -> list[int]:
-    if not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
+    seeds = [int(text) for text in texts if text.isdecimal()]
+    if len(set(seeds)) < len(texts):  # 0 and 00 are one
         raise ConfigError(f"--seeds: expected different whole numbers such as 0,1,2, got {','.join(texts)}")
-    return [int(text) for text in texts]
+    return seeds
 
 
 def _print_list(changes, costs) -> None:

@@ -15,6 +15,14 @@ from mrfs_ros.network.cost import Cost, network_cost
 from mrfs_ros.training.config import TrainConfig
 
 FULL = "full"
+SHARED = (
+    "seed", "steps", "batch_size", "crop_height", "crop_width", "train", "val", "classes", "class_names", "variants",
+    "shift_logits",
+)  # fmt: skip
+"""What no variant has of its own: budget and data of a fair comparison, and what is no part of one."""
+LONGEST_NAME = 40  # characters: it names a folder and stands above pictures
+_PANELS = ("rgb", "thermal", "truth")  # names of the sheet's own columns
+_PAPER = {"visual_attention": "igm", "semantic_attention": "pc", "fusion_rule": "maximum"}
 
 
 @dataclass(frozen=True)
@@ -39,14 +47,24 @@ PAPER_VARIANTS = {
 
 
 def known_variants(config: TrainConfig) -> dict[str, Change]:
-    """The paper's variants and the configuration's own ones, by name; ConfigError for a name or change that is none."""
+    """The paper's variants and the configuration's own ones, by name.
+
+    ConfigError for a name or change that is none, and for a configuration that is not the paper's to begin with.
+    """
+    for name, paper in _PAPER.items():
+        if (got := getattr(config, name)) != paper:
+            raise ConfigError(f"{name}: expected {paper}, which the variants change, got {got}: name it under variants")
     own = {}
     for name, settings in config.variants.items():
-        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in PAPER_VARIANTS:
-            raise ConfigError(f"variants: {name!r}: expected an own name of letters, digits, '.', '_' and '-'")
+        taken = name in PAPER_VARIANTS or name in _PANELS
+        if taken or not isinstance(name, str) or not re.fullmatch(rf"\w[\w.-]{{,{LONGEST_NAME - 1}}}", name):
+            raise ConfigError(
+                f"variants: {name!r}: expected an own name of letters, digits, '.', '_' and '-', "
+                f"at most {LONGEST_NAME}, none of {', '.join((*PAPER_VARIANTS, *_PANELS))}"
+            )
         if not isinstance(settings, dict) or not settings:
             raise ConfigError(f"variants: {name}: expected settings as name: value, got {settings!r}")
-        if kept := sorted({"seed", "steps", "train", "val", "variants"} & set(settings)):
+        if kept := [setting for setting in SHARED if setting in settings]:
             raise ConfigError(f"variants: {name}: {', '.join(kept)}: expected other settings, all variants share these")
         own[name] = Change(settings, ", ".join(f"{key}: {value}" for key, value in settings.items()))
     return PAPER_VARIANTS | own
@@ -62,9 +80,12 @@ def variant_config(config: TrainConfig, name: str, seed: int) -> TrainConfig:
         key: {**shared[key], **value} if isinstance(value, dict) and isinstance(shared.get(key), dict) else value
         for key, value in known[name].settings.items()
     }
-    changed = from_mapping(TrainConfig, {**shared, **changes, "seed": seed, "variants": {}})
-    check_settings(changed)
-    changed.loss_preset(), changed.augmentation()
+    try:
+        changed = from_mapping(TrainConfig, {**shared, **changes, "seed": seed, "variants": {}})
+        check_settings(changed)
+        changed.loss_preset(), changed.augmentation()
+    except ConfigError as error:
+        raise ConfigError(f"variant {name}: {error}") from error
     return changed
 
 

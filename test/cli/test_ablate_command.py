@@ -61,6 +61,11 @@ def test_the_list_names_costs_and_own_variants(settings, capsys):
         (["--out", "OUT", "--variants", "rmIGM,rmIGM"], "--variants: expected each one once, got rmIGM,rmIGM"),
         (["--out", "OUT", "--seeds", "0,zero"], "--seeds: expected different whole numbers such as 0,1,2, got 0,zero"),
         (["--out", "OUT", "--seeds", "1,1"], "--seeds: expected different whole numbers"),
+        (["--out", "OUT", "--seeds", "0,00"], "--seeds: expected different whole numbers"),
+        (
+            ["--out", "OUT", "--set", "visual_attention=none"],
+            "visual_attention: expected igm, which the variants change",
+        ),
         (["--out", "OUT", "--set", "val=[]"], "val: expected at least one dataset to score the variants on"),
         (["--out", "OUT", "--frames", "0"], "--frames"),
         ([], "expected CONFIG and --out FOLDER, or --list"),

@@ -84,6 +84,10 @@ def test_costs_are_those_of_the_published_size():
         ({"fast": {}}, "fast: expected settings as name: value"),
         ({"fast": ["rate"]}, "fast: expected settings as name: value"),
         ({"long": {"steps": 9, "seed": 1}}, "long: seed, steps: expected other settings"),
+        ({"big": {"batch_size": 9, "crop_height": 64}}, "big: batch_size, crop_height: expected other settings"),
+        ({"few": {"class_names": ["a", "b"]}}, "few: class_names: expected other settings"),
+        ({"thermal": {"rate": 0.1}}, "'thermal': expected an own name of .* none of full, .*thermal, truth"),
+        ({"a" * 41: {"rate": 0.1}}, "at most 40"),
     ],
 )
 def test_own_variants_that_are_none(variants, text):
@@ -105,6 +109,18 @@ def test_own_variants_that_are_none(variants, text):
 def test_changes_that_are_none(settings, text):
     with pytest.raises(ConfigError, match=text):
         variant_config(TrainConfig(variants={"mine": settings}), "mine", 0)
+
+
+@pytest.mark.parametrize("name, kind", [("visual_attention", "none"), ("fusion_rule", "proportional")])
+def test_a_configuration_that_is_a_variant_itself_is_refused(name, kind):
+    """Its "full" would not be the paper's network."""
+    with pytest.raises(ConfigError, match=rf"{name}: expected \w+, which the variants change, got {kind}"):
+        variant_config(TrainConfig(**{name: kind}), FULL, 0)
+
+
+def test_the_error_of_a_setting_names_its_variant():
+    with pytest.raises(ConfigError, match="variant mine: unknown setting rte"):
+        variant_config(TrainConfig(variants={"mine": {"rte": 1.0}}), "mine", 0)
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
