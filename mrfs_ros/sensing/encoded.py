@@ -63,7 +63,7 @@ def decode_any(content: bytes, name: str, camera: str, depths: tuple[type, ...] 
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """A PNG of (H, W) uint8 grey or (H, W, 3) uint8 RGB."""
+    """A PNG of (H, W) uint8 grey or (H, W, 3) uint8 RGB; ImageError for one larger than the format holds."""
     return _encode(image, ".png", [])
 
 
@@ -74,4 +74,10 @@ def encode_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
 
 def _encode(image: np.ndarray, suffix: str, settings: list[int]) -> bytes:
     pixels = image if image.ndim == 2 else image[:, :, ::-1]
-    return cv2.imencode(suffix, pixels, settings)[1].tobytes()
+    done, content = cv2.imencode(suffix, pixels, settings)
+    if not done:  # OpenCV says no more than that
+        height, width = image.shape[:2]
+        raise ImageError(
+            f"an image of {height}x{width} (HxW) cannot be written as {suffix}: ask for fewer frames on it"
+        )
+    return content.tobytes()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.image_files import read_picture, read_rgb, read_thermal, write_png
+from mrfs_ros.sensing.image_files import read_picture, read_rgb, read_thermal, write_jpeg, write_png
 
 RGB = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
 
@@ -60,3 +60,10 @@ def test_wrong_files(tmp_path):
 def test_unwritable_target(tmp_path):
     with pytest.raises(ImageError, match="cannot be written"):
         write_png(tmp_path / "no" / "folder.png", RGB)
+
+
+def test_a_picture_larger_than_its_format_is_refused(tmp_path):
+    """OpenCV writes an empty file there."""
+    with pytest.raises(ImageError, match=r"an image of 65536x8 \(HxW\) cannot be written as \.jpg"):
+        write_jpeg(tmp_path / "tall.jpg", np.zeros((65536, 8), np.uint8))
+    assert not list(tmp_path.iterdir())
