@@ -84,7 +84,7 @@ def save_checkpoint(
 ) -> None:
     """Write ``network`` as safetensors, floats as ``dtype``, with config, classes and provenance as metadata.
 
-    Whole or not at all: a write that is interrupted leaves the file that was there.
+    Whole or not at all: a write that is interrupted leaves the file that was there; CheckpointError if it fails.
     ``provenance``: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
     """
     weights = {
@@ -93,7 +93,10 @@ def save_checkpoint(
     }
     metadata = metadata_of(network.config, classes, provenance)
     unfinished = Path(f"{path}.unfinished")
-    save_file(weights, str(unfinished), metadata)
+    try:
+        save_file(weights, str(unfinished), metadata)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{unfinished}: cannot be written ({error}): free space or choose another") from error
     unfinished.replace(path)
 
 

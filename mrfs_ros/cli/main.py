@@ -63,9 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MrfsError as error:
         print(f"mrfs: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that is closed to us
+        print(f"mrfs: error: {_of_files(error)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("mrfs: interrupted", file=sys.stderr)
         return 130
+
+
+def _of_files(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}: expected files and folders that can be read and written, with free space"
 
 
 if __name__ == "__main__":

@@ -42,9 +42,12 @@ class RunFolder:
         _link_latest(path)
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Write ``latest.pt``, whole or not at all."""
+        """Write ``latest.pt``, whole or not at all; CheckpointError when it cannot be written."""
         unfinished = self.path / f"{STATE}.unfinished"
-        torch.save(state, unfinished)
+        try:
+            torch.save(state, unfinished)
+        except (OSError, RuntimeError) as error:  # a full disk is either
+            raise CheckpointError(f"{unfinished}: cannot be written: free space, then go on with this run") from error
         unfinished.replace(self.path / STATE)
 
 
