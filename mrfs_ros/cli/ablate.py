@@ -20,6 +20,7 @@ CONFIG is any training configuration; own variants stand in it under variants, a
 command goes on where it was stopped; started twice, both processes share the runs. The folder gets ablation.md,
 ablation.json, ablation.jpg, and a run folder for every variant and seed.
 """
+_STORY = ("commit", "torch", "device", "date")  # of the runs: the table may be written elsewhere, and later
 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -74,21 +75,21 @@ def _study(config, names: list[str], arguments: argparse.Namespace) -> int:
         f"{len(names)} variants, {len(arguments.seeds)} seeds, each {config.steps} steps of {config.batch_size} crops; "
         f"{sum(run.done for run in runs)} of {len(runs)} runs are done"
     )
-    problems = _do_all(runs, data, arguments)
+    _do_all(runs, data, arguments)
     _write_results(config, runs, data, arguments)
-    for problem in problems:
-        print(f"mrfs: {problem}", file=sys.stderr)
-    return 3 if problems else 0
+    left = sum(not run.done for run in runs)  # asked now: another process may have ended what this one left to it
+    if left:
+        print(f"mrfs: {left} of {len(runs)} runs are not done: run this again to go on", file=sys.stderr)
+    return 3 if left else 0
 
 
-def _do_all(runs, data, arguments: argparse.Namespace) -> list[str]:
-    """Do what is left; returns why some runs are not done."""
+def _do_all(runs, data, arguments: argparse.Namespace) -> None:
+    """Do what is left; says at once which runs fail, or are left to another process."""
     from tqdm import tqdm
 
     from mrfs_ros.studies.ablation import do_run
 
     bar = partial(tqdm, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
-    problems = []
     for number, wanted in enumerate(runs, start=1):
         if wanted.done:
             continue
@@ -103,11 +104,10 @@ def _do_all(runs, data, arguments: argparse.Namespace) -> list[str]:
                 scoring_bar=partial(bar, desc=f"{title}, scores", unit="pair"),
             )
         except MrfsError as error:
-            problems.append(f"{wanted.variant}, seed {wanted.seed}: {error}")
+            tqdm.write(f"mrfs: {wanted.variant}, seed {wanted.seed}: {error}", file=sys.stderr)
             continue
         if not alone:
-            problems.append(f"{wanted.variant}, seed {wanted.seed}: another process is at it: run this again later")
-    return problems
+            tqdm.write(f"mrfs: {wanted.variant}, seed {wanted.seed}: left to the process at it", file=sys.stderr)
 
 
 def _write_results(config, runs, data, arguments: argparse.Namespace) -> None:
@@ -129,7 +129,7 @@ def _write_results(config, runs, data, arguments: argparse.Namespace) -> None:
 def _facts(config, runs, data) -> dict[str, str]:
     from mrfs_ros.training.run_folder import origin
 
-    story = origin()
+    stories = [run.story() for run in runs if run.done]
     start = f"encoders of {Path(config.pretrained).name}" if config.pretrained else Path(config.init).name or "scratch"
     return {
         "runs": f"{sum(run.done for run in runs)} of {len(runs)} done",
@@ -137,7 +137,8 @@ def _facts(config, runs, data) -> dict[str, str]:
         f"{config.crop_width}, from {start}; weights: average after the last step, logits not shifted",
         "learnt from": f"{sum(map(len, data.train))} pairs",
         "scored on": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in data.val.items()),
-        **{name: story[name] for name in ("command", "commit", "torch", "device", "date")},
+        "command": origin()["command"],
+        **{name: ", ".join(dict.fromkeys(story.get(name, "unknown") for story in stories)) for name in _STORY},
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mrfs_ros.data.dataset import Pair, PairDataset
 from mrfs_ros.engine import Engine
+from mrfs_ros.errors import ImageError
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import SegmentationScores, confusion_matrix
 from mrfs_ros.evaluation.segmentation import segmentation_scores as scores_of_pixels
@@ -140,4 +141,7 @@ def _fusion_scores(
     visible, thermal = evaluated_gray(pair.rgb), pair.thermal
     images = {"fused": evaluated_gray(stretched(result.fused) if stretch else result.fused)}
     images |= {name: baseline(visible, thermal) for name, baseline in baselines.items()}
-    return {method: fusion_metrics(image, visible, thermal) for method, image in images.items()}
+    try:
+        return {method: fusion_metrics(image, visible, thermal) for method, image in images.items()}
+    except ImageError as error:
+        raise ImageError(f"{pair.name}: {error}") from error

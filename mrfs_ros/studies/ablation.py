@@ -16,8 +16,9 @@ import torch
 from mrfs_ros.data.dataset import PairDataset, by_name
 from mrfs_ros.engine import load_engine
 from mrfs_ros.engine.load import resolve_device
-from mrfs_ros.errors import ConfigError
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.evaluation.evaluate import evaluate
+from mrfs_ros.evaluation.metrics import SMALLEST_SIDE
 from mrfs_ros.evaluation.report import write_report
 from mrfs_ros.studies.variants import variant_config
 from mrfs_ros.training.config import TrainConfig
@@ -43,11 +44,21 @@ class Run:
         return (self.folder / SCORES).is_file()
 
     def scores(self) -> dict[str, Any]:
-        """What ``mrfs_ros.evaluation.report.as_json`` says of this run; ConfigError if that cannot be read."""
+        """What ``mrfs_ros.evaluation.report.as_json`` says of all frames; ConfigError if that cannot be read."""
         try:
-            return json.loads((self.folder / SCORES).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{self.folder / SCORES}: cannot be read ({error}): delete {self.folder}") from error
+            return dict(json.loads((self.folder / SCORES).read_text(encoding="utf-8"))["groups"]["all"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ConfigError(
+                f"{self.folder / SCORES}: cannot be read ({type(error).__name__}: {error}): "
+                "delete it, and this run is scored again"
+            ) from error
+
+    def story(self) -> dict[str, str]:
+        """Where this run comes from, see ``run_folder.origin``; empty if nothing says so."""
+        try:
+            return dict(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return {}
 
 
 @dataclass(frozen=True)
@@ -69,17 +80,27 @@ def planned_runs(config: TrainConfig, variants: Sequence[str], seeds: Sequence[i
     for seed in seeds:
         for name in variants:
             run = Run(name, seed, variant_config(config, name, seed), out / "runs" / f"{name}-seed{seed}")
-            if (run.folder / "config.yaml").is_file():
+            if run.done or (run.folder / STATE).is_file():  # otherwise it begins anew
                 check_same_settings(run.folder / "config.yaml", run.config)
             runs.append(run)
     return runs
 
 
 def read_data(config: TrainConfig) -> Data:
-    """The datasets of a configuration; errors as for ``PairDataset``."""
+    """The datasets of a configuration; errors as for ``PairDataset``.
+
+    Reads all of val, so that nothing is trained for frames that cannot be scored: ImageError for one that is damaged,
+    or too small for the metrics.
+    """
     classes = config.class_set()
     val = [PairDataset(entry, classes) for entry in config.datasets("val")]
-    return Data([PairDataset(entry, classes) for entry in config.datasets("train")], by_name(val))
+    named = by_name(val)
+    for name, dataset in named.items():
+        for pair in dataset:
+            if min(pair.thermal.shape) < SMALLEST_SIDE:
+                size, least = "x".join(map(str, pair.thermal.shape)), f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
+                raise ImageError(f"{name}: {pair.name}: is {size} (HxW): expected {least} or more, to score it")
+    return Data([PairDataset(entry, classes) for entry in config.datasets("train")], named)
 
 
 def do_run(

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.report import ALIASES, table
 from mrfs_ros.network.cost import Cost
-from mrfs_ros.studies.ablation import Run
+from mrfs_ros.studies.ablation import SCORES, Run
 from mrfs_ros.studies.variants import Change
 
 MEAN = "mIoU"
@@ -42,14 +42,25 @@ class Scored:
 
 
 def scored(runs: Iterable[Run]) -> list[Scored]:
-    """The scores of all runs that are done, by variant, in the order of ``runs``."""
-    found: dict[str, list[tuple[int, dict[str, float]]]] = {}
-    for run in runs:
-        if run.done:
-            found.setdefault(run.variant, []).append((run.seed, _values(run.scores())))
+    """The scores of all runs that are done, by variant, in the order of ``runs``; what every run has.
+
+    ConfigError when one cannot be read, or was scored on other frames or labels than the first.
+    """
+    done = [(run, _values(run)) for run in runs if run.done]
+    names = [name for name in done[0][1] if all(name in values for _, values in done)] if done else []
+    for run, values in done:
+        first, _ = done[0]
+        if _scored_on(run, values) != _scored_on(*done[0]):
+            raise ConfigError(
+                f"{run.folder / SCORES}: was scored on other frames or labels than {first.folder}: val has changed: "
+                "delete the older scores.json, and that run is scored again"
+            )
+    found: dict[str, list[tuple[Run, dict[str, float]]]] = {}
+    for run, values in done:
+        found.setdefault(run.variant, []).append((run, values))
     return [
-        Scored(name, tuple(seed for seed, _ in seeds), {key: [v[key] for _, v in seeds] for key in seeds[0][1]})
-        for name, seeds in found.items()
+        Scored(variant, tuple(run.seed for run, _ in seeds), {name: [v[name] for _, v in seeds] for name in names})
+        for variant, seeds in found.items()
     ]
 
 
@@ -105,9 +116,9 @@ def markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def _values(scores: dict[str, Any]) -> dict[str, float]:
+def _values(run: Run) -> dict[str, float]:
     """Scores of all frames by name; classes without a labelled pixel are left out, undefined metrics too."""
-    everything = scores["groups"]["all"]
+    everything = run.scores()
     values: dict[str, float] = {}
     if segmentation := everything.get("segmentation"):
         present = [name for name, recall in segmentation["recall"].items() if recall is not None]
@@ -115,6 +126,11 @@ def _values(scores: dict[str, Any]) -> dict[str, float]:
         values = {MEAN: float(np.mean(list(ious.values()))), **ious}
     fused = everything["fusion"]["fused"]
     return values | {name: fused[name] for name in CONVENTIONS if name not in ALIASES and fused[name] is not None}
+
+
+def _scored_on(run: Run, values: dict[str, float]) -> tuple[int, list[str]]:
+    """The number of frames, and the classes that they contain."""
+    return run.scores().get("frames", 0), [name for name in values if name not in CONVENTIONS]
 
 
 def _shown(result: Scored, name: str, form: str) -> str:

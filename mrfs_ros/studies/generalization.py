@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mrfs_ros.data.dataset import Pair, PairDataset
-from mrfs_ros.errors import ConfigError
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.evaluation.evaluate import Baseline, evaluated_gray
 from mrfs_ros.evaluation.metrics import fusion_metrics, no_reference_metrics
 from mrfs_ros.evaluation.report import ALIASES
@@ -118,4 +118,7 @@ def _on_grey(baseline: Baseline) -> Callable[[Pair], np.ndarray]:
 def _scores(image: np.ndarray, pair: Pair, quick: bool) -> dict[str, float]:
     if quick:
         return no_reference_metrics(evaluated_gray(image))
-    return fusion_metrics(evaluated_gray(image), evaluated_gray(pair.rgb), pair.thermal)
+    try:
+        return fusion_metrics(evaluated_gray(image), evaluated_gray(pair.rgb), pair.thermal)
+    except ImageError as error:
+        raise ImageError(f"{pair.name}: {error}; quick metrics need less") from error

@@ -94,3 +94,11 @@ def test_a_run_that_fails_does_not_stop_the_others(settings, tmp_path, capsys):
     output = capsys.readouterr()
     assert "\nmrfs: wild, seed 0: " in output.err and "NaN" in output.err
     assert "| runs | 1 of 2 done |" in output.out
+
+
+def test_a_file_in_the_way_of_the_runs_is_one_line(settings, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "runs").write_text("")
+    assert main(["ablate", str(settings), "--out", str(tmp_path / "out"), "--variants", "rmPC", "--device", "cpu"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("mrfs: error: ") and "rmPC-seed0: Not a directory: expected files and folders" in error

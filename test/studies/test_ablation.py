@@ -12,7 +12,7 @@ import pytest
 from toy_run import course, write_pairs, write_settings
 
 from mrfs_ros.checkpoint import read_checkpoint
-from mrfs_ros.errors import ConfigError
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import Run, do_run, planned_runs, read_data
@@ -58,13 +58,33 @@ def test_a_run_is_done_once_and_other_settings_are_refused(config, tmp_path):
     with pytest.raises(ConfigError, match="differs from the settings given in steps"):
         planned_runs(replace(config, steps=3), ["rmIGM"], [0], tmp_path)
     (result,) = scored([run])
-    everything = run.scores()["groups"]["all"]
+    everything = run.scores()
     assert result.values["EN"] == [everything["fusion"]["fused"]["EN"]]
     ious = everything["segmentation"]["IoU"]
     assert result.values["mIoU"] == pytest.approx([100 * np.mean(list(ious.values()))])
-    (run.folder / "scores.json").write_text("{")
-    with pytest.raises(ConfigError, match="cannot be read"):
-        run.scores()
+    for damaged in ("{", "{}", "[]", '{"groups": null}'):
+        (run.folder / "scores.json").write_text(damaged)
+        with pytest.raises(
+            ConfigError, match=r"scores\.json: cannot be read .* delete it, and this run is scored again"
+        ):
+            run.scores()
+    (run.folder / "config.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read"):  # nothing says what was trained here
+        planned_runs(config, ["rmIGM"], [0], tmp_path)
+
+
+def test_what_a_kill_left_before_the_first_state_is_no_hindrance(config, tmp_path):
+    folder = tmp_path / "runs" / "full-seed0"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("")
+    (run,) = planned_runs(config, ["full"], [0], tmp_path)
+    assert not run.done
+
+
+def test_frames_that_cannot_be_scored_are_found_before_training(config, tmp_path, small_pair):
+    small = write_pairs(tmp_path / "small", small_pair, (40, 64))
+    with pytest.raises(ImageError, match=r"small all: 0: is 40x64 \(HxW\): expected 41x41 or more"):
+        read_data(replace(config, val=[*config.val, {"root": str(small), "split": "all"}]))
 
 
 @pytest.mark.slow
@@ -93,7 +113,7 @@ def test_a_run_goes_on_from_its_last_state_to_the_same_weights(config, tmp_path)
     assert do_run(cut, data, device="cpu", backend="eager")
     weights = [read_checkpoint(run.folder / "last.safetensors").weights for run in (whole, cut)]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
-    scores = [run.scores()["groups"] for run in (whole, cut)]
+    scores = [run.scores() for run in (whole, cut)]
     assert scores[0] == scores[1]
 
 
@@ -143,3 +163,19 @@ def test_scores_without_labels_have_a_table_of_fusion(tmp_path):
     (run.folder / "scores.json").write_text(json.dumps(content))
     (result,) = scored([run])
     assert isinstance(result, Scored) and "mIoU" not in result.values and result.values["EN"] == [6.0]
+
+
+def test_scores_of_other_frames_or_labels_are_not_compared(tmp_path):
+    first = written(tmp_path, "full", 0, {"car": 0.5, "person": 0.3}, 6.0)
+    other = written(tmp_path, "rmPC", 0, {"car": 0.5, "person": 0.3, "bike": 0.1}, 6.0)
+    with pytest.raises(ConfigError, match=r"rmPC-0/scores\.json: was scored on other frames or labels than .*full-0"):
+        scored([first, other])
+
+
+def test_a_metric_that_one_run_lacks_is_in_no_row(tmp_path):
+    runs = [written(tmp_path, "full", seed, {"car": 0.5}, 6.0) for seed in (0, 1)]
+    content = json.loads((runs[0].folder / "scores.json").read_text())
+    content["groups"]["all"]["fusion"]["fused"]["PSNR"] = 20.0
+    (runs[0].folder / "scores.json").write_text(json.dumps(content))
+    (result,) = scored(runs)
+    assert "PSNR" not in result.values and result.values["EN"] == [6.0, 6.0]
