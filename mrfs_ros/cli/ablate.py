@@ -43,6 +43,9 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
     )
     command.add_argument("--frames", type=count, default=4, metavar="N", help="frames on the sheet (default: 4)")
+    command.add_argument(
+        "--pictures", metavar="DIR", help="folder with rgb/ and thermal/ whose frames the sheet shows (default: val)"
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--backend", default="auto", choices=BACKENDS, help="what scores the runs (default: auto)")
     return command
@@ -70,13 +73,14 @@ def _study(config, names: list[str], arguments: argparse.Namespace) -> int:
 
     runs = planned_runs(config, names, _seeds(arguments.seeds), arguments.out)
     data = read_data(config)
+    shown = _pictures(arguments.pictures, config.class_set()) if arguments.pictures else list(data.val.values())
     made_folder(arguments.out)
     print(
         f"{len(names)} variants, {len(arguments.seeds)} seeds, each {config.steps} steps of {config.batch_size} crops; "
         f"{sum(run.done for run in runs)} of {len(runs)} runs are done"
     )
     _do_all(runs, data, arguments)
-    _write_results(config, runs, data, arguments)
+    _write_results(config, runs, data, shown, arguments)
     left = sum(not run.done for run in runs)  # asked now: another process may have ended what this one left to it
     if left:
         print(f"mrfs: {left} of {len(runs)} runs are not done: run this again to go on", file=sys.stderr)
@@ -110,7 +114,13 @@ def _do_all(runs, data, arguments: argparse.Namespace) -> None:
             tqdm.write(f"mrfs: {wanted.variant}, seed {wanted.seed}: left to the process at it", file=sys.stderr)
 
 
-def _write_results(config, runs, data, arguments: argparse.Namespace) -> None:
+def _pictures(folder: str, classes) -> list:
+    from mrfs_ros.data.dataset import DatasetConfig, PairDataset
+
+    return [PairDataset(DatasetConfig(root=folder, split="all"), classes)]
+
+
+def _write_results(config, runs, data, shown: list, arguments: argparse.Namespace) -> None:
     from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.studies.ablation_sheet import variants_sheet
     from mrfs_ros.studies.ablation_table import scored, write_table
@@ -121,7 +131,7 @@ def _write_results(config, runs, data, arguments: argparse.Namespace) -> None:
         return
     costs = variant_costs(config, [result.variant for result in results])
     print(write_table(arguments.out, results, known_variants(config), costs, _facts(config, runs, data)))
-    sheet = variants_sheet(runs, data, frames=arguments.frames, device=arguments.device, backend=arguments.backend)
+    sheet = variants_sheet(runs, shown, frames=arguments.frames, device=arguments.device, backend=arguments.backend)
     write_jpeg(arguments.out / "ablation.jpg", sheet)
     print(f"written to {arguments.out}: ablation.md, ablation.json, ablation.jpg")
 

@@ -6,25 +6,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.draw import contact_sheet, overlay
 from mrfs_ros.engine import load_engine
-from mrfs_ros.studies.ablation import WEIGHTS, Data, Run
+from mrfs_ros.studies.ablation import WEIGHTS, Run
 
 PANEL_WIDTH = 240  # pixels
 
 
-def variants_sheet(runs: Sequence[Run], data: Data, *, frames: int = 4, device: str = "auto", backend: str = "auto"):
-    """(H, W, 3) uint8 RGB: for evenly spread frames of val a row of fused images and one with the classes on them.
+def variants_sheet(
+    runs: Sequence[Run],
+    datasets: Sequence[PairDataset],
+    *,
+    frames: int = 4,
+    device: str = "auto",
+    backend: str = "auto",
+) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: for evenly spread frames a row of fused images and one with the classes on them.
 
     Columns are rgb, thermal (the second row: true labels) and the variants, each by its first run in ``runs`` that is
     done.
     """
-    pairs = [(dataset, i) for dataset in data.val.values() for i in range(len(dataset))]
+    pairs = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(frames, len(pairs)) * 2 + 1).round().astype(int)[1::2])
     shown = [dataset[i] for dataset, i in (pairs[number] for number in chosen)]
     rows: list[dict[str, np.ndarray]] = []
     for pair in shown:
-        truth = overlay(pair.rgb, pair.label, next(iter(data.val.values())).classes)
+        truth = overlay(pair.rgb, pair.label, datasets[0].classes)
         rows.append({f"rgb {pair.name}": pair.rgb, "thermal": pair.thermal})
         rows.append({"rgb": pair.rgb, "truth" if pair.labelled else "no truth": truth})
     for run in _first_of_each(runs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,15 @@ from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.report import ALIASES, table
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import SCORES, Run
-from mrfs_ros.studies.variants import Change
+from mrfs_ros.studies.variants import FULL, Change
 
 MEAN = "mIoU"
+AGAINST = f"{MEAN} - {FULL}'s"
 NOTES = (
     "- Numbers are means over the seeds, ± their sample standard deviation where there are two or more: differences "
     "smaller than that say nothing.",
     f"- {MEAN}: mean IoU [%] of the classes that the scored labels contain, background among them; IoU by class [%].",
+    f"- {AGAINST}: the difference at equal seeds, which share their crops and what they begin with.",
     "- Multiply-adds [G] of one 480x640 pair, as the paper's graph computes it; parameters in millions.",
 )
 
@@ -33,12 +36,10 @@ class Scored:
     seeds: tuple[int, ...]
     values: dict[str, list[float]]
 
-    def mean(self, name: str) -> float:
-        return float(np.mean(self.values[name]))
-
-    def spread(self, name: str) -> float | None:
-        """Sample standard deviation over the seeds; None for a single one."""
-        return float(np.std(self.values[name], ddof=1)) if len(self.seeds) > 1 else None
+    def against(self, other: Scored, name: str) -> list[float]:
+        """This variant's values less ``other``'s, at the seeds that both have."""
+        others = dict(zip(other.seeds, other.values[name]))
+        return [value - others[seed] for seed, value in zip(self.seeds, self.values[name]) if seed in others]
 
 
 def scored(runs: Iterable[Run]) -> list[Scored]:
@@ -91,6 +92,7 @@ def markdown(
     results: Sequence[Scored], changes: dict[str, Change], costs: dict[str, Cost], facts: dict[str, str]
 ) -> str:
     """What the study is, a table of segmentation and cost, one of fusion, and what the numbers mean."""
+    full = next((result for result in results if result.variant == FULL), None)
     ious = [name for name in results[0].values if name not in CONVENTIONS]
     metrics = [name for name in results[0].values if name in CONVENTIONS]
     segmentation = [
@@ -99,16 +101,19 @@ def markdown(
             changes[result.variant].text,
             f"{costs[result.variant].parameters / 1e6:.2f}",
             f"{costs[result.variant].multiply_adds / 1e9:.1f}",
-            *(_shown(result, name, ".1f") for name in ious),
+            *(shown(result.values[name], 1) for name in ious[:1]),
+            *(shown(result.against(full, name), 1, "+") for name in ious[:1] if full),
+            *(shown(result.values[name], 1) for name in ious[1:]),
         ]
         for result in results
     ]
-    fusion = [[result.variant, *(_shown(result, name, ".3g") for name in metrics)] for result in results]
+    columns = [*ious[:1], *([AGAINST] if full and ious else []), *ious[1:]]
+    fusion = [[result.variant, *(shown(result.values[name]) for name in metrics)] for result in results]
     parts = [
         "# Ablation",
         table(["what", "value"], [[name, value] for name, value in facts.items()]),
         "## Segmentation and cost",
-        table(["variant", "change", "parameters, M", "multiply-adds, G", *ious], segmentation),
+        table(["variant", "change", "parameters, M", "multiply-adds, G", *columns], segmentation),
         "## Fused image",
         table(["variant", *metrics], fusion),
         "\n".join((*NOTES, *(f"- {metric}: {CONVENTIONS[metric]}" for metric in metrics))),
@@ -133,7 +138,15 @@ def _scored_on(run: Run, values: dict[str, float]) -> tuple[int, list[str]]:
     return run.scores().get("frames", 0), [name for name in values if name not in CONVENTIONS]
 
 
-def _shown(result: Scored, name: str, form: str) -> str:
-    spread = result.spread(name)
-    mean = format(result.mean(name), form)
-    return mean if spread is None else f"{mean} ± {format(spread, '.2g')}"
+def shown(values: Sequence[float], digits: int | None = None, sign: str = "") -> str:
+    """Mean ± sample standard deviation with ``digits`` behind the point, None = so that the mean has three in all.
+
+    A single value has no deviation; no value is a dash.
+    """
+    if not values:
+        return "-"
+    mean = float(np.mean(values))
+    if digits is None:
+        digits = max(0, 2 - math.floor(math.log10(abs(mean)))) if mean else 2
+    text = f"{mean:{sign}.{digits}f}"
+    return text if len(values) == 1 else f"{text} ± {np.std(values, ddof=1):.{digits}f}"

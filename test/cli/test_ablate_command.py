@@ -10,6 +10,7 @@ import pytest
 from toy_run import write_pairs, write_settings
 
 from mrfs_ros.cli.main import main
+from mrfs_ros.sensing.image_files import write_png
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def settings(tmp_path, small_pair, set_threads) -> Path:
 
 
 @pytest.mark.slow
-def test_a_small_study_from_end_to_end(settings, tmp_path, capsys):
+def test_a_small_study_from_end_to_end(settings, tmp_path, small_pair, capsys):
     out = tmp_path / "study"
     words = ["ablate", str(settings), "--out", str(out), "--device", "cpu", "--backend", "eager", "--frames", "1"]
     assert main([*words, "--variants", "full,rmPC"]) == 0
@@ -39,8 +40,14 @@ def test_a_small_study_from_end_to_end(settings, tmp_path, capsys):
     assert content["variants"]["full"]["scores"]["SD"] == [scores["groups"]["all"]["fusion"]["fused"]["SD"]]
     sheet = cv2.imread(str(out / "ablation.jpg"))
     assert sheet.shape[1] == 4 * 240 and sheet.shape[0] == 2 * (26 + 160)  # rgb, thermal, two variants; two rows
-    assert main([*words, "--variants", "rmPC"]) == 0  # done already: the table alone
+    own = tmp_path / "own"
+    for folder, image in zip(("rgb", "thermal"), small_pair):
+        (own / folder).mkdir(parents=True)
+        write_png(own / folder / "mine.png", image)
+    assert main([*words, "--variants", "rmPC", "--pictures", str(own)]) == 0  # done already: table and sheet alone
     assert "1 of 1 runs are done" in capsys.readouterr().out
+    sheet = cv2.imread(str(out / "ablation.jpg"))
+    assert sheet.shape[:2] == (2 * (26 + 180), 3 * 240)  # one frame of 96x128
 
 
 def test_the_list_names_costs_and_own_variants(settings, capsys):

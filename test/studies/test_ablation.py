@@ -16,7 +16,7 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import Run, do_run, planned_runs, read_data
-from mrfs_ros.studies.ablation_table import Scored, markdown, scored
+from mrfs_ros.studies.ablation_table import Scored, markdown, scored, shown
 from mrfs_ros.studies.variants import PAPER_VARIANTS
 from mrfs_ros.training.config import TrainConfig, load_config
 
@@ -148,12 +148,30 @@ def test_the_table_has_means_and_spreads_over_seeds(tmp_path):
     assert (full.seeds, removed.seeds) == ((0, 1), (0,))
     assert full.values["mIoU"] == pytest.approx([40, 50])
     assert full.values["car"] == pytest.approx([50, 70]) and "ghost" not in full.values and "PSNR" not in full.values
-    assert full.mean("EN") == 6.25 and full.spread("EN") == pytest.approx(np.std([6, 6.5], ddof=1))
-    assert removed.spread("EN") is None
+    assert full.values["EN"] == [6.0, 6.5]
+    assert removed.against(full, "mIoU") == pytest.approx([-25]) and full.against(full, "EN") == [0, 0]
     text = markdown([full, removed], PAPER_VARIANTS, dict.fromkeys(PAPER_VARIANTS, Cost(2_500_000, 31 * 10**9)), {})
-    assert "| full | the paper's network and loss | 2.50 | 31.0 | 45.0 ± 7.1 | 60.0 ± 14 | 30.0 ± 0 |" in text
-    assert "| rmPC | PC-Att removed | 2.50 | 31.0 | 15.0 | 20.0 | 10.0 |" in text
-    assert "| rmPC | 7 |" in text
+    assert (
+        "| full | the paper's network and loss | 2.50 | 31.0 | 45.0 ± 7.1 | +0.0 ± 0.0 | 60.0 ± 14.1 | 30.0 ± 0.0 |"
+        in text
+    )
+    assert "| rmPC | PC-Att removed | 2.50 | 31.0 | 15.0 | -25.0 | 20.0 | 10.0 |" in text
+    assert "| rmPC | 7.00 |" in text
+
+
+@pytest.mark.parametrize(
+    "values, how, text",
+    [
+        ([6.51], {}, "6.51"),
+        ([0.01234], {}, "0.0123"),
+        ([6000.0, 6200.0], {}, "6100 ± 141"),
+        ([0.0, 0.0], {}, "0.00 ± 0.00"),
+        ([-0.4, 0.8], {"digits": 1, "sign": "+"}, "+0.2 ± 0.8"),
+        ([], {"digits": 1}, "-"),
+    ],
+)
+def test_numbers_are_shown_with_three_digits(values, how, text):
+    assert shown(values, **how) == text
 
 
 def test_scores_without_labels_have_a_table_of_fusion(tmp_path):
