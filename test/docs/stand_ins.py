@@ -18,7 +18,10 @@ PLACES = {
     "data/LLVIP": "LLVIP: the same cuts in its layout, without labels",
     "../shared/data/llvip": "LLVIP's frames of this project: the same cuts",
     "llvip_512x640": "those frames scaled: the same cuts",
-    "out/seafusion": "another method's output: the mean of both images, one for each pair of data/LLVIP",
+    "out/mine": "another method's output: the mean of both images, one for each pair of data/LLVIP",
+    "farm, farm.yaml": "frames of one's own: the same cuts, and the settings that the training guide shows",
+    "camera.yaml, camera_calib.yaml": "what the camera guide shows, and a calibration that changes nothing",
+    "raw": "thermal images of 16 bits: two samples, their grey as degrees, in centikelvin",
     "street.jpg, street_ir.jpg": "a pair of one's own: the first sample",
     "models/mfnet.pth": "the authors' mit_b4 for MFNet: a random mit_b0 in a file of the same make",
 }
@@ -32,10 +35,11 @@ _FEW = "--set steps=2 --set workers=0 --set batch_size=2 --set crop_height=64 --
 # Commands that run with words added.
 ADDED = {
     "mrfs train config/train_mfnet.yaml --out runs/mfnet": (_SMALL, "two steps of a small network, in place of days"),
-    "mrfs train config/train_mfnet.yaml --out runs/mfnet --resume": (_SMALL, "as above"),
+    "mrfs train farm.yaml --out runs/farm": (_FEW, "two steps in place of hours"),
+    "mrfs train farm.yaml --out runs/farm --resume": (_FEW, "as above"),
     "torchrun --nproc-per-node 2 -m mrfs_ros.cli.main train config/train_mfnet.yaml --out runs/mfnet": (
         _SMALL + " --resume --device cpu",
-        "as above, on the CPU, on top of the run before",
+        "the same on the CPU, on top of the run before",
     ),
     "mrfs train benchmarks/robust_without.yaml --out runs/robust_without": (_FEW, "two steps in place of 22 minutes"),
     "mrfs train benchmarks/robust_with.yaml --out runs/robust_with": (_FEW, "two steps in place of 22 minutes"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from made_scenes import ShakenCameras, chessboard, pseudo_thermal
 
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.network import build_network
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
 from mrfs_ros.sensing.image_files import read_rgb, read_thermal, write_png
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +45,12 @@ def make_workspace(folder: Path) -> Path:
         write_bag(project / name, _small_pairs(3, first=3 * number))
     (project / "nights.txt").write_text("\n".join(names) + "\n")
     _write_mfnet(project / "data" / "MFNet")
+    _write_folder(project / "farm")
+    for name, guide in (("farm.yaml", "training.md"), ("camera.yaml", "sensors.md")):
+        text = (ROOT / "docs" / guide).read_text()
+        (project / name).write_text(re.search(rf"^```yaml\n(# {name}\n.*?)^```$", text, re.M | re.S)[1])
+    write_calibration(project / "camera_calib.yaml", Homography(np.eye(3), (256, 320), (256, 320)))
+    _write_raw(project / "raw")
     for name in ("msrs", "roadscene"):
         _write_folder(folder / "shared" / "data" / name)
     _write_llvip(project)
@@ -112,6 +121,13 @@ def _write_folder(root: Path) -> None:
     _write_lists(root, [str(number) for number in range(6)], ("train", "val"))
 
 
+def _write_raw(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("190001", "190002"):
+        celsius = read_thermal(ROOT / "samples" / "thermal" / f"{name}.jpg") / 5.0
+        cv2.imwrite(str(folder / f"{name}.png"), (100 * (celsius + 273.15)).astype(np.uint16))
+
+
 def _write_llvip(project: Path) -> None:
     """Two pairs as LLVIP has them, as a plain folder, and as another method fused them."""
     for number, (rgb, thermal, _) in list(enumerate(_cuts()))[:2]:
@@ -121,7 +137,7 @@ def _write_llvip(project: Path) -> None:
             ("data/LLVIP/infrared/test", thermal),
             ("llvip_512x640/rgb", rgb),
             ("llvip_512x640/thermal", thermal),
-            ("out/seafusion", fused),
+            ("out/mine", fused),
         ):
             (project / folder).mkdir(parents=True, exist_ok=True)
             write_png(project / folder / f"{number}.png", image)
