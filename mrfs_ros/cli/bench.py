@@ -12,7 +12,7 @@ from mrfs_ros.errors import ConfigError, MrfsError
 
 EXAMPLES = """examples:
   mrfs bench
-  mrfs bench --weights models/weights.safetensors --sizes 512x640 --out out/bench
+  mrfs bench --weights models/mfnet.pth --sizes 512x640 --out out/bench
   mrfs bench --variants mit_b0,mit_b2,mit_b4 --sizes 240x320,480x640,720x1280 --rounds 5 --alone
 
 Prints a table in Markdown; --out writes bench.md and bench.json. Backends that are not installed are named under it.

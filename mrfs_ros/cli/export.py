@@ -10,7 +10,7 @@ from mrfs_ros.errors import ConfigError, MrfsError
 
 EXAMPLES = """examples:
   mrfs export --onnx out/mrfs_480x640.onnx
-  mrfs export --weights models/weights.safetensors --size 512x640 --onnx out/weights_512x640.onnx
+  mrfs export --weights models/mfnet.pth --size 512x640 --onnx out/mfnet_512x640.onnx
   mrfs fuse --weights out/mrfs_480x640.onnx --backend openvino --rgb street.jpg --thermal street_ir.jpg --out out
 
 The file takes rgb (B, H, W, 3) and thermal (B, H, W), uint8, of that one size, and gives fused (B, H, W, 3), RGB, and

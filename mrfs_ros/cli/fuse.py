@@ -14,7 +14,7 @@ from mrfs_ros.errors import ImageError, MrfsError
 
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
-  mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out --weights models/weights.safetensors
+  mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out --weights models/mfnet.pth
 
 For each pair NAME, the folder gets NAME_fused.png (RGB), NAME_labels.png (class ids, 8 bit: looks black) and
 NAME_overlay.png (fused image with class colours). Exit code 2 if any pair could not be fused.

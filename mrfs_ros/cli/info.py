@@ -9,8 +9,8 @@ from pathlib import Path
 from mrfs_ros.config import NetworkConfig
 
 EXAMPLES = """examples:
-  mrfs info models/mfnet_epoch.pth
-  mrfs info models/weights.safetensors
+  mrfs info models/mfnet.pth
+  mrfs info models/mrfs_b0_street.safetensors
 """
 
 

@@ -31,7 +31,9 @@ EXAMPLES = """examples:
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out
   mrfs bag drive --out drive_mrfs --video drive.mp4
   mrfs bags 'recordings/*' --out results --ray local
-  mrfs info models/weights.safetensors
+  mrfs calibrate --bag drive --out calib.yaml
+  mrfs train config/train_mfnet.yaml --out runs/mfnet
+  mrfs info models/mrfs_b0_street.safetensors
   mrfs bench
 """
 
