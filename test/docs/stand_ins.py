@@ -44,11 +44,11 @@ ADDED = {
     "mrfs train benchmarks/robust_without.yaml --out runs/robust_without": (_FEW, "two steps in place of 22 minutes"),
     "mrfs train benchmarks/robust_with.yaml --out runs/robust_with": (_FEW, "two steps in place of 22 minutes"),
     "mrfs train config/train_street.yaml --out runs/street --time-budget 68m": (_FEW, "two steps in place of an hour"),
-    "mrfs ablate config/train_mfnet.yaml --out runs/ablation --seeds 0,1,2": (
-        _SMALL + " --variants full,model_1",
+    "mrfs ablate farm.yaml --out runs/ablation --seeds 0,1,2": (
+        _FEW + " --variants full,model_1",
         "two steps of two small networks, in place of days",
     ),
-    "mrfs ablate config/train_mfnet.yaml --out runs/parts --variants full,rmIGM,rmPC": (_SMALL, "as above"),
+    "mrfs ablate farm.yaml --out runs/parts --variants full,rmIGM,rmPC": (_FEW, "as above"),
     "mrfs ablate config/ablate_street.yaml --out runs/ablation_street --seeds 0,1,2": (
         _FEW + " --variants rmPC",
         "two steps of one variant, in place of two hours",
