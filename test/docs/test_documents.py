@@ -113,6 +113,13 @@ def test_the_ros_guide_names_every_launch_argument():
     assert {name for name in names if f"`{name}`" not in PAGES["docs/ros.md"]} == set()
 
 
+def test_the_ros_guide_names_every_topic_and_service_of_the_node():
+    sources = [path.read_text() for path in (ROOT / "mrfs_ros" / "ros").glob("*.py")]
+    names = {name for text in sources for name in re.findall(r'"~/([a-z_/]+)"', text)}
+    assert "debug/features" in names
+    assert {name for name in names if f"`/mrfs/{name}`" not in PAGES["docs/ros.md"]} == set()
+
+
 def test_extras_and_requirements_that_are_installed_exist():
     setup = (ROOT / "setup.py").read_text()
     extras = {extra for text in PAGES.values() for found in re.findall(r"pip install[^\n]*\[([\w,]+)\]", text)
