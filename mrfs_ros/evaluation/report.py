@@ -89,10 +89,10 @@ def _fusion(evaluation: Evaluation) -> str:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; columns of numbers stand to the right."""
+    """A Markdown table; columns of numbers stand to the right, and a ``|`` in a cell stays in it."""
     numbers = [all(_NUMBER.match(cell) for cell in column) for column in zip(*rows)]
     lines = [header, ["---:" if right else "---" for right in numbers], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _percent(share: float) -> str:

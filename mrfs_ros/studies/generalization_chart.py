@@ -46,9 +46,11 @@ def write_chart(comparison: Comparison, path: Path, data: str) -> None:
         axis.set_yticks(places, [method.name for method in methods])
     axis.invert_yaxis()  # shared: the first method on top in both
     for tick, method in zip(figure.axes[0].get_yticklabels(), methods):
+        tick.set_parse_math(False)
         tick.set_fontweight("bold" if method.kind == "network" else "normal")
     kinds = dict.fromkeys(method.kind for method in methods)
     bars = [figure.axes[0].barh(0, 0, color=_COLOURS[kind], label=KINDS[kind]) for kind in kinds]
     figure.legend(handles=bars, loc="outside lower center", ncols=len(bars), frameon=False)
-    figure.suptitle(f"Fused images of {data}: mean and standard deviation over {len(comparison.frames)} frames")
+    title = f"Fused images of {data}: mean and standard deviation over {len(comparison.frames)} frames"
+    figure.suptitle(title, parse_math=False)  # a folder's name may have a $
     figure.savefig(path, dpi=100)

@@ -24,7 +24,7 @@ def write_plot(path: Path, pairs: Sequence[PairSimilarity], title: str) -> None:
     except ImportError as error:
         raise MissingPackageError("similarity.png needs matplotlib: pip install 'mrfs_ros[plots]'") from error
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)  # a file's name may have a $
     for axis, (measure, name) in zip(figure.subplots(1, 2), MEASURES.items()):
         for place, where in PLACES.items():
             _draw(axis, pairs, place, measure, where)

@@ -15,7 +15,7 @@ from mrfs_ros.engine import EngineInfo
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.evaluate import evaluate, is_night, stretched, validation_scores
 from mrfs_ros.evaluation.metrics import fusion_metrics
-from mrfs_ros.evaluation.report import as_json, markdown, write_report
+from mrfs_ros.evaluation.report import as_json, markdown, table, write_report
 from mrfs_ros.evaluation.sliding import SlidingWindow, sliding_engine, starts
 from mrfs_ros.types import MFNET, FusionResult
 
@@ -190,3 +190,7 @@ def test_windows_are_averaged_where_they_overlap(tiny_weights, small_pair):
 def test_windows_too_small_for_the_network_are_refused(tiny_weights):
     with pytest.raises(ConfigError, match="window 16x64: expected at least 32x32 pixels"):
         SlidingWindow(load_network(tiny_weights), (16, 64))
+
+
+def test_a_cell_keeps_its_bars():
+    assert table(["data"], [["a|b all"]]).splitlines()[-1] == r"| a\|b all |"

@@ -38,6 +38,13 @@ def test_bars_are_as_long_as_the_means(tmp_path):
         assert two_runs(picture, ink) == pytest.approx(scale * MEANS[kind], abs=2)
 
 
+def test_names_are_no_formulas(tmp_path):
+    methods = [Method(r"MRFS w$\fracx$", "network", lambda pair: pair.rgb)]
+    comparison = Comparison(methods, [Frame("night", "a", lambda: None)], ("EN", "SD"), np.array([[[6.0, 40.0]]]))
+    write_chart(comparison, tmp_path / "chart.png", r"da$\fracx$")
+    assert cv2.imread(str(tmp_path / "chart.png")) is not None
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match=r"the chart needs matplotlib: pip install 'mrfs_ros\[plots\]'"):

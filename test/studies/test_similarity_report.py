@@ -51,7 +51,7 @@ def test_json_holds_means_and_every_pair():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_plot_is_a_picture(tmp_path, count):
-    write_plot(tmp_path / "plot.png", PAIRS[:count], "tiny, pairs: 2")
+    write_plot(tmp_path / "plot.png", PAIRS[:count], r"w$\fracx$, pairs: 2")  # a file's name, no formula
     picture = cv2.imread(str(tmp_path / "plot.png"))
     assert picture.shape == (420, 1000, 3)
     assert ((picture[:, :, 2] > 150) & (picture[:, :, 0] < 100)).any()  # the red curve
