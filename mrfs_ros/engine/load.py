@@ -119,7 +119,7 @@ def _from_onnx(path: Path, device: str, backend: str, classes: str) -> Engine:
     if backend not in _GRAPH_ENGINES:
         raise ConfigError(f"backend {backend} does not run ONNX files: expected one of {', '.join(_GRAPH_ENGINES)}")
     weights = "" if file.provenance.get(EXPORTED_FROM) == UNTRAINED_NOTICE else str(path)
-    info = EngineInfo(backend, device, file.config.variant, file.classes, weights, file.sha256)
+    info = EngineInfo(backend, device, file.config.title, file.classes, weights, file.sha256)
     return _GRAPH_ENGINES[backend](file, info)
 
 

@@ -44,6 +44,7 @@ def test_every_module_learns_is_saved_comes_back_and_is_exported(visual, semanti
     assert (results[0].labels == results[1].labels).mean() > 0.999
     export_onnx(tmp_path / "variant.onnx", again.network(), again.classes, SHAPE, {})
     assert is_right(*check_export(tmp_path / "variant.onnx", again.network(), SHAPE))
+    assert load_engine(tmp_path / "variant.onnx", "cpu", "onnx").info.variant == again.config.title
 
 
 def test_the_paper_s_variants_differ_from_the_full_model_in_one_thing_each():
