@@ -32,7 +32,8 @@ def feature_sheet(
 
     Rows: IGM-Att's rgb map, its thermal map, PC-Att's map, each as ``heat_map`` of its ``activity``. Columns: rgb,
     thermal, and the fused image with its classes; blocks 1 to 4; the colour bar. ``rgb``: (H, W, 3) uint8, RGB.
-    ``thermal``: (H, W) uint8. ``title`` names the pair. An untrained network is said on the sheet.
+    ``thermal``: (H, W) uint8. ``title`` names the pair. The sheet says what runs: in a variant of the paper's network
+    IGM-Att and PC-Att are what stands in their places. An untrained network is said too.
     """
     height, width = _fitting(*thermal.shape)
     inputs = {
@@ -48,8 +49,8 @@ def feature_sheet(
             row[f"block {number}: {name}, {grid}"] = _panel(heat_map(activity(features), height, width))
     sheet = contact_sheet(rows, _PANEL_WIDTH)
     sheet = np.hstack((sheet, _colour_bar(sheet.shape[0])))
-    network = Path(info.weights).name or info.variant
-    sheet = side_by_side({f"{title}  {network}  {_LEGEND}".strip(): sheet})
+    network = f"{Path(info.weights).name} ({info.variant})" if info.weights else info.variant
+    sheet = side_by_side({f"{title}  {network}".strip(): side_by_side({_LEGEND: sheet})})
     return with_notice(np.vstack((sheet, _strip("", sheet.shape[1]))), UNTRAINED_NOTICE) if info.untrained else sheet
 
 

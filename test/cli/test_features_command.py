@@ -35,7 +35,7 @@ def test_folders_become_sheets_and_numbers(folders, tmp_path, tiny_weights, smal
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "features_a.jpg", "features_b.jpg", "similarity.json", "similarity.png",
     ]  # fmt: skip
-    assert read_rgb(tmp_path / "out/features_a.jpg").shape == (26 + 3 * (26 + 237), 5 * 320 + 48, 3)
+    assert read_rgb(tmp_path / "out/features_a.jpg").shape == (2 * 26 + 3 * (26 + 237), 5 * 320 + 48, 3)
     expected = pair_similarity("a", FeatureReader(load_model(tiny_weights), "cpu")(*small_pair)[0])
     content = json.loads((tmp_path / "out/similarity.json").read_text())
     assert content["blocks"]["after"]["cka"]["mean"] == pytest.approx([block.cka for block in expected.after])

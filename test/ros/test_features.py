@@ -72,7 +72,7 @@ def test_sheets_come_for_subscribers_only_and_a_stop_does_not_wait_for_one(tmp_p
         assert "Traceback" not in node.log() and "no sheet" not in node.log()
     reader = FeatureReader(load_model(tiny_weights), "cpu")
     expected = feature_sheet(*small_pair, *reader(*small_pair), reader.info)
-    assert expected.shape == (26 + 3 * (26 + 237), 5 * 320 + 48, 3)
+    assert expected.shape == (2 * 26 + 3 * (26 + 237), 5 * 320 + 48, 3)
     for sheet in sheets:
         assert (sheet.encoding, sheet.header.frame_id) == ("rgb8", "rgb_frame")
         assert stamp_of(sheet) in [n * S for n in range(begin, number)]

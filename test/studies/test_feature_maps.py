@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -52,7 +54,7 @@ def test_the_sheet_fits_pairs_of_any_shape(reader, size, panel):
     rng = np.random.default_rng(0)
     pair = rng.integers(0, 256, (*size, 3), np.uint8), rng.integers(0, 256, size, np.uint8)
     sheet = feature_sheet(*pair, *reader(*pair), reader.info, title="street")
-    assert sheet.shape == (26 + 3 * (26 + panel), 5 * 320 + 48, 3)
+    assert sheet.shape == (2 * 26 + 3 * (26 + panel), 5 * 320 + 48, 3)
     assert sheet.dtype == np.uint8
 
 
@@ -60,9 +62,9 @@ def test_the_sheet_shows_the_inputs_and_a_colour_bar(reader, small_pair):
     rgb, thermal = np.full((96, 128, 3), (10, 200, 30), np.uint8), np.full((96, 128), 77, np.uint8)
     blocks, result = reader(*small_pair)
     sheet = feature_sheet(rgb, thermal, blocks, result, reader.info)
-    assert (sheet[52 : 52 + 237, :316] == (10, 200, 30)).all()
-    assert (sheet[52 + 237 + 26 :][:237, :316] == 77).all()
-    bar = sheet[60:-30, -10].astype(int)
+    assert (sheet[78 : 78 + 237, :316] == (10, 200, 30)).all()
+    assert (sheet[78 + 237 + 26 :][:237, :316] == 77).all()
+    bar = sheet[86:-30, -10].astype(int)
     assert bar[0, 0] > bar[0, 2] and bar[-1, 2] > bar[-1, 0]
 
 
@@ -72,3 +74,9 @@ def test_an_untrained_network_says_so_below_the_maps(reader, small_pair):
     trained = feature_sheet(*small_pair, *reader(*small_pair), reader.info)
     assert len(sheet) == len(trained) + 26
     assert (sheet[-26:] == 0).mean() > 0.5
+
+
+def test_the_sheet_of_a_variant_says_that_it_is_one(reader, small_pair):
+    own, other = (replace(reader.info, variant=f"mit_b0{kind}") for kind in ("", " with visual_attention none"))
+    sheets = [feature_sheet(*small_pair, *reader(*small_pair), info) for info in (own, other)]
+    assert (sheets[0][:26] != sheets[1][:26]).any() and (sheets[0][26:] == sheets[1][26:]).all()
