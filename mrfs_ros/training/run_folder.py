@@ -38,7 +38,10 @@ class RunFolder:
                 raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another --out") from error
             stated.write_text(to_yaml(config), encoding="utf-8")
             story.write_text(json.dumps(origin(), indent=1) + "\n", encoding="utf-8")
-        self.origin: dict[str, str] = json.loads(story.read_text(encoding="utf-8"))
+        try:
+            self.origin: dict[str, str] = dict(json.loads(story.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(f"{story}: cannot be read ({error}): delete {path} and start anew") from error
         _link_latest(path)
 
     def save_state(self, state: dict[str, Any]) -> None:

@@ -201,6 +201,13 @@ def test_a_full_disk_leaves_the_last_state(begun, tiny_weights):
     assert load_state(begun) == {"step": 3}
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
+def test_a_damaged_story(begun, text):
+    (begun / "run.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.json: cannot be read \(.*\): delete .* and start anew"):
+        RunFolder(begun, CONFIG, resume=True)
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "code"])
 def test_a_damaged_state(begun, damage):
     state = begun / "latest.pt"
