@@ -16,6 +16,7 @@ from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, PRESETS, LossPreset, preset_named
 from mrfs_ros.types import CLASS_SETS, ClassSet, class_set_named, numbered_hues
 
+_FILES = ("pretrained", "init")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -158,8 +159,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         ]
     if not config.train:
         raise ConfigError(f"{path}: train: expected at least one dataset")
-    files = {name: _beside(path, getattr(config, name)) for name in ("pretrained", "init")}
-    config = replace(config, **parts, **files)
+    files = {name: _beside(path, getattr(config, name)) for name in _FILES}
+    own = {name: _with_files_beside(path, settings) for name, settings in config.variants.items()}
+    config = replace(config, **parts, **files, variants=own)
     config.augmentation(), config.class_set(), config.loss_preset(), config.datasets("train"), config.datasets("val")
     return config
 
@@ -221,3 +223,11 @@ def duration_s(text: str) -> float:
 
 def _beside(file: Path, path: str) -> str:
     return str((file.parent / Path(path).expanduser()).resolve()) if path else ""
+
+
+def _with_files_beside(file: Path, settings: Any) -> Any:
+    """The settings of an own variant, whatever else they are, with the files that they name."""
+    if not isinstance(settings, dict):
+        return settings
+    named = {name: _beside(file, settings[name]) for name in _FILES if isinstance(settings.get(name), str)}
+    return settings | named

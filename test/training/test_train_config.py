@@ -253,6 +253,7 @@ def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
     (tmp_path / "config" / "run.yaml").write_text(
         "train: [{root: ../data}, {root: /absolute/set}, {root: ~/set}, {root: .}]\n"
         "val: [{root: held out}]\npretrained: ../mit_b0.pth\ninit: ~/start.safetensors\n"
+        "variants: {far: {pretrained: ../mit_b1.pth, rate: 0.1}, none: 3}\n"
     )
     for path in (tmp_path / "config" / "run.yaml", Path("../config/run.yaml")):
         config = load_config(path)
@@ -262,6 +263,7 @@ def test_relative_paths_start_at_the_file(tmp_path, monkeypatch):
         assert [entry.root for entry in config.datasets("val")] == [str(tmp_path / "config" / "held out")]
         assert config.pretrained == str(tmp_path / "mit_b0.pth")
         assert config.init == str(tmp_path / "home" / "start.safetensors")
+        assert config.variants == {"far": {"pretrained": str(tmp_path / "mit_b1.pth"), "rate": 0.1}, "none": 3}
 
 
 def test_paths_that_are_not_given_stay_empty(tmp_path):
