@@ -121,4 +121,4 @@ def _scores(image: np.ndarray, pair: Pair, quick: bool) -> dict[str, float]:
     try:
         return fusion_metrics(evaluated_gray(image), evaluated_gray(pair.rgb), pair.thermal)
     except ImageError as error:
-        raise ImageError(f"{pair.name}: {error}; quick metrics need less") from error
+        raise ImageError(f"{pair.name}: {error}; quick scores smaller ones") from error

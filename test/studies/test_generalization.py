@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_pairs import NAMES, dataset, write_pairs
 
-from mrfs_ros.errors import ConfigError
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.studies.classical_fusion import average, guided_fusion, laplacian_pyramid, maximum
 from mrfs_ros.studies.generalization import Method, classical_methods, compare, frames_of, inputs_alone
@@ -81,6 +81,17 @@ def test_equal_inputs_have_no_finite_noise_and_no_warning(tmp_path, recwarn):
     means, _ = compare(classical_methods(), frames_of({"grey": dataset(tmp_path)})).of("PSNR")
     assert np.isinf(means).all()
     assert not recwarn.list
+
+
+def test_a_frame_too_small_for_the_metrics_is_named(tmp_path):
+    write_pairs(tmp_path)
+    for folder in ("rgb", "thermal"):
+        path = str(tmp_path / folder / "b.png")
+        assert cv2.imwrite(path, cv2.imread(path, cv2.IMREAD_UNCHANGED)[:40])
+    frames = frames_of({"street": dataset(tmp_path)})
+    with pytest.raises(ImageError, match=r"^b: expected at least 41 x 41 pixels for VIF, got .*quick scores smaller"):
+        compare(inputs_alone(), frames)
+    assert compare(inputs_alone(), frames, quick=True).values.shape == (2, 3, 4)
 
 
 def test_one_name_for_two_methods(pairs):
