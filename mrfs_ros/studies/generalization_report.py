@@ -54,7 +54,7 @@ def _no_reference(comparison: Comparison) -> str:
     rows = [[method.name] for method in comparison.methods]
     for metric in NO_REFERENCE:
         for row, mean, spread in zip(rows, *comparison.of(metric)):
-            row.append(f"{mean:.2f} ± {spread:.2f}")
+            row.append(f"{mean:.2f} ± {spread:.2f}" if len(comparison.frames) > 1 else f"{mean:.2f}")
     return table(["method", *NO_REFERENCE], rows)
 
 

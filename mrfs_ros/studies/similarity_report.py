@@ -33,13 +33,14 @@ def as_json(pairs: Sequence[PairSimilarity], facts: dict[str, str]) -> dict[str,
 
 
 def markdown(pairs: Sequence[PairSimilarity]) -> str:
-    """A table of the means over pairs, each with its standard deviation, and what the course over the blocks says."""
+    """A table of the means over pairs, several with their standard deviation, and what the course over blocks says."""
     lines = [["features", "similarity", *(f"block {number}" for number in range(1, 5))], ["---", "---", *["---:"] * 4]]
     for place, where in PLACES.items():
         for measure, name in MEASURES.items():
             for suffix, remark in (("", ""), ("_chance", ", chance")):
                 found = values(pairs, place, measure + suffix)
-                cells = (f"{mean:.2f} ± {std:.2f}" for mean, std in zip(found.mean(axis=0), found.std(axis=0)))
+                means, spreads = found.mean(axis=0), found.std(axis=0)
+                cells = (f"{m:.2f} ± {s:.2f}" if len(pairs) > 1 else f"{m:.2f}" for m, s in zip(means, spreads))
                 lines.append([where, name + remark, *cells])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"{table}\n\n{courses(pairs)}\n"

@@ -28,6 +28,11 @@ def test_tables():
     assert text.count("- SD: standard deviation of F") == 1
 
 
+def test_one_frame_has_no_spread():
+    text = markdown(Comparison(METHODS, FRAMES[:1], METRICS, VALUES[:, :1]), {})
+    assert "| MRFS | 6.00 | 30.00 | 1.00 | 2.00 |" in text
+
+
 def test_no_table_of_what_was_not_scored():
     text = markdown(Comparison(METHODS, FRAMES, METRICS[:4], VALUES[:, :, :4]), {})
     assert "against the visible image" not in text

@@ -28,6 +28,7 @@ def test_the_table_has_means_and_deviations():
     assert "| after IGM-Att | linear CKA | 0.20 ± 0.10 | 0.30 ± 0.10 | 0.40 ± 0.10 | 0.60 ± 0.20 |" in text
     assert "| before IGM-Att | cosine, chance | 0.10 ± 0.00 |" in text
     assert courses(PAIRS) in text
+    assert "| after IGM-Att | linear CKA | 0.10 | 0.20 | 0.30 | 0.40 |" in markdown(PAIRS[:1])
 
 
 def test_it_says_plainly_whether_features_converge():
