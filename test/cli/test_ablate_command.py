@@ -40,12 +40,16 @@ def test_a_small_study_from_end_to_end(settings, tmp_path, small_pair, capsys):
     assert content["variants"]["full"]["scores"]["SD"] == [scores["groups"]["all"]["fusion"]["fused"]["SD"]]
     sheet = cv2.imread(str(out / "ablation.jpg"))
     assert sheet.shape[1] == 4 * 240 and sheet.shape[0] == 2 * (26 + 160)  # rgb, thermal, two variants; two rows
+    story = out / "runs" / "rmPC-seed0" / "run.json"
+    story.write_text(json.dumps(json.loads(story.read_text()) | {"commit": "older", "device": "a GPU"}))
     own = tmp_path / "own"
     for folder, image in zip(("rgb", "thermal"), small_pair):
         (own / folder).mkdir(parents=True)
         write_png(own / folder / "mine.png", image)
     assert main([*words, "--variants", "rmPC", "--pictures", str(own)]) == 0  # done already: table and sheet alone
-    assert "1 of 1 runs are done" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "1 of 1 runs are done" in text
+    assert "| commit | older |" in text and "| device | a GPU |" in text  # where it was trained, not where this ran
     sheet = cv2.imread(str(out / "ablation.jpg"))
     assert sheet.shape[:2] == (2 * (26 + 180), 3 * 240)  # one frame of 96x128
 
