@@ -20,6 +20,7 @@ CONFIG is any training configuration; own variants stand in it under variants, a
 command goes on where it was stopped; started twice, both processes share the runs. The folder gets ablation.md,
 ablation.json, ablation.jpg, and a run folder for every variant and seed.
 """
+JPEG_QUALITY = 75  # enough for panels of 240 pixels: two frames by nine variants take some 300 kB
 _STORY = ("commit", "torch", "device", "date")  # of the runs: the table may be written elsewhere, and later
 
 
@@ -132,7 +133,7 @@ def _write_results(config, runs, data, shown: list, arguments: argparse.Namespac
     costs = variant_costs(config, [result.variant for result in results])
     print(write_table(arguments.out, results, known_variants(config), costs, _facts(config, runs, data)))
     sheet = variants_sheet(runs, shown, frames=arguments.frames, device=arguments.device, backend=arguments.backend)
-    write_jpeg(arguments.out / "ablation.jpg", sheet)
+    write_jpeg(arguments.out / "ablation.jpg", sheet, JPEG_QUALITY)
     print(f"written to {arguments.out}: ablation.md, ablation.json, ablation.jpg")
 
 

@@ -14,7 +14,7 @@ from mrfs_ros.evaluation.evaluate import Evaluation
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.segmentation import RULES
 
-_NUMBER = re.compile(r"-?(\d[\d.e+-]*|inf)?( ± \S+)?$")  # a dash alone: undefined
+_NUMBER = re.compile(r"[-+]?(\d[\d.e+-]*|inf)?( ± \S+)?$")  # a dash alone: undefined
 ALIASES = ("MI_nats", "SSIM_sum")  # other names of MI and SSIM, for programs alone
 
 

@@ -32,9 +32,9 @@ def variants_sheet(
     shown = [dataset[i] for dataset, i in (pairs[number] for number in chosen)]
     rows: list[dict[str, np.ndarray]] = []
     for pair in shown:
-        truth = overlay(pair.rgb, pair.label, datasets[0].classes)
         rows.append({f"rgb {pair.name}": pair.rgb, "thermal": pair.thermal})
-        rows.append({"rgb": pair.rgb, "truth" if pair.labelled else "no truth": truth})
+        truth = {"truth": overlay(pair.rgb, pair.label, datasets[0].classes)}
+        rows.append({"rgb": pair.rgb, **(truth if pair.labelled else {"thermal, no truth": pair.thermal})})
     for run in _first_of_each(runs):
         engine = load_engine(run.folder / WEIGHTS, device, backend)
         for pair, upper, lower in zip(shown, rows[::2], rows[1::2]):
