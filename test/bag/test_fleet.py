@@ -23,6 +23,8 @@ from mrfs_ros.cli.main import main
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 PAIRS = 5
 
 

@@ -19,6 +19,8 @@ from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
 from mrfs_ros.errors import MissingPackageError
 from mrfs_ros.types import MFNET
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 EVIL = "/camera<script>window.evil = 1</script><img src=x onerror='window.evil = 2'>"
 FACTS = {"bag": "evening drive", "topics": EVIL, "device": "cpu"}
 
@@ -97,7 +99,6 @@ def test_pictures_enlarge_and_classes_can_be_hidden(browser, needs_packages, tmp
     assert browser.problems == []
 
 
-@pytest.mark.slow
 def test_runs_with_nothing_or_little_to_show(browser, needs_packages, tmp_path):
     bare = [made_entry(0, thermal_stamp_ns=None, metrics={}, shares=(1.0, *[0.0] * 9))]
     for name, entries, charts in (("none", [], 0), ("bad", [bad_entry(i) for i in range(3)], 1), ("bare", bare, 1)):
@@ -108,7 +109,6 @@ def test_runs_with_nothing_or_little_to_show(browser, needs_packages, tmp_path):
         assert browser.run("document.querySelectorAll('#film img').length") == (name == "bare")
 
 
-@pytest.mark.slow
 def test_ten_thousand_pairs_and_more_stay_below_ten_megabytes(browser, needs_packages, tmp_path):
     one = made_entry(7)
     values = {name: getattr(one, name) for name in ("seconds", "shares", "metrics", "rgb_stamp_ns", "thermal_stamp_ns")}

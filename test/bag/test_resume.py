@@ -20,6 +20,8 @@ from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.errors import ConfigError
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 COUNT = 40
 TEST = Path(__file__).resolve().parent.parent
 RUN = """
@@ -85,7 +87,6 @@ def check_same(folder: Path, other: Path) -> None:
     assert not list(folder.glob("*.partial*"))
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle(bag, undisturbed, tmp_path):
     """The process is killed as by the kernel; twice, so that a resumed run is killed too."""
     order = asked(bag, tmp_path)
@@ -109,7 +110,6 @@ def test_killed_in_the_middle(bag, undisturbed, tmp_path):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stops=st.lists(st.integers(1, 13), min_size=1, max_size=3), batch=st.integers(1, 5), workers=st.integers(1, 4))
-@pytest.mark.slow
 def test_stopped_anywhere(bag, undisturbed, tmp_path_factory, stops, batch, workers):
     folder = tmp_path_factory.mktemp("stopped")
     order = asked(bag, folder, batch=batch, workers=workers)

@@ -14,6 +14,8 @@ from mrfs_ros.bench.measure import Case, Timing, _timing, measure, scene
 from mrfs_ros.bench.report import Report
 from mrfs_ros.engine.load import build_engine, load_model
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 ROUNDS = 3
 
 
@@ -100,7 +102,6 @@ def test_a_case_says_what_it_is():
     assert str(Case("", "mit_b2", (480, 640), 4)) == "mit_b2 480x640 x4"
 
 
-@pytest.mark.slow
 def test_alone_an_engine_has_a_process_of_its_own(alone):
     assert (alone.backend, alone.keeps_memory) == ("torch", True)
     assert alone.first_ms > 0
@@ -124,7 +125,6 @@ def close(text: str, number: float) -> bool:
     return float(text) == pytest.approx(number, rel=0.01, abs=0.01)
 
 
-@pytest.mark.slow
 def test_every_number_is_in_the_tables(measured, case, alone, tmp_path):
     timings = measured[0]
     other = Case("untrained", "mit_b2", (480, 640), 1)
@@ -158,7 +158,6 @@ def test_without_problems_there_is_no_list_of_them(measured, case):
     assert len(tables(text)) == 1
 
 
-@pytest.mark.slow
 def test_programs_read_the_same_numbers_as_json(measured, case, alone, tmp_path):
     report = Report("cpu", ROUNDS, [(case, measured[0])], [(case, [alone])])
     report.write(tmp_path)

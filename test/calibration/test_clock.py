@@ -11,6 +11,8 @@ from mrfs_ros.calibration.clock_picture import clock_picture
 from mrfs_ros.calibration.motion import MotionMeter
 from mrfs_ros.errors import ConfigError
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 
 def motions(kind: str, offset_s: float, rgb_hz: float, thermal_hz: float, **rest):
     """Of both cameras; thermal stamps are such that ``offset_s`` has to be added."""

@@ -11,6 +11,8 @@ from mrfs_ros.calibration.from_edges import fit_edges
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.sensing.calibration import Homography
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 SIZE, FULL_SIZE, PART_SIZE = (256, 320), (512, 640), (462, 550)
 BELOW = np.array([(1, 0, 0), (0, 1, 50), (0, 0, 1)], float)  # a thermal image cut off at the top and the right
 TRUTHS = {
@@ -32,7 +34,6 @@ def own(scenes) -> np.ndarray:
     return np.array(fit_edges(scenes).homography.matrix)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["smaller, turned", "larger, turned"])
 def test_real_frames_with_a_known_warp(scenes, own, name):
     warped = [(rgb, seen_through(thermal, TRUTHS[name])) for rgb, thermal in scenes]
@@ -44,7 +45,6 @@ def test_real_frames_with_a_known_warp(scenes, own, name):
     assert fit.residual.median_px(SIZE[1]) < 2.0
 
 
-@pytest.mark.slow
 def test_full_size_frames_with_a_known_warp():
     """To a part of a pixel in every corner: the warped thermal camera still sees all that the rgb camera sees."""
     pairs = sample_pairs(["190001", "190006"])
@@ -54,7 +54,6 @@ def test_full_size_frames_with_a_known_warp():
     assert distances_px(found, own @ known, FULL_SIZE).max() < 0.5
 
 
-@pytest.mark.slow
 def test_full_size_frames_that_share_three_quarters():
     """Parallax gives each part of the frames a registration of its own: that of the part in view is the truth."""
     pairs = sample_pairs(["200002", "200007"])
@@ -65,7 +64,6 @@ def test_full_size_frames_that_share_three_quarters():
     assert distances_px(found, np.array(part.homography.matrix) @ into_part, FULL_SIZE).max() < 0.5
 
 
-@pytest.mark.slow
 def test_the_frames_themselves_are_nearly_aligned(own):
     assert distance_px(own, np.eye(3), SIZE) < 2.5
 

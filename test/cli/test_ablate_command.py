@@ -12,6 +12,8 @@ from toy_run import write_pairs, write_settings
 from mrfs_ros.cli.main import main
 from mrfs_ros.sensing.image_files import write_png
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 
 @pytest.fixture
 def settings(tmp_path, small_pair, set_threads) -> Path:
@@ -23,7 +25,6 @@ def settings(tmp_path, small_pair, set_threads) -> Path:
         heavy.unlink()
 
 
-@pytest.mark.slow
 def test_a_small_study_from_end_to_end(settings, tmp_path, small_pair, capsys):
     out = tmp_path / "study"
     words = ["ablate", str(settings), "--out", str(out), "--device", "cpu", "--backend", "eager", "--frames", "1"]
@@ -93,7 +94,6 @@ def test_what_is_wrong_is_said_in_one_line(words, text, settings, tmp_path, caps
     assert not list(tmp_path.glob("out/*"))
 
 
-@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(settings, tmp_path, capsys):
     values = json.loads(settings.read_text()) | {
         "variants": {"wild": {"rate": 1.0, "head_rate": 1000.0, "warmup_steps": 0}}

@@ -13,6 +13,8 @@ from mcap.reader import make_reader
 from mrfs_ros.cli.main import main
 from mrfs_ros.engine import load_engine
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
@@ -174,7 +176,6 @@ def test_packages_that_are_missing_are_named_with_their_line(mrfs_bag, monkeypat
     assert code == 2 and line in err.splitlines()[-1]
 
 
-@pytest.mark.slow
 def test_the_command_needs_no_ros(bag, tmp_path, tiny_weights):
     program = (
         "import sys; sys.modules['rclpy'] = None; eager = ['--backend', 'eager']\nfrom mrfs_ros.cli.main import main\n"

@@ -9,7 +9,7 @@ import pytest
 from mrfs_ros import load_engine
 from mrfs_ros.cli.main import main
 
-pytestmark = pytest.mark.usefixtures("operators_loaded", "empty_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_loaded", "empty_cache")]
 
 
 def bench(*arguments) -> int:
@@ -19,7 +19,6 @@ def bench(*arguments) -> int:
         return end.code
 
 
-@pytest.mark.slow
 def test_it_prints_the_table_keeps_it_and_auto_goes_by_it(tiny_weights, tmp_path, capsys):
     assert "mrfs bench measures which is fastest" in load_engine(tiny_weights, device="cpu").info.reason
     small = ("--sizes", "64x96,32x32", "--rounds", 2, "--backends", "torch,torch-plain")

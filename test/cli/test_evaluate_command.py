@@ -11,6 +11,8 @@ import pytest
 
 from mrfs_ros.cli.main import main
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 
 @pytest.fixture
 def dataset(tmp_path, small_pair):

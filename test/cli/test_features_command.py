@@ -13,6 +13,8 @@ from mrfs_ros.sensing.image_files import read_rgb, write_png
 from mrfs_ros.studies.feature_maps import FeatureReader
 from mrfs_ros.studies.similarity import pair_similarity
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 
 @pytest.fixture
 def folders(tmp_path, small_pair):

@@ -20,7 +20,7 @@ SPEEDS = Speeds({"eager": 31.5, "onnx": 10.0, "torch": 12.25}, "480x640", "2026-
 NEVER_MEASURED = f"first of {', '.join(ORDER)}; mrfs bench measures which is fastest here"
 MEASURED = "measured here on 2026-01-02 at 480x640: onnx 10 ms, torch 12.25 ms, eager 31.5 ms"
 
-pytestmark = pytest.mark.usefixtures("operators_loaded", "empty_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_loaded", "empty_cache")]
 
 
 @pytest.fixture(scope="module")

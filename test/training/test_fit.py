@@ -27,6 +27,8 @@ from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.run_folder import RunFolder, load_state
 from mrfs_ros.types import ClassSet, numbered_hues
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 OWN = ClassSet("own", tuple(CLASSES), numbered_hues(len(CLASSES)))
 
 
@@ -64,7 +66,6 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return read_checkpoint(path).weights
 
 
-@pytest.mark.slow
 def test_it_learns_two_frames_by_heart(tmp_path, view):
     root = write_pairs(tmp_path / "data", view, (64, 96))
     steps = 60
@@ -119,7 +120,6 @@ def text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set_threads):
     """Validation, means over several steps, dropout, workers, warm-up: nothing may notice."""
     every = {"log_every": 2, "save_every": 3, "eval_every": 5}  # on purpose none a multiple of the others
@@ -155,7 +155,6 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set
     assert {"val/mIoU", "val/IoU/hot", "total", "rate"} <= {name for _, name, _ in metrics(whole)}
 
 
-@pytest.mark.slow
 def test_means_are_those_of_the_steps_between_entries(tmp_path, settings):
     common = {"steps": 5, "save_every": 100, "eval_every": 100}
     run(settings(log_every=1, **common), tmp_path / "each")
@@ -167,14 +166,12 @@ def test_means_are_those_of_the_steps_between_entries(tmp_path, settings):
     assert third[5] == pytest.approx((each[4] + each[5]) / 2, rel=1e-6)
 
 
-@pytest.mark.slow
 def test_the_rate_warms_up_and_falls(tmp_path, settings):
     run(settings(steps=6, warmup_steps=2, rate=1e-3, poly_power=1.0, log_every=1), tmp_path / "out")
     expected = {s + 1: 1e-3 * min(1, (s + 1) / 2) * (1 - s / 6) for s in range(6)}
     assert course(tmp_path / "out", "rate") == pytest.approx(expected)
 
 
-@pytest.mark.slow
 def test_a_time_budget_ends_the_run_and_the_rate_reaches_zero(tmp_path, settings):
     budget_s = 2.5
     trainer, _, _ = run(settings(steps=10**6, warmup_steps=0, log_every=1), tmp_path / "out", budget_s=budget_s)
@@ -190,7 +187,6 @@ def test_a_time_budget_ends_the_run_and_the_rate_reaches_zero(tmp_path, settings
     assert load_state(tmp_path / "out")["step"] == trainer.step
 
 
-@pytest.mark.slow
 def test_a_finished_run_has_nothing_to_go_on_to(tmp_path, settings):
     file = settings(steps=3)
     run(file, tmp_path / "out")
@@ -206,7 +202,6 @@ def test_a_finished_run_has_nothing_to_go_on_to(tmp_path, settings):
     assert all(torch.equal(after[0][name], tensor) for name, tensor in before[0].items())
 
 
-@pytest.mark.slow
 def test_validation_chooses_the_best_weights(tmp_path, settings):
     """Of three validations the second scores highest; best is its average in half precision, last is the third's."""
     seen, scores = [], [0.2, 0.5, 0.1]
@@ -236,7 +231,6 @@ def test_a_score_of_zero_is_a_result_too(tmp_path, settings):
     assert read_checkpoint(tmp_path / "out" / "best.safetensors").provenance["scores"] == {"mIoU": 0.0}
 
 
-@pytest.mark.slow
 def test_without_validation_the_last_average_is_the_result(tmp_path, settings):
     trainer, _, _ = run(settings(steps=4, eval_every=2, ema_decay=0.5), tmp_path / "out")
     best = read_checkpoint(tmp_path / "out" / "best.safetensors")
@@ -260,7 +254,6 @@ def test_what_the_weights_say_of_their_making(tmp_path, settings):
     assert folder.origin.items() <= provenance.items()
 
 
-@pytest.mark.slow
 def test_pairs_without_labels_train_the_fusion_alone(tmp_path, settings, view):
     root = write_pairs(tmp_path / "unlabelled", view, (64, 64), labelled=False)
     file = settings(train=[{"root": str(root), "split": "all"}], steps=6, log_every=1, class_weights="median")

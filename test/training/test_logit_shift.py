@@ -14,6 +14,8 @@ from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.training.logit_shift import KEY, choose_shifts, shift_file
 from mrfs_ros.types import MFNET
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 
 def separable(seed: int = 0, pixels: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """Logits of four classes that are right everywhere, class 3 never occurring, and the labels."""

@@ -21,6 +21,8 @@ from mrfs_ros.bag.sinks.rerun_sink import RerunSink
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 from mrfs_ros.types import MFNET, ClassSet
 
+pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+
 pytest.importorskip("rerun", reason="needs rerun-sdk: pip install 'mrfs_ros[rerun]'")
 
 PICTURES = {"/rgb", "/thermal", "/fused", "/labels"}
