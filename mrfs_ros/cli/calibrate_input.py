@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mrfs_ros.cli.fuse import find_pairs
+from mrfs_ros.cli.pair_arguments import find_pairs
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import made_folder
-from mrfs_ros.cli.fuse import find_pairs
+from mrfs_ros.cli.pair_arguments import add_pair_arguments, named_pairs
 from mrfs_ros.errors import ImageError, MrfsError
 
 EXAMPLES = """examples:
@@ -34,20 +34,13 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
-    command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
-    command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    add_pair_arguments(command)
     return command
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and measure every pair; a bad pair is named and the others go on."""
-    pairs, unpaired = find_pairs(arguments.rgb, arguments.thermal)
-    for path in unpaired:
-        print(f"mrfs: warning: {path}: left out, no image of this name in the other folder", file=sys.stderr)
+    pairs = named_pairs(arguments)
 
     from tqdm import tqdm
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import made_folder
+from mrfs_ros.cli.pair_arguments import add_pair_arguments, named_pairs
 from mrfs_ros.config import BACKENDS
-from mrfs_ros.data.layouts import images_in
 from mrfs_ros.errors import ImageError, MrfsError
 
 EXAMPLES = """examples:
@@ -30,21 +30,14 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
-    command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
-    command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    add_pair_arguments(command)
     command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
     return command
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fuse every pair; a bad pair is named and the others go on."""
-    pairs, unpaired = find_pairs(arguments.rgb, arguments.thermal)
-    for path in unpaired:
-        print(f"mrfs: warning: {path}: left out, no image of this name in the other folder", file=sys.stderr)
+    pairs = named_pairs(arguments)
 
     from tqdm import tqdm
 
@@ -69,33 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     if seconds:
         print(f"the engine took {sorted(seconds)[len(seconds) // 2]:.3f} s a frame (median)")
     return 2 if failures else 0
-
-
-def find_pairs(rgb: Path, thermal: Path) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
-    """Return ((name, rgb file, thermal file), ...) sorted by name, and the files without a partner.
-
-    ImageError when a path is missing, one is a folder and the other a file, or no names pair.
-    """
-    for path in (rgb, thermal):
-        if not path.exists():
-            raise ImageError(f"{path}: no such file or folder")
-    if rgb.is_dir() != thermal.is_dir():
-        raise ImageError(f"--rgb {rgb} and --thermal {thermal}: expected two files or two folders, got one of each")
-    if not rgb.is_dir():
-        return [(rgb.stem, rgb, thermal)], []
-    rgbs, thermals = images_in(rgb), images_in(thermal)
-    names = sorted(rgbs.keys() & thermals.keys())
-    if not names:
-        raise ImageError(
-            f"no pairs: {rgb} has {len(rgbs)} images{_first(rgbs)}, {thermal} has {len(thermals)}{_first(thermals)}, "
-            "and no name (without suffix) is in both"
-        )
-    unpaired = [folder[name] for folder in (rgbs, thermals) for name in sorted(folder.keys() - set(names))]
-    return [(name, rgbs[name], thermals[name]) for name in names], unpaired
-
-
-def _first(images: dict[str, Path]) -> str:
-    return f" (such as {next(iter(images.values())).name})" if images else ""
 
 
 def _fuse_pair(engine, rgb: Path, thermal: Path, target: Path, notice: str) -> float:
