@@ -35,8 +35,8 @@ _FEW = "--set steps=2 --set workers=0 --set batch_size=2 --set crop_height=64 --
 # Commands that run with words added.
 ADDED = {
     "mrfs train config/train_mfnet.yaml --out runs/mfnet": (_SMALL, "two steps of a small network, in place of days"),
-    "mrfs train farm.yaml --out runs/farm": (_FEW, "two steps in place of hours"),
-    "mrfs train farm.yaml --out runs/farm --resume": (_FEW, "as above"),
+    "mrfs train farm.yaml --out runs/mine": (_FEW, "two steps in place of hours"),
+    "mrfs train farm.yaml --out runs/mine --resume": (_FEW, "as above"),
     "torchrun --nproc-per-node 2 -m mrfs_ros.cli.main train config/train_mfnet.yaml --out runs/mfnet": (
         _SMALL + " --resume --device cpu",
         "the same on the CPU, on top of the run before",
