@@ -27,6 +27,7 @@ from mrfs_ros.training.processes import Processes
 from mrfs_ros.training.run_folder import STATE, RunFolder, check_same_settings, load_state
 
 SCORES = "scores.json"  # written last: a run that has it is done
+_LOCK = "lock"
 WEIGHTS = "last.safetensors"  # the average after the last step: no variant gets to choose its best moment
 
 
@@ -146,9 +147,6 @@ def _clear(folder: Path) -> None:
     for entry in folder.iterdir():
         if entry.name != _LOCK:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
-_LOCK = "lock"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,11 +48,12 @@ def scored(runs: Iterable[Run]) -> list[Scored]:
 
     ConfigError when one cannot be read, or was scored on other frames or labels than the first.
     """
-    done = [(run, _values(run)) for run in runs if run.done]
+    read = [(run, run.scores()) for run in runs if run.done]
+    done = [(run, _values(scores)) for run, scores in read]
     names = [name for name in done[0][1] if all(name in values for _, values in done)] if done else []
-    for run, values in done:
-        first, _ = done[0]
-        if _scored_on(run, values) != _scored_on(*done[0]):
+    for run, scores in read:
+        first, others = read[0]
+        if _scored_on(scores) != _scored_on(others):
             raise ConfigError(
                 f"{run.folder / SCORES}: was scored on other frames or labels than {first.folder}: val has changed: "
                 "delete the older scores.json, and that run is scored again"
@@ -121,21 +123,25 @@ def markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def _values(run: Run) -> dict[str, float]:
+def _values(everything: dict[str, Any]) -> dict[str, float]:
     """Scores of all frames by name; classes without a labelled pixel are left out, undefined metrics too."""
-    everything = run.scores()
     values: dict[str, float] = {}
-    if segmentation := everything.get("segmentation"):
-        present = [name for name, recall in segmentation["recall"].items() if recall is not None]
-        ious = {name: 100 * segmentation["IoU"][name] for name in present}
+    if present := _labelled(everything):
+        ious = {name: 100 * everything["segmentation"]["IoU"][name] for name in present}
         values = {MEAN: float(np.mean(list(ious.values()))), **ious}
     fused = everything["fusion"]["fused"]
     return values | {name: fused[name] for name in CONVENTIONS if name not in ALIASES and fused[name] is not None}
 
 
-def _scored_on(run: Run, values: dict[str, float]) -> tuple[int, list[str]]:
+def _labelled(everything: dict[str, Any]) -> list[str]:
+    """The classes that the scored labels contain."""
+    recalls = everything.get("segmentation", {}).get("recall", {})
+    return [name for name, recall in recalls.items() if recall is not None]
+
+
+def _scored_on(everything: dict[str, Any]) -> tuple[int, list[str]]:
     """The number of frames, and the classes that they contain."""
-    return run.scores().get("frames", 0), [name for name in values if name not in CONVENTIONS]
+    return everything.get("frames", 0), _labelled(everything)
 
 
 def shown(values: Sequence[float], digits: int | None = None, sign: str = "") -> str:
