@@ -9,11 +9,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from mrfs_ros.bag.pairs import Pair
 from mrfs_ros.bag.salvage import Record
-from mrfs_ros.engine.intake import Intake, PairImages
+from mrfs_ros.engine.intake import Intake, PairImages, answers
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.types import FusionResult
@@ -79,15 +77,15 @@ def decode(intake: Intake, item: tuple[int, Pair] | Record) -> Decoded | Failed 
 
 
 def batches(items: Iterable[Decoded | Failed | Record], size: int) -> Iterator[list[Decoded | Failed | Record]]:
-    """Runs of items with up to ``size`` pairs of one image size in each."""
+    """Runs of items with up to ``size`` pairs in each, all of one kind."""
     batch: list[Decoded | Failed | Record] = []
-    shape, pairs = None, 0
+    kind, pairs = None, 0
     for item in items:
         if isinstance(item, Decoded):
-            if pairs == size or (pairs and item.images.thermal.shape != shape):
+            if pairs == size or (pairs and item.images.kind != kind):
                 yield batch
                 batch, pairs = [], 0
-            shape, pairs = item.images.thermal.shape, pairs + 1
+            kind, pairs = item.images.kind, pairs + 1
         batch.append(item)
     if batch:
         yield batch
@@ -104,21 +102,20 @@ def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
     if len(pairs) > 1:
         begin = time.perf_counter()
         try:
-            batch = np.stack([pair.images.rgb for pair in pairs]), np.stack([pair.images.thermal for pair in pairs])
-            results = [FusionResult(*result) for result in zip(*engine.batch(*batch))]
+            results = answers(engine, [pair.images for pair in pairs])
         except Exception:  # too much memory for all, or one that is bad: each alone says which
             return [_answer(engine, pair) for pair in pairs]
         seconds = (time.perf_counter() - begin) / len(pairs)
-        return [Answered(pair, pair.images.cut(result), seconds) for pair, result in zip(pairs, results)]
+        return [Answered(pair, result, seconds) for pair, result in zip(pairs, results)]
     return [_answer(engine, pair) for pair in pairs]
 
 
 def _answer(engine: Engine, pair: Decoded) -> Answered | Failed:
     begin = time.perf_counter()
     try:
-        result = engine(pair.images.rgb, pair.images.thermal)
+        (result,) = answers(engine, [pair.images])
     except ImageError as error:
         return Failed(pair.index, pair.pair, error.reason, str(error))
     except Exception as error:  # as in the node: the next pair may be fine
         return Failed(pair.index, pair.pair, "engine_error", f"the engine failed: {type(error).__name__}: {error}")
-    return Answered(pair, pair.images.cut(result), time.perf_counter() - begin)
+    return Answered(pair, result, time.perf_counter() - begin)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +23,12 @@ class BaseEngine(ABC):
 
     def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> FusionResult:
         check_pair(rgb, thermal)
-        fused, labels = self._guarded(rgb[None], thermal[None])
+        fused, labels = self._guarded(self._run, rgb[None], thermal[None])
         return FusionResult(fused[0], labels[0])
 
     def batch(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         check_batch(rgb, thermal)
-        return self._guarded(rgb, thermal)
+        return self._guarded(self._run, rgb, thermal)
 
     def device_report(self) -> dict[str, str]:
         if self.device.type != "cuda":
@@ -42,16 +44,18 @@ class BaseEngine(ABC):
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fused images and labels of a checked batch; see ``Engine.batch``."""
 
-    def _guarded(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _guarded(
+        self, run: Callable[..., tuple[np.ndarray, np.ndarray]], rgb: np.ndarray, *others: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
         try:
-            return self._run(rgb, thermal)
+            return run(rgb, *others)
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
         # Outside of the handler, whose exception holds on to every tensor of the frame that failed.
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        count, height, width = thermal.shape
+        count, height, width = rgb.shape[:3]
         raise ImageError(
             f"out of memory for {count} pair(s) of {height}x{width} (HxW) on {self.info.device}: "
             "use smaller images, a smaller batch or another device",

@@ -1,34 +1,69 @@
-"""Two camera messages turned into the pair of arrays that an engine takes, and its answer cut to what both saw."""
+"""Two camera messages turned into what an engine takes, and its answers cut to what both cameras saw."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.protocol import check_sizes
+from mrfs_ros.engine.protocol import Engine, RegisteringEngine, check_sizes
+from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.calibration import Size
 from mrfs_ros.sensing.messages import is_compressed, rgb_array, stamp_ns, thermal_dtype, thermal_values
-from mrfs_ros.sensing.registration import load_registration, outside_fused
+from mrfs_ros.sensing.registration import load_registration
 from mrfs_ros.sensing.thermal_window import ThermalWindow
+from mrfs_ros.sensing.warp import Warp, outside_fused
 from mrfs_ros.types import FusionResult
 
 
 @dataclass(frozen=True)
 class PairImages:
-    """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8 on its grid.
+    """``rgb``: (H, W, 3) uint8, RGB. ``grey``: (h, w) uint8, thermal before ``warp``, which brings it onto rgb's grid.
 
-    ``valid``: (H, W) bool, where the thermal camera sees anything; None = everywhere, or a camera is missing.
+    Without a warp it is there already, or a camera is missing.
     """
 
     rgb: np.ndarray
-    thermal: np.ndarray
-    valid: np.ndarray | None = None
+    grey: np.ndarray
+    warp: Warp | None = None
+
+    @cached_property
+    def thermal(self) -> np.ndarray:
+        """(H, W) uint8 on rgb's grid, warped here when somebody asks for it: an engine may have it on its device."""
+        return self.grey if self.warp is None else self.warp(self.grey)
+
+    @property
+    def valid(self) -> np.ndarray | None:
+        """(H, W) bool, where the thermal camera sees anything; None = everywhere."""
+        return None if self.warp is None else self.warp.valid
+
+    @property
+    def kind(self) -> tuple:
+        """What pairs must have in common to be answered at once."""
+        return self.rgb.shape, self.grey.shape, self.warp
 
     def cut(self, result: FusionResult) -> FusionResult:
         """``result``, outside of ``valid`` the rgb image without a class."""
         return result if self.valid is None else outside_fused(result, self.rgb, self.valid)
+
+
+def answers(engine: Engine, pairs: list[PairImages]) -> list[FusionResult]:
+    """``engine``'s result for each of ``pairs``, all of one kind, cut to what both cameras saw."""
+    warp = pairs[0].warp
+    if warp is not None and isinstance(engine, RegisteringEngine):
+        fused, labels = engine.registered(_stacked(pairs, "rgb"), _stacked(pairs, "grey"), warp)
+        return [FusionResult(*result) for result in zip(fused, labels)]
+    if len(pairs) == 1:
+        return [pairs[0].cut(engine(pairs[0].rgb, pairs[0].thermal))]
+    fused, labels = engine.batch(_stacked(pairs, "rgb"), _stacked(pairs, "thermal"))
+    return [pair.cut(FusionResult(*result)) for pair, *result in zip(pairs, fused, labels)]
+
+
+def _stacked(pairs: list[PairImages], name: str) -> np.ndarray:
+    return np.stack([getattr(pair, name) for pair in pairs])
 
 
 class Intake:
@@ -62,6 +97,15 @@ class Intake:
         check_sizes(size, size)
         self._registration.check_sizes((thermal.height, thermal.width), size)
 
+    def black(self, rgb_size: Size) -> PairImages:
+        """Black images of ``rgb_size`` (H, W) to warm an engine up with, registered as the cameras' will be."""
+        rgb = np.zeros((*rgb_size, 3), np.uint8)
+        thermal = np.zeros(self._registration.thermal_size or rgb_size, np.uint8)
+        try:
+            return PairImages(rgb, *self._registration.prepared(thermal, rgb_size))
+        except ImageError:  # a warm-up size that this calibration's cameras do not have
+            return PairImages(rgb, np.zeros(rgb_size, np.uint8))
+
     def is_plain(self, thermal: Any) -> bool:
         """Can this thermal message be read without knowing those before it?"""
         return self.window.passes(thermal_dtype(thermal))
@@ -82,5 +126,4 @@ class Intake:
         pixels = rgb_array(rgb)
         if grey is None:
             return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8))
-        warped, valid = self._registration.warp(grey, pixels.shape[:2])
-        return PairImages(pixels, warped, None if valid.all() else valid)
+        return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]))

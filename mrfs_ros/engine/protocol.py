@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from mrfs_ros.errors import ImageError
 from mrfs_ros.types import MIN_SIDE, ClassSet, FusionResult
+
+if TYPE_CHECKING:  # OpenCV is not needed here
+    from mrfs_ros.sensing.warp import Warp
 
 UNTRAINED_NOTICE = "UNTRAINED network: random weights"
 
@@ -61,6 +64,18 @@ class Engine(Protocol):
         """What is worth knowing of the device at this moment: name with unit, value."""
 
 
+@runtime_checkable
+class RegisteringEngine(Engine, Protocol):
+    """An engine that warps thermal on its own device; for the others it is warped before."""
+
+    def registered(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse and segment B pairs of one size whose thermal images ``warp`` brings onto the rgb images' grid.
+
+        ``rgb``: (B, H, W, 3) uint8, RGB. ``thermal``: (B, h, w) uint8. Returns fused (B, H, W, 3) uint8 and labels
+        (B, H, W) uint8; where the warp is not valid, ``rgb`` and UNLABELLED. Raises ImageError as ``batch``.
+        """
+
+
 def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
     """Raise ImageError unless the arrays are a pair that an engine takes (see ``Engine.__call__``)."""
     if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
@@ -78,6 +93,17 @@ def check_batch(rgb: np.ndarray, thermal: np.ndarray) -> None:
             f"batch: expected as many rgb as thermal images, at least one, got {counts[0]} and {counts[1]}"
         )
     check_pair(rgb[0], thermal[0])
+
+
+def check_registered(rgb: np.ndarray, thermal: np.ndarray, warp: Warp) -> None:
+    """Raise ImageError unless the arrays and the warp are pairs (see ``RegisteringEngine.registered``)."""
+    if not isinstance(thermal, np.ndarray) or thermal.dtype != np.uint8 or thermal.shape[1:] != warp.thermal_size:
+        raise ImageError(
+            f"thermal: expected (B, {warp.thermal_size[0]}, {warp.thermal_size[1]}) uint8 as the warp was made for, "
+            f"got {_describe(thermal)}",
+            "thermal_type",
+        )
+    check_batch(rgb, np.broadcast_to(np.uint8(0), (len(thermal), *warp.valid.shape)))
 
 
 def check_sizes(rgb: tuple[int, int], thermal: tuple[int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,10 +13,14 @@ from torch import Tensor
 from mrfs_ros.engine.base import BaseEngine, as_tensor
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.operators.native import NativeOperators
-from mrfs_ros.engine.protocol import EngineInfo
+from mrfs_ros.engine.protocol import EngineInfo, check_registered
+from mrfs_ros.engine.registered import RegisteredPipeline
 from mrfs_ros.engine.rewritten.pipeline import Pipeline
 from mrfs_ros.errors import MrfsError
 from mrfs_ros.network import MRFS
+
+if TYPE_CHECKING:  # OpenCV is not needed here
+    from mrfs_ros.sensing.warp import Warp
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 GRAPHS_KEPT = 4  # input sizes whose CUDA graphs stay in memory
@@ -55,16 +60,22 @@ class CudaEngine(BaseEngine):
         super().__init__(replace(info, detail=f"{precision}, CUDA graph"))
         pipeline = Pipeline(network, Operators(), DTYPES[precision]).to(self.device)
         self._pipeline = torch.compile(pipeline, dynamic=False, fullgraph=True)
-        self._graphs: OrderedDict[tuple[int, ...], _Graph] = OrderedDict()
+        self._graphs: OrderedDict[tuple, _Graph] = OrderedDict()
 
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        graph = self._graphs.pop(thermal.shape, None)
+    def registered(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
+        check_registered(rgb, thermal, warp)
+        return self._guarded(self._run, rgb, thermal, warp)
+
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp | None = None) -> tuple[np.ndarray, np.ndarray]:
+        wanted = rgb.shape, thermal.shape, warp is None
+        graph = self._graphs.pop(wanted, None)
         if graph is None:
             while len(self._graphs) >= GRAPHS_KEPT:
                 self._graphs.popitem(last=False)
-            graph = _Graph(self._pipeline, rgb.shape, thermal.shape, self.device)
-        self._graphs[thermal.shape] = graph  # the latest last
-        return graph(rgb, thermal)
+            pipeline = self._pipeline if warp is None else RegisteredPipeline(self._pipeline, warp).to(self.device)
+            graph = _Graph(pipeline, rgb.shape, thermal.shape, self.device)
+        self._graphs[wanted] = graph  # the latest last
+        return graph((rgb, thermal), warp)
 
 
 class _Graph:
@@ -72,8 +83,9 @@ class _Graph:
 
     def __init__(self, pipeline, rgb: tuple[int, ...], thermal: tuple[int, ...], device: torch.device):
         self._device = device
+        self._pipeline = pipeline
         self._pinned_in = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
-        self._pinned_out = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
+        self._pinned_out = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, rgb[:3])]
         self._stream = torch.cuda.Stream(device)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.device(device), torch.cuda.stream(self._stream):
@@ -83,8 +95,10 @@ class _Graph:
             with torch.cuda.graph(self._graph, stream=self._stream):
                 self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs)
 
-    def __call__(self, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, images: tuple[np.ndarray, np.ndarray], warp: Warp | None) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode(), torch.cuda.device(self._device), torch.cuda.stream(self._stream):
+            if warp is not None:
+                self._pipeline.take(warp)
             for tensor, pinned, image in zip(self._inputs, self._pinned_in, images):
                 np.copyto(pinned.numpy(), image)
                 tensor.copy_(pinned, non_blocking=True)  # rgb travels while thermal is copied into pinned memory

@@ -6,7 +6,6 @@ import time
 from difflib import get_close_matches
 from functools import partial
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
@@ -25,7 +24,7 @@ except ImportError:  # ROS 2 Humble
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.intake import Intake, PairImages
+from mrfs_ros.engine.intake import Intake, PairImages, answers
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
 from mrfs_ros.ros.features import FeatureSheets
@@ -68,7 +67,7 @@ class MrfsNode(Node):
         self._intake = Intake(config)  # first: loading an engine takes time
         self._engine = engine or _loaded(config)
         loaded = time.monotonic()
-        _warm_up(self._engine, config.warmup_height, config.warmup_width)
+        _warm_up(self._engine, self._intake, (config.warmup_height, config.warmup_width))
         ready = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
@@ -335,12 +334,12 @@ def _loaded(config: NodeConfig) -> Engine:
     )
 
 
-def _warm_up(engine: Engine, height: int, width: int) -> None:
+def _warm_up(engine: Engine, intake: Intake, size: tuple[int, int]) -> None:
     try:
         for _ in range(WARM_UP_FRAMES):
-            engine(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8))
+            answers(engine, [intake.black(size)])
     except Exception as error:
         raise ConfigError(
-            f"the engine ({engine.info}) cannot run at {height}x{width}: {type(error).__name__}: {error}; "
+            f"the engine ({engine.info}) cannot run at {size[0]}x{size[1]}: {type(error).__name__}: {error}; "
             "set warmup_height, warmup_width and device to what the cameras and the machine have"
         ) from error

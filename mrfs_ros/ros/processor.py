@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import Intake
+from mrfs_ros.engine.intake import Intake, answers
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.mailbox import Mailbox
@@ -74,7 +74,7 @@ class Processor(threading.Thread):
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
             images = self._intake().images(work.rgb, work.thermal)
-            result = images.cut(self._engine(images.rgb, images.thermal))
+            (result,) = answers(self._engine, [images])
             stage = "publishing"
             self._publish(result, images, header, config)
             self._note(stamp_ns, work)

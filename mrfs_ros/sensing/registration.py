@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,10 +12,9 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.calibration import Calibration, CameraModel, Size, Stereo, aspect_agrees
 from mrfs_ros.sensing.calibration_file import read_calibration
 from mrfs_ros.sensing.camera_geometry import normalised, through_plane, to_thermal
-from mrfs_ros.types import UNLABELLED, FusionResult
+from mrfs_ros.sensing.warp import Warp, make_warp, within
 
 _PROBES = 48  # a side, to see whether the images overlap at all
-_OUTSIDE = -10_000  # a coordinate that no image has and that 16 bits hold
 
 
 def load_registration(path: str | Path, plane_distance_m: float = 0.0) -> Registration | SameView:
@@ -34,7 +33,7 @@ def load_registration(path: str | Path, plane_distance_m: float = 0.0) -> Regist
 
 
 class Registration:
-    """Warps thermal images by a calibration; the maps are made anew only for other sizes or another plane distance.
+    """Warps thermal images by a calibration; the warp is made anew only for other sizes or another plane distance.
 
     ``name`` begins the texts of its errors. ConfigError when the thermal camera sees nothing of the rgb image.
     """
@@ -42,13 +41,19 @@ class Registration:
     def __init__(self, calibration: Calibration, name: str = "calibration"):
         self._name = name
         self._calibration = self._checked(calibration)
-        self._maps: _Maps | None = None
+        self._made_for: tuple[Calibration, Size, Size] | None = None
+        self._warp: Warp | None = None
         self._rays: dict[CameraModel, np.ndarray] = {}
 
     @property
     def calibration(self) -> Calibration:
         """The calibration, with the plane distance of now."""
         return self._calibration
+
+    @property
+    def thermal_size(self) -> Size:
+        """(h, w) of the thermal camera's images, as calibrated."""
+        return self._calibration.thermal_size
 
     @property
     def plane_distance_m(self) -> float | None:
@@ -68,20 +73,38 @@ class Registration:
         """Raise ImageError unless ``warp`` takes images of these sizes (H, W)."""
         self._scaled(self._calibration, thermal_size, rgb_size)
 
+    def prepared(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, Warp]:
+        """``thermal`` (h, w) uint8 as it is, and what brings it onto the grid of an rgb image of ``rgb_size`` (H, W).
+
+        ImageError for sizes of another aspect than the calibration's.
+        """
+        _check_thermal(thermal)
+        wanted = self._calibration, thermal.shape, tuple(rgb_size)
+        if self._made_for != wanted:
+            self._warp = self._new_warp(self._scaled(*wanted))
+            self._made_for = wanted
+        return thermal, self._warp
+
     def warp(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, np.ndarray]:
         """``thermal`` (h, w) uint8 on the grid of an rgb image of ``rgb_size`` (H, W), and where there is any.
 
         Returns warped (H, W) uint8, 0 where the thermal camera sees nothing, and valid (H, W) bool (read-only, shared
         by the images of one size). ImageError for sizes of another aspect than the calibration's.
         """
-        _check_thermal(thermal)
-        wanted = self._calibration, thermal.shape, tuple(rgb_size)
-        maps = self._maps
-        if maps is None or maps.made_for != wanted:
-            maps = self._maps = _make_maps(wanted, self._scaled(*wanted), self._rays)
-        warped = cv2.remap(thermal, maps.whole, maps.parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        warped[maps.outside] = 0
-        return warped, maps.valid
+        thermal, warp = self.prepared(thermal, rgb_size)
+        return warp(thermal), warp.valid
+
+    def _new_warp(self, calibration: Calibration) -> Warp:
+        height, width = calibration.rgb_size
+        pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2).astype(np.float64)
+        if isinstance(calibration, Stereo):
+            # What another plane distance does not change and takes longest, of the last rgb camera only.
+            if calibration.rgb not in self._rays:
+                self._rays = {calibration.rgb: normalised(calibration.rgb, pixels)}
+            sources = through_plane(calibration, self._rays[calibration.rgb])
+        else:
+            sources = to_thermal(calibration, pixels)
+        return make_warp(sources.reshape(height, width, 2), calibration.thermal_size)
 
     def _scaled(self, calibration: Calibration, thermal_size: Size, rgb_size: Size) -> Calibration:
         try:
@@ -93,7 +116,7 @@ class Registration:
         height, width = calibration.rgb_size
         rows, columns = np.linspace(0, height - 1, _PROBES), np.linspace(0, width - 1, _PROBES)
         probes = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-        if not _within(to_thermal(calibration, probes), calibration.thermal_size).any():
+        if not within(to_thermal(calibration, probes), calibration.thermal_size).any():
             raise ConfigError(
                 f"{self._name}: by this calibration the thermal camera sees nothing of the rgb image: "
                 "are the cameras swapped, or sizes given as width, height?"
@@ -104,8 +127,7 @@ class Registration:
 class SameView:
     """Stands in for ``Registration`` where no calibration is: both cameras see the same, at any resolution."""
 
-    def __init__(self) -> None:
-        self._valid = np.ones((0, 0), bool)
+    thermal_size = None
 
     def check_sizes(self, thermal_size: Size, rgb_size: Size) -> None:
         """Raise ImageError unless the sizes (H, W) have one aspect, within 2 %."""
@@ -117,78 +139,18 @@ class SameView:
                 "size_mismatch",
             )
 
-    def warp(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, np.ndarray]:
-        """``thermal`` (h, w) uint8 scaled to ``rgb_size`` (H, W), itself if it has that size, and valid, all True.
+    def prepared(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, None]:
+        """``thermal`` (h, w) uint8 scaled to ``rgb_size`` (H, W), itself if it has that size; nothing is left to warp.
 
         ImageError for sizes of different aspects.
         """
         _check_thermal(thermal)
         self.check_sizes(thermal.shape, rgb_size)
-        if self._valid.shape != tuple(rgb_size):
-            self._valid = _read_only(np.ones(rgb_size, bool))
         if thermal.shape == tuple(rgb_size):
-            return thermal, self._valid
+            return thermal, None
         shrinks = thermal.shape[0] > rgb_size[0]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(thermal, tuple(rgb_size)[::-1], interpolation=how), self._valid
-
-
-def outside_fused(result: FusionResult, rgb: np.ndarray, valid: np.ndarray) -> FusionResult:
-    """``result`` where ``valid`` ((H, W) bool); elsewhere the fused image is ``rgb`` and labels are ``UNLABELLED``.
-
-    ``rgb``: (H, W, 3) uint8 RGB, the image that was fused. ImageError for arrays of other sizes.
-    """
-    if rgb.shape != result.fused.shape or valid.shape != result.labels.shape:
-        raise ImageError(
-            f"expected rgb {result.fused.shape} and valid {result.labels.shape} as the result has, "
-            f"got {rgb.shape} and {valid.shape}"
-        )
-    if valid.all():
-        return result
-    return FusionResult(
-        np.where(valid[:, :, None], result.fused, rgb), np.where(valid, result.labels, np.uint8(UNLABELLED))
-    )
-
-
-@dataclass(frozen=True)
-class _Maps:
-    """For cv2.remap: whole pixels and 32nds; ``outside``: ~valid."""
-
-    made_for: tuple[Calibration, Size, Size]
-    whole: np.ndarray
-    parts: np.ndarray
-    valid: np.ndarray
-    outside: np.ndarray
-
-
-def _make_maps(
-    made_for: tuple[Calibration, Size, Size], calibration: Calibration, rays: dict[CameraModel, np.ndarray]
-) -> _Maps:
-    """``rays``: what another plane distance does not change and takes longest, of the last rgb camera only."""
-    height, width = calibration.rgb_size
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2).astype(np.float64)
-    if isinstance(calibration, Stereo):
-        if calibration.rgb not in rays:
-            rays.clear()
-            rays[calibration.rgb] = normalised(calibration.rgb, pixels)
-        sources = through_plane(calibration, rays[calibration.rgb])
-    else:
-        sources = to_thermal(calibration, pixels)
-    valid = _within(sources, calibration.thermal_size).reshape(height, width)
-    sources = np.where(valid.reshape(-1, 1), sources, _OUTSIDE).astype(np.float32).reshape(height, width, 2)
-    whole, parts = cv2.convertMaps(sources, None, cv2.CV_16SC2)
-    return _Maps(made_for, whole, parts, _read_only(valid), ~valid)
-
-
-def _within(pixels: np.ndarray, size: Size) -> np.ndarray:
-    """Which of ``pixels`` (N, 2) (x, y) lie in one of the image's pixels, each a square around its centre."""
-    with np.errstate(invalid="ignore"):
-        return ((pixels >= -0.5) & (pixels < np.array(size[::-1]) - 0.5)).all(axis=1)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
+        return cv2.resize(thermal, tuple(rgb_size)[::-1], interpolation=how), None
 
 
 def _check_thermal(thermal: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from mrfs_ros import load_engine
 from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.warp import make_warp, outside_fused
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; this PyTorch sees none")
 FUSED = {"fp32": 1, "fp16": 2, "bf16": 8}  # largest difference allowed, of 255
@@ -50,6 +51,22 @@ def test_sizes_in_turn_and_batches(engine, sample_pair):
         assert np.abs(engine(*pair).fused.astype(int) - expected.fused).max() <= FUSED["fp16"]
         fused, _ = engine.batch(np.stack([pair[0], pair[0][::-1]]), np.stack([pair[1], pair[1][::-1]]))
         assert np.abs(fused[0].astype(int) - expected.fused).max() <= FUSED["fp16"]
+
+
+def test_thermal_is_warped_on_the_gpu_as_on_the_cpu(engine, sample_pair):
+    """Two warps in turn through one graph, then a batch; the CPU warps for the same engine to compare with."""
+    rgb, thermal = sample_pair
+    height, width = thermal.shape
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    small = thermal[: height - 40, : width - 60].copy()
+    for shift in (7.3, 25.5, 7.3):
+        warp = make_warp(np.stack((x - shift, 0.95 * y - 6.0), axis=-1), small.shape)
+        expected = outside_fused(engine(rgb, warp(small)), rgb, warp.valid)
+        for count in (1, 2):
+            fused, labels = engine.registered(np.stack([rgb] * count), np.stack([small] * count), warp)
+            assert (np.abs(fused.astype(int) - expected.fused) <= FUSED["fp16"]).all()
+            assert (fused[:, ~warp.valid] == rgb[~warp.valid]).all()
+            assert (labels == expected.labels).mean() >= LABELS["fp16"]
 
 
 def test_out_of_memory_is_one_clear_error_and_the_engine_goes_on(engine, sample_pair):

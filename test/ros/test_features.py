@@ -16,6 +16,7 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.intake import PairImages
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.ros.features import FeatureSheets
+from mrfs_ros.sensing.warp import make_warp
 from mrfs_ros.types import MFNET
 
 S = 10**9
@@ -158,8 +159,8 @@ def test_a_pair_that_cannot_be_drawn_is_told_and_the_next_one_is_drawn(ros, node
         if "for this pair: ImageError: rgb is 48x64 (HxW) but thermal is 40x64" in said:
             break
         ros.spin_once(node, timeout_sec=0.1)
-    valid = np.zeros((48, 64), bool)
-    sheets.offer(PairImages(rgb, thermal, valid), Header(frame_id="second"))
+    nothing_seen = make_warp(np.full((48, 64, 2), -9.0), (48, 64))
+    sheets.offer(PairImages(rgb, thermal, nothing_seen), Header(frame_id="second"))
     for _ in range(200):
         if node.heard:
             break

@@ -94,7 +94,7 @@ def test_one_aspect_needs_no_calibration(tmp_path, cameras):
         world.matched()
         rgb, small = numbered_pair(1, 96, 128)[0], numbered_pair(1, 48, 64)[1]
         _, labels = answer(world, S, rgb, small)
-        assert (labels == load_registration("").warp(small, (96, 128))[0] // 32).all()
+        assert (labels == load_registration("").prepared(small, (96, 128))[0] // 32).all()
         world.rgb_out.publish(image(rgb, "rgb8", 2 * S))
         world.thermal_out.publish(image(small[:, :40], "mono8", 2 * S))
         node.wait_for("without a calibration, expected one size or at least one aspect (within 2 %)")

@@ -14,8 +14,7 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.calibration import CameraModel, Homography, Stereo
 from mrfs_ros.sensing.calibration_file import write_calibration
 from mrfs_ros.sensing.camera_geometry import normalised, project, to_thermal
-from mrfs_ros.sensing.registration import Registration, SameView, load_registration, outside_fused
-from mrfs_ros.types import UNLABELLED, FusionResult
+from mrfs_ros.sensing.registration import Registration, SameView, load_registration
 
 IDENTITY = np.eye(3)
 PLAIN = ((400.0, 0, 160), (0, 410.0, 120), (0, 0, 1))
@@ -127,7 +126,7 @@ def test_scaled_sizes_are_a_resize():
     thermal = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (96, 128), np.uint8), (0, 0), 2)
     calibration = Homography([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]], (48, 64), (96, 128))
     warped, valid = Registration(calibration).warp(thermal, (192, 256))
-    expected = SameView().warp(thermal, (192, 256))[0]
+    expected, _ = SameView().prepared(thermal, (192, 256))
     assert (expected == cv2.resize(thermal, (256, 192), interpolation=cv2.INTER_LINEAR)).all()
     assert valid.all()
     assert np.abs(warped.astype(int) - expected).max() <= 2
@@ -180,8 +179,8 @@ def test_maps_are_made_once(monkeypatch):
     import mrfs_ros.sensing.registration as module
 
     made = []
-    original = module._make_maps
-    monkeypatch.setattr(module, "_make_maps", lambda *a: made.append(a[0]) or original(*a))
+    original = module.make_warp
+    monkeypatch.setattr(module, "make_warp", lambda *a: made.append(a[1]) or original(*a))
     registration = Registration(stereo())
     thermal = ramp(240, 320)
     for size in ((480, 640), (480, 640), (240, 320), (240, 320)):
@@ -202,11 +201,11 @@ def test_sizes_of_one_aspect_only(size, fits):
         thermal = np.zeros((480, 640), np.uint8)
         if fits:
             registration.check_sizes((480, 640), size)
-            warped, valid = registration.warp(thermal, size)
-            assert warped.shape == valid.shape == size and valid.dtype == bool
+            image, warp = registration.prepared(thermal, size)
+            assert (image if warp is None else warp(image)).shape == size
             continue
         with pytest.raises(ImageError, match=r"512x640 \(HxW\).*480x640.*mrfs calibrate") as caught:
-            registration.warp(thermal, size)
+            registration.prepared(thermal, size)
         assert caught.value.reason == "size_mismatch"
 
 
@@ -218,9 +217,9 @@ def test_the_thermal_size_counts_too():
 
 def test_without_calibration_equal_sizes_are_the_same_array():
     thermal = ramp(48, 64)
-    warped, valid = SameView().warp(thermal, (48, 64))
-    assert warped is thermal and valid.all()
-    smaller, _ = SameView().warp(thermal, (24, 32))
+    image, warp = SameView().prepared(thermal, (48, 64))
+    assert image is thermal and warp is None
+    smaller, _ = SameView().prepared(thermal, (24, 32))
     assert smaller.shape == (24, 32)
 
 
@@ -230,29 +229,13 @@ def test_without_calibration_equal_sizes_are_the_same_array():
 def test_only_grey_bytes(bad):
     for registration in (SameView(), Registration(Homography(IDENTITY, (48, 64), (48, 64)))):
         with pytest.raises(ImageError, match=r"thermal: expected \(h, w\) uint8"):
-            registration.warp(bad, (48, 64))
+            registration.prepared(bad, (48, 64))
 
 
 def test_the_mask_cannot_be_spoilt():
     _, valid = Registration(Homography(IDENTITY, (48, 64), (48, 64))).warp(ramp(48, 64), (48, 64))
     with pytest.raises(ValueError):
         valid[0, 0] = False
-
-
-def test_outside_is_the_rgb_image_without_labels():
-    rng = np.random.default_rng(1)
-    fused, rgb = rng.integers(0, 256, (2, 40, 50, 3), np.uint8)
-    result = FusionResult(fused, rng.integers(0, 9, (40, 50), np.uint8))
-    valid = np.zeros((40, 50), bool)
-    valid[10:30, 5:45] = True
-    outside = outside_fused(result, rgb, valid)
-    assert (outside.fused[valid] == fused[valid]).all() and (outside.fused[~valid] == rgb[~valid]).all()
-    assert (outside.labels[valid] == result.labels[valid]).all() and (outside.labels[~valid] == UNLABELLED).all()
-    assert outside_fused(result, rgb, np.ones((40, 50), bool)) is result
-    with pytest.raises(ImageError, match="expected rgb"):
-        outside_fused(result, rgb[:-1], valid)
-    with pytest.raises(ImageError, match="valid"):
-        outside_fused(result, rgb, valid[:-1])
 
 
 def test_load_registration(tmp_path):
