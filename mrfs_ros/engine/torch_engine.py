@@ -89,7 +89,7 @@ class _Graph:
         self._stream = torch.cuda.Stream(device)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.device(device), torch.cuda.stream(self._stream):
-            self._inputs = [x.to(device) for x in self._pinned_in]
+            self._inputs = [torch.zeros_like(x, device=device) for x in self._pinned_in]
             _compiled(pipeline, self._inputs)
             self._stream.synchronize()
             with torch.cuda.graph(self._graph, stream=self._stream):
@@ -101,7 +101,7 @@ class _Graph:
                 self._pipeline.take(warp)
             for tensor, pinned, image in zip(self._inputs, self._pinned_in, images):
                 np.copyto(pinned.numpy(), image)
-                tensor.copy_(pinned, non_blocking=True)  # rgb travels while thermal is copied into pinned memory
+                tensor = pinned  # rgb travels while thermal is copied into pinned memory
             self._graph.replay()
             for pinned, tensor in zip(self._pinned_out, self._outputs):
                 pinned.copy_(tensor, non_blocking=True)
