@@ -101,7 +101,7 @@ class _Graph:
                 self._pipeline.take(warp)
             for tensor, pinned, image in zip(self._inputs, self._pinned_in, images):
                 np.copyto(pinned.numpy(), image)
-                tensor = pinned  # rgb travels while thermal is copied into pinned memory
+                tensor.copy_(pinned, non_blocking=True)  # rgb travels while thermal is copied into pinned memory
             self._graph.replay()
             for pinned, tensor in zip(self._pinned_out, self._outputs):
                 pinned.copy_(tensor, non_blocking=True)
