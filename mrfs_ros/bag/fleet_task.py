@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from mrfs_ros.engine import Engine
 
 DONE = "done.json"
-RESULTS = {"out": "", "video": ".mp4", "frames": "_frames", "csv": ".csv", "report": ".html", "rerun": ".rrd"}
+RESULTS = {
+    "out": "", "video": ".mp4", "frames": "_frames", "pairs": "_pairs", "csv": ".csv", "report": ".html",
+    "rerun": ".rrd",
+}  # fmt: skip
 """Kind of result, as in ``BagSettings``, to what its name has after the bag's."""
 LAST_EVENTS = 100  # of what a run has to say, kept in DONE
 LOCK_WAIT_S = 30.0  # a killed process lets go a moment after it is known to be dead

@@ -28,7 +28,9 @@ def check_targets(settings: BagSettings) -> None:
     """ConfigError when nothing is asked for, twice the same, or a result is there already and not from this run."""
     targets = settings.targets()
     if not targets and settings.rerun != LIVE:
-        raise ConfigError("no result is asked for: name a bag (--out), --video, --frames, --csv, --report or --rerun")
+        raise ConfigError(
+            "no result is asked for: name at least one of --out, --video, --frames, --pairs, --csv, --report, --rerun"
+        )
     try:
         _check_apart([Path(settings.source), *targets])
         there = [target for target in targets if target.exists()]

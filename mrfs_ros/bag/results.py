@@ -16,7 +16,7 @@ from mrfs_ros.bag.plan import Plan
 from mrfs_ros.bag.salvage import Record
 from mrfs_ros.bag.settings import LIVE, BagSettings
 from mrfs_ros.bag.sinks.bag_sink import BagSink
-from mrfs_ros.bag.sinks.frame_files import FrameFiles
+from mrfs_ros.bag.sinks.image_files import pair_files, result_files
 from mrfs_ros.bag.sinks.protocol import Sink
 from mrfs_ros.bag.sinks.report_sink import ReportSink
 from mrfs_ros.bag.sinks.rerun_sink import RerunSink
@@ -69,7 +69,9 @@ class Results:
         if _wanted(asked.video):
             self._sinks.append(Video(Path(asked.video), classes, rate_hz=plan.rate_hz, **look))
         if _wanted(asked.frames):
-            self._sinks.append(FrameFiles(Path(asked.frames), classes, **look))
+            self._sinks.append(result_files(Path(asked.frames), classes, **look))
+        if _wanted(asked.pairs):
+            self._sinks.append(pair_files(Path(asked.pairs)))
         if _wanted(asked.report):
             entries = self._journal.entries
             self._sinks.append(ReportSink(Path(asked.report), classes, notice, entries=entries, facts=report_facts))

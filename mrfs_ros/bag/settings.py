@@ -20,6 +20,7 @@ class BagSettings:
     out: str = setting("", "rosbag2 folder to make.")
     video: str = setting("", "MP4 file to make.")
     frames: str = setting("", "Folder to make, with fused image, labels and overlay of each pair as PNG.")
+    pairs: str = setting("", "Folder to make, with the pairs as the network got them, to label and train on.")
     csv: str = setting("", "Table to make: a line for each pair.")
     report: str = setting("", "Web page to make, one file.")
     rerun: str = setting("", "Rerun recording (.rrd) to make, or live: to a viewer that runs on this machine.")
@@ -47,5 +48,6 @@ class BagSettings:
 
     def targets(self) -> list[Path]:
         """The results asked for, the one that the diary of the run lies beside first."""
-        asked = (self.out, self.video, self.frames, self.csv, self.report, "" if self.rerun == LIVE else self.rerun)
+        rerun = "" if self.rerun == LIVE else self.rerun
+        asked = (self.out, self.video, self.frames, self.pairs, self.csv, self.report, rerun)
         return [Path(target) for target in asked if target]

@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   mrfs bag drive --out drive_mrfs --copy /rgb/image,/tf --compressed
   mrfs bag drive.bag --video drive.mp4 --csv drive.csv --start 60 --end 90
   mrfs bag drive.mcap --report drive.html --every 5
+  mrfs bag drive --pairs my_frames --every 30       # to label and train on (docs/training.md)
 
 Reads rosbag2 (mcap, sqlite3, compressed, split, bare files) and ROS 1 bags. Pairs, images and answers are the node's:
 --params-file takes its YAML. Killed or interrupted, the same command goes on where it was. Exit code 3 when part of the
@@ -38,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     results.add_argument("--out", default="", metavar="BAG", help="rosbag2 with the node's output topics")
     results.add_argument("--video", default="", metavar="MP4", help="rgb, thermal, fused and overlay as a video")
     results.add_argument("--frames", default="", metavar="FOLDER", help="fused, labels and overlay as PNG files")
+    results.add_argument("--pairs", default="", metavar="FOLDER", help="rgb and thermal, 8-bit, aligned, to train on")
     results.add_argument("--csv", default="", metavar="CSV", help="a line a pair: stamps, gap, class shares, metrics")
     results.add_argument("--report", default="", metavar="HTML", help="a page to look at: filmstrip and charts")
     results.add_argument("--rerun", default="", metavar="RRD|live", help="Rerun recording, or a viewer that runs here")
@@ -104,7 +106,7 @@ def settings_from(arguments: argparse.Namespace) -> BagSettings:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the bag, print what came of it; exit code 0, or 3 when something is missing."""
-    results = {name: getattr(arguments, name) for name in ("out", "video", "frames", "csv", "report", "rerun")}
+    results = {name: getattr(arguments, name) for name in ("out", "video", "frames", "pairs", "csv", "report", "rerun")}
     settings = replace(settings_from(arguments), source=arguments.bag, **results)
 
     from mrfs_ros.bag.order import check_targets

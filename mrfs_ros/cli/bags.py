@@ -29,6 +29,7 @@ SWITCHES = {
     "bag": ("out", True, "rosbag2 folder of fused images and segmentation"),
     "video": ("video", False, "MP4 file"),
     "frames": ("frames", False, "folder of PNG files"),
+    "pairs": ("pairs", False, "folder of the pairs, to train on"),
     "csv": ("csv", False, "table with a line for each pair"),
     "report": ("report", False, "web page"),
     "rerun": ("rerun", False, "Rerun recording"),

@@ -14,6 +14,7 @@ from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.sensing.encoded import encode_png
+from mrfs_ros.sensing.image_files import read_thermal
 from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 COUNT = 30
@@ -79,6 +80,21 @@ def test_a_run_that_was_stopped_remembers_its_window(tmp_path, every):
         run_bag(settings, StubEngine(), on_progress=stop)
     assert run_bag(settings, StubEngine()).resumed_at == 7
     assert read_bag(tmp_path / "out") == read_bag(tmp_path / "whole")
+
+
+def test_pairs_to_train_on_are_grey_and_registered(tmp_path):
+    calibration = tmp_path / "calib.yaml"
+    calibration.write_text(
+        "kind: homography\nthermal_size: [48, 64]\nrgb_size: [48, 64]\nmatrix: [[1, 0, 6], [0, 1, -3], [0, 0, 1]]\n"
+    )
+    node = NodeConfig(calibration=str(calibration))
+    run(deep_bag(tmp_path / "drive"), tmp_path / "out", pairs=str(tmp_path / "pairs"), node=node)
+    window = ThermalWindow(NodeConfig())
+    for i in range(COUNT):
+        grey = window.grey(counts(i), START_NS + i * 10**8 + 4_000_000)
+        made = read_thermal(tmp_path / f"pairs/thermal/{i:06d}.png")
+        assert made.dtype == np.uint8 and (made[:45, 6:] == grey[3:, :-6]).all()
+        assert not made[45:].any() and not made[:, :6].any()
 
 
 def test_a_frame_without_values_is_counted_and_the_rest_goes_on(tmp_path):

@@ -33,6 +33,7 @@ from stub_engine import StubEngine
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
+from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.errors import ConfigError, ImageError
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
@@ -184,6 +185,16 @@ def test_image_files_and_table(bag, tmp_path):
     assert float(rows[0]["SD"]) > 0 and rows[0]["problem"] == ""
 
 
+def test_pairs_are_a_folder_to_train_on(bag, tmp_path):
+    summary, _ = run(bag, tmp_path, out="", pairs=str(tmp_path / "farm"), every=3)
+    assert summary.results == (str(tmp_path / "farm"),)
+    farm = PairDataset(DatasetConfig(root=str(tmp_path / "farm"), split="all"), None)
+    assert [pair.name for pair in farm] == [f"{i:06d}" for i in range(7)]
+    for i, pair in enumerate(farm):
+        rgb, thermal = numbered(3 * i)
+        assert (pair.rgb == rgb).all() and (pair.thermal == thermal).all()
+
+
 def test_all_metrics_are_those_of_the_evaluation(bag, tmp_path):
     from mrfs_ros.evaluation.metrics import fusion_metrics
     from mrfs_ros.sensing.gray import to_gray
@@ -259,9 +270,11 @@ def test_a_missing_camera(tmp_path):
     bag = write_bag(tmp_path / "drive", one)
     assert run(bag, tmp_path)[0].answered == 5
     node = NodeConfig(on_missing="rgb_only", missing_timeout_s=0.5)
-    summary, said = run(bag, tmp_path, node=node, out=str(tmp_path / "rgb"), csv=str(tmp_path / "table.csv"))
+    results = {"out": str(tmp_path / "rgb"), "csv": str(tmp_path / "table.csv"), "pairs": str(tmp_path / "pairs")}
+    summary, said = run(bag, tmp_path, node=node, **results)
     assert 25 <= summary.answered <= 36
     assert any("thermal camera lost" in line for line in said)
+    assert [len(list((tmp_path / "pairs" / camera).iterdir())) for camera in ("rgb", "thermal")] == [5, 5]
     labels = images(read_bag(tmp_path / "rgb")[SEGMENTATION])
     assert not labels[START_NS + 39 * PERIOD_NS].any()  # thermal was black
     assert list(csv.DictReader((tmp_path / "table.csv").open()))[-1]["gap_ms"] == ""

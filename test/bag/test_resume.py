@@ -65,6 +65,7 @@ def asked(bag: Path, folder: Path, **more) -> BagSettings:
         out=str(folder / "out"),
         video=str(folder / "out.mp4"),
         frames=str(folder / "frames"),
+        pairs=str(folder / "pairs"),
         csv=str(folder / "out.csv"),
         copy=("/thermal/image",),
         **more,
@@ -79,8 +80,8 @@ def check_same(folder: Path, other: Path) -> None:
     assert read_bag(folder / "out") == read_bag(other / "out")
     assert (folder / "out/out.mcap").read_bytes() == (other / "out/out.mcap").read_bytes()
     assert without_times(folder / "out.csv") == without_times(other / "out.csv")
-    for path in (other / "frames").iterdir():
-        assert (folder / "frames" / path.name).read_bytes() == path.read_bytes()
+    for path in (path for name in ("frames", "pairs") for path in (other / name).rglob("*.png")):
+        assert (folder / path.relative_to(other)).read_bytes() == path.read_bytes()
     with av.open(str(folder / "out.mp4")) as video:
         brightness = [frame.to_ndarray(format="rgb24")[26:74, :64, 2].mean() for frame in video.decode(video=0)]
     assert brightness == pytest.approx([6 * i for i in range(COUNT)], abs=2.5)

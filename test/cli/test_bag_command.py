@@ -35,7 +35,10 @@ def mrfs_bag(bag, tmp_path, tiny_weights, monkeypatch, capsys):
 
 
 def test_all_results_at_once(mrfs_bag, bag, tmp_path, tiny_weights):
-    targets = {"out": "made", "video": "v.mp4", "frames": "png", "csv": "t.csv", "report": "r.html", "rerun": "r.rrd"}
+    targets = {
+        "out": "made", "video": "v.mp4", "frames": "png", "pairs": "pairs", "csv": "t.csv", "report": "r.html",
+        "rerun": "r.rrd",
+    }  # fmt: skip
     code, out, _ = mrfs_bag(*(word for name, target in targets.items() for word in (f"--{name}", target)))
     assert code == 0
     assert "6 of 6 pairs answered" in out
@@ -136,7 +139,7 @@ def test_parameters_that_cannot_be_used(mrfs_bag, tmp_path, content, text):
 @pytest.mark.parametrize(
     "options, text",
     [
-        ((), "no result is asked for: name a bag (--out), --video"),
+        ((), "no result is asked for: name at least one of --out, --video"),
         (("--csv", "t.csv", "--start", "9", "--end", "3"), "end_s: expected more than start_s (9 s), got 3 s"),
         (
             ("--csv", "t.csv", "--rgb-topic", "/nothing"),
