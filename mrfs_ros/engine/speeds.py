@@ -16,7 +16,7 @@ from mrfs_ros.config import BACKENDS
 from mrfs_ros.engine.cache import cache_folder, not_writable, processor
 from mrfs_ros.errors import MrfsError
 
-PACKAGES = ("torch", "onnxruntime", "onnxruntime-gpu", "openvino")
+PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def hardware(device: str) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of whatever has a say in the speed and is installed."""
-    found = {"mrfs_ros": __version__}
+    # PyTorch itself says which build it is (+cpu, +cu130); the package's metadata does not always.
+    found = {"mrfs_ros": __version__, "torch": str(torch.__version__)}
     for package in PACKAGES:
         try:
             found[package] = version(package)
