@@ -45,7 +45,6 @@ class FeatureSheets(threading.Thread):
         super().__init__(name="mrfs features", daemon=True)
         self._publisher = node.create_publisher(Image, TOPIC, profile(config().output_qos, 1))
         self._log = node.get_logger()
-        self._context = node.context
         self._config = config
         self._engine = engine
         self._loaded = loaded
@@ -115,8 +114,7 @@ class FeatureSheets(threading.Thread):
 
     def _tell(self, text: str) -> None:
         """Warn, once as long as the text is the same; nobody hears what fails because the node ends."""
-        ending = self._stopped.is_set() or not self._context.ok()  # a signal ends the context before the node
-        if text != self._told and not ending:
+        if text != self._told and not self._stopped.is_set():
             self._told = text
             self._log.warning(" ".join(text.split()))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import sys
 import textwrap
 import traceback
@@ -14,6 +13,7 @@ from dataclasses import Field, fields
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import MrfsError
+from mrfs_ros.ros.stop import Stop
 
 PARENT_CHECK_S = 0.5
 EXAMPLES = """  mrfs_node --ros-args --params-file config/mrfs.yaml
@@ -28,39 +28,34 @@ def main(make_node: Callable | None = None) -> int:
     Returns the process's exit code: 0 after SIGINT, SIGTERM or the parent's death, 2 when it cannot start,
     1 after an error that is ours.
     """
-    parent, stop = os.getppid(), _Stop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)  # from the first moment on: importing takes seconds, loading may too
+    parent, stop = os.getppid(), Stop()  # from the first moment on: importing takes seconds, loading may too
     node, code = None, 0
     try:
         _read_arguments()
         node = _start(make_node)
-        _spin(node, parent)
-    except (SystemExit, KeyboardInterrupt) as end:
+        _spin(node, parent, stop)
+    except SystemExit as end:
         code = end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 0
     except Exception as error:
-        code = 0 if stop.asked else _failure(error)
+        code = 0 if stop.asked else _failure(error)  # native code may answer the exception with one of its own
     finally:
+        stop.ignore_more()
         _finish(node, code)
     return code
 
 
 def _start(make_node: Callable | None):
-    import rclpy  # here, because torch and ROS take seconds to import and signals must end that too
-
+    from mrfs_ros.ros import start  # here, because torch and ROS take seconds to import and signals must end that too
     from mrfs_ros.ros.node import MrfsNode
 
-    if make_node is None:
-        import mrfs_ros.engine.load  # noqa: F401 - imports torch, before rclpy has handlers of signals of its own
-
     try:
-        rclpy.init()
+        start.init()
     except Exception as error:  # of several types, none of them public: unknown --ros-args, missing files, bad YAML
         raise MrfsError(f"ROS 2 refuses the arguments: {' '.join(str(error).split())}") from error
     return (make_node or MrfsNode)()
 
 
-def _spin(node, parent: int) -> None:
+def _spin(node, parent: int, stop: Stop) -> None:
     from rclpy.clock import Clock, ClockType
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
@@ -68,14 +63,14 @@ def _spin(node, parent: int) -> None:
         node.create_timer(PARENT_CHECK_S, lambda: _end_with(parent), clock=Clock(clock_type=ClockType.STEADY_TIME))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    with contextlib.suppress(ExternalShutdownException):  # raised when rclpy's own handler of signals was first
-        executor.spin()
+    stop.patient = True
+    with contextlib.suppress(ExternalShutdownException):  # somebody's engine called rclpy.shutdown
+        while not stop.asked:
+            executor.spin_once()  # the node's timers end it ten times a second
 
 
 def _finish(node, code: int) -> None:
-    """Take down what stands; a second signal must not disturb that."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Take down what stands."""
     finished = node is None or node.close()
     if node is not None:
         node.destroy_node()  # and with it the participant, which would leave its shared memory behind
@@ -107,16 +102,6 @@ def _described(spec: Field) -> str:
     choices = f" One of: {', '.join(spec.metadata['choices'])}." if spec.metadata["choices"] else ""
     text = f"{spec.metadata['text']}{choices} Default: {spec.default!r}."
     return textwrap.fill(text, 110, initial_indent=f"  {spec.name:22} ", subsequent_indent=25 * " ")
-
-
-class _Stop:
-    """Ends the process on a signal, and remembers it: native code may answer the exception with one of its own."""
-
-    asked = False
-
-    def __call__(self, number: int, frame: object) -> None:
-        self.asked = True
-        raise SystemExit(0)
 
 
 def _failure(error: Exception) -> int:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import rclpy
 from builtin_interfaces.msg import Time as TimeMessage
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
 
@@ -19,6 +18,7 @@ from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.summary import ALL_READ, SOME_LOST
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.ros import start
 from mrfs_ros.ros.qos import latched, profile
 
 CLOCK_STEP_S = 0.01
@@ -171,7 +171,7 @@ def main() -> int:
     try:
         with Bag(arguments.bag) as bag:
             topics = _chosen(bag, arguments.topics)
-            rclpy.init()
+            start.init()
             player = Player(
                 bag=bag, topics=topics, rate=arguments.rate, clock=arguments.clock, answers=arguments.answers
             )
@@ -185,7 +185,7 @@ def main() -> int:
     except MrfsError as error:
         print(f"play: error: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         return 130
     finally:
         rclpy.try_shutdown()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.ros import start
 from mrfs_ros.ros.play import message_type
+from mrfs_ros.ros.stop import Stop
 
 DEPTH = 100  # images that may wait while the disk is slow
 
@@ -69,18 +69,16 @@ def _writer(path: Path):
         raise ConfigError(f"{path}: {error}") from error
 
 
-def record(path: Path, topics: list[str], count: int) -> dict[str, int]:
-    """Record until interrupted or, with ``count`` > 0, until every topic has that many; return how many came."""
+def record(path: Path, topics: list[str], count: int, stop: Stop) -> dict[str, int]:
+    """Record until ``stop`` or, with ``count`` > 0, until every topic has that many; return how many came."""
     with _writer(path) as writer:
         recorder = Recorder(writer, topics)
-        try:
-            while not recorder.subscribe():
-                rclpy.spin_once(recorder, timeout_sec=0.1)
+        while not stop.asked and not recorder.subscribe():
+            rclpy.spin_once(recorder, timeout_sec=0.1)
+        if not stop.asked:
             print(f"recording {' '.join(topics)}", flush=True)
-            while not count or min(recorder.counts.values()) < count:
-                rclpy.spin_once(recorder, timeout_sec=1.0)
-        except (SystemExit, KeyboardInterrupt, ExternalShutdownException):
-            pass  # the usual end: close the bag properly
+        while not stop.asked and (not count or min(recorder.counts.values()) < count):
+            rclpy.spin_once(recorder, timeout_sec=0.2)
     return recorder.counts
 
 
@@ -93,10 +91,10 @@ def main() -> int:
     parser.add_argument("topics", nargs="+", help="topics; recording begins when each has a publisher")
     parser.add_argument("--count", type=int, default=0, help="end when every topic has so many (default: on SIGINT)")
     arguments = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stop = Stop(patient=True)  # nothing may come between a message and its place in the bag
     try:
-        rclpy.init()
-        counts = record(arguments.bag, arguments.topics, arguments.count)
+        start.init()
+        counts = record(arguments.bag, arguments.topics, arguments.count, stop)
         print("recorded " + ", ".join(f"{count} {topic}" for topic, count in counts.items()))
     except MrfsError as error:
         print(f"record: error: {error}", file=sys.stderr)

@@ -1,0 +1,77 @@
+"""Signals: by exception or by looking, never by rclpy's thread, whose wake-ups crashed one end in thirty."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from harness import numbered_pair
+from rosbags.highlevel import AnyReader
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(program: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_ends_what_is_being_done(number):
+    ended = run(
+        "import os, time\nfrom mrfs_ros.ros.stop import Stop\nstop = Stop()\n"
+        f"try:\n    os.kill(os.getpid(), {int(number)})\n    time.sleep(30)\n"
+        "except SystemExit as end:\n    print(end.code, stop.asked)\n"
+    )
+    assert ended.stdout == "0 True\n", ended.stderr
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_patient_program_looks_by_itself_and_a_second_signal_does_not_disturb_the_end(number):
+    ended = run(
+        "import os\nfrom mrfs_ros.ros.stop import Stop\nstop = Stop(patient=True)\n"
+        f"print(stop.asked)\nos.kill(os.getpid(), {int(number)})\nprint(stop.asked)\n"
+        f"stop.patient = False\nstop.ignore_more()\nos.kill(os.getpid(), {int(number)})\nprint('end')\n"
+    )
+    assert ended.stdout == "False\nTrue\nend\n", ended.stderr
+
+
+def test_rclpy_has_no_handlers_of_its_own():
+    ended = run(
+        "from rclpy.signals import SignalHandlerOptions, get_current_signal_handlers_options\n"
+        "from mrfs_ros.ros import start\nstart.init()\n"
+        "print(get_current_signal_handlers_options() == SignalHandlerOptions.NO)\n"
+    )
+    assert ended.stdout == "True\n", ended.stderr
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_recording_that_is_interrupted_is_a_whole_bag(tmp_path, cameras, number):
+    world = cameras()
+    command = [sys.executable, "-m", "mrfs_ros.ros.record", str(tmp_path / "bag"), "/rgb/image", "/thermal/image"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recorder:
+        assert recorder.stdout.readline() == "recording /rgb/image /thermal/image\n"
+        world.spin_until(lambda: world.rgb_out.get_subscription_count() and world.thermal_out.get_subscription_count())
+        for stamp in range(10):
+            world.send(stamp * 10**8, *numbered_pair(stamp))
+            time.sleep(0.02)
+        world.spin_for(0.5)
+        recorder.send_signal(number)
+        assert recorder.wait(10) == 0
+        assert recorder.stdout.read() == "recorded 10 /rgb/image, 10 /thermal/image\n"
+    with AnyReader([tmp_path / "bag"]) as bag:
+        assert bag.message_count == 20 == sum(1 for _ in bag.messages())
+
+
+def test_a_recorder_that_waits_for_topics_can_be_interrupted(tmp_path):
+    command = [sys.executable, "-m", "mrfs_ros.ros.record", str(tmp_path / "bag"), "/nobody/publishes/this"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recorder:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "bag").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        recorder.send_signal(signal.SIGINT)
+        assert recorder.wait(10) == 0
+        assert recorder.stdout.read() == "recorded 0 /nobody/publishes/this\n"
