@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import recorded_graphs
+from warps import shifted
 
 from mrfs_ros.engine.load import load_model
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.torch_engine import GRAPHS_KEPT, CudaEngine, RewrittenEngine
-from mrfs_ros.sensing.warp import Warp, make_warp, outside_fused
+from mrfs_ros.sensing.warp import outside_fused
 from mrfs_ros.types import FusionResult
 
 
@@ -33,11 +34,6 @@ def expected(model):
 def pairs(seed: int, size: tuple[int, int], thermal_size: tuple[int, int], count: int = 1):
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (count, *size, 3), np.uint8), rng.integers(0, 256, (count, *thermal_size), np.uint8)
-
-
-def shift(size: tuple[int, int], thermal_size: tuple[int, int], right: float) -> Warp:
-    x, y = np.meshgrid(np.arange(size[1]), np.arange(size[0]))
-    return make_warp(np.stack((x - right, y - 2.5), axis=-1), thermal_size)
 
 
 def test_new_frames_reach_a_captured_graph_and_results_are_the_callers_own(engine, expected):
@@ -64,7 +60,7 @@ def test_sizes_and_batches_in_turn_keep_the_latest_graphs(engine, expected):
 def test_one_graph_serves_every_warp_between_two_sizes(engine, expected):
     size, thermal_size = (48, 64), (40, 50)
     for seed, right in enumerate((3.3, 9.5, 3.3)):
-        warp = shift(size, thermal_size, right)
+        warp = shifted(size, thermal_size, right, 2.5)
         for count in (1, 2):
             rgb, thermal = pairs(seed, size, thermal_size, count)
             fused, labels = engine.registered(rgb, thermal, warp)
@@ -77,7 +73,7 @@ def test_one_graph_serves_every_warp_between_two_sizes(engine, expected):
 
 def test_aligned_and_registered_pairs_of_the_same_sizes_do_not_meet(engine, expected):
     rgb, thermal = pairs(7, (40, 56), (40, 56))
-    warp = shift((40, 56), (40, 56), 6.25)
+    warp = shifted((40, 56), (40, 56), 6.25)
     registered = outside_fused(expected(rgb[0], warp(thermal[0])), rgb[0], warp.valid)
     aligned = expected(rgb[0], thermal[0])
     for _ in range(2):

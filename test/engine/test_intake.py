@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from stub_engine import StubEngine
+from warps import shifted
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.intake import Intake, PairImages, answers
 from mrfs_ros.engine.protocol import EngineInfo, RegisteringEngine, check_registered
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.warp import Warp, make_warp
+from mrfs_ros.sensing.warp import Warp
 from mrfs_ros.types import MFNET, UNLABELLED
 
 SIZE, THERMAL_SIZE = (48, 64), (40, 50)
@@ -41,11 +42,6 @@ class OnItsDevice(BaseEngine):
         return self._guarded(self._run, rgb, thermal, warp)
 
 
-def shift(right: float = 4.0) -> Warp:
-    x, y = np.meshgrid(np.arange(SIZE[1]), np.arange(SIZE[0]))
-    return make_warp(np.stack((x - right, y - 3.0), axis=-1), THERMAL_SIZE)
-
-
 def pairs(count: int, warp: Warp | None) -> list[PairImages]:
     rng = np.random.default_rng(count)
     size = SIZE if warp is None else THERMAL_SIZE
@@ -56,7 +52,7 @@ def pairs(count: int, warp: Warp | None) -> list[PairImages]:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("warp", [None, shift()], ids=["aligned", "registered"])
+@pytest.mark.parametrize("warp", [None, shifted(SIZE, THERMAL_SIZE)], ids=["aligned", "registered"])
 def test_an_engine_that_registers_gives_the_bytes_of_one_that_does_not(count, warp):
     given = pairs(count, warp)
     engine = OnItsDevice()
@@ -72,7 +68,7 @@ def test_who_can_register():
 
 
 def test_thermal_is_warped_when_asked_for_and_once():
-    (pair,) = pairs(1, shift())
+    (pair,) = pairs(1, shifted(SIZE, THERMAL_SIZE))
     assert "thermal" not in vars(pair)
     assert pair.thermal is pair.thermal
     assert (pair.thermal == pair.warp(pair.grey)).all()
@@ -82,10 +78,10 @@ def test_thermal_is_warped_when_asked_for_and_once():
 
 
 def test_one_kind_is_one_warp_and_one_size():
-    warp = shift()
+    warp = shifted(SIZE, THERMAL_SIZE)
     first, second = pairs(2, warp)
     assert first.kind == second.kind
-    assert first.kind != PairImages(first.rgb, first.grey, shift(5.0)).kind
+    assert first.kind != PairImages(first.rgb, first.grey, shifted(SIZE, THERMAL_SIZE, 5.0)).kind
     assert first.kind != pairs(1, None)[0].kind
 
 
@@ -101,7 +97,7 @@ def test_one_kind_is_one_warp_and_one_size():
 )
 def test_pairs_that_do_not_fit_the_warp_are_refused(rgb, thermal):
     with pytest.raises(ImageError, match="expected"):
-        OnItsDevice().registered(rgb, thermal, shift())
+        OnItsDevice().registered(rgb, thermal, shifted(SIZE, THERMAL_SIZE))
 
 
 def test_black_pairs_are_registered_as_the_cameras_are(tmp_path):
