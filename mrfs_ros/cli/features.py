@@ -19,7 +19,7 @@ For each pair NAME, the folder gets features_NAME.jpg: heat maps of IGM-Att (rgb
 similarity.json and similarity.png (which needs matplotlib) hold linear CKA and cosine similarity of the rgb and thermal
 features of each block, before and after IGM-Att, beside what displaced images give by chance. The printed table ends
 with whether they grow alike with depth, as the paper says. With mrfs_b0_street on 44 LLVIP pairs they do not: CKA after
-IGM-Att is 0.48, 0.77, 0.56 and 0.58 in blocks 1 to 4 (docs/features.md). Exit code 2 if any pair could not be used.
+IGM-Att is 0.50, 0.82, 0.59 and 0.39 in blocks 1 to 4 (docs/features.md). Exit code 2 if any pair could not be used.
 """
 JPEG_QUALITY = 75  # enough for smooth maps: a sheet takes about 250 kB
 

@@ -41,9 +41,17 @@ ADDED = {
         _SMALL + " --resume --device cpu",
         "the same on the CPU, on top of the run before",
     ),
-    "mrfs train benchmarks/robust_without.yaml --out runs/robust_without": (_FEW, "two steps in place of 22 minutes"),
-    "mrfs train benchmarks/robust_with.yaml --out runs/robust_with": (_FEW, "two steps in place of 22 minutes"),
+    "mrfs train benchmarks/robust_without.yaml --out runs/robust_without --set init=../first.safetensors": (
+        _FEW,
+        "two steps in place of 22 minutes",
+    ),
+    "mrfs train benchmarks/robust_with.yaml --out runs/robust_with --set init=../first.safetensors": (
+        _FEW,
+        "two steps in place of 22 minutes",
+    ),
     "mrfs train config/train_street.yaml --out runs/street --time-budget 68m": (_FEW, "two steps in place of an hour"),
+    "mrfs train config/train_street.yaml --out runs/street2 --time-budget 85m "
+    "--set init=../runs/street/last.safetensors --set rate=3.0e-4": (_FEW, "two steps in place of an hour"),
     "mrfs ablate farm.yaml --out runs/ablation --seeds 0,1,2": (
         _FEW + " --variants full,model_1",
         "two steps of two small networks, in place of days",
@@ -62,6 +70,10 @@ INSTEAD = {
     "python benchmarks/calibration.py samples:19 samples:20 ../shared/data/llvip:0100": (
         "python benchmarks/calibration.py samples:20",
         "one of three scenes",
+    ),
+    "git show 0f4ee34:models/mrfs_b0_street.safetensors > first.safetensors": (
+        "cp models/mrfs_b0_street.safetensors first.safetensors",
+        "the history is not there",
     ),
     "mrfs bag out/drive --rerun out/drive.rrd && rerun out/drive.rrd": (
         "mrfs bag out/drive --rerun out/drive.rrd",
