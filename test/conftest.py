@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import random
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pytest
+from ros_domain import own_domain
 
 from mrfs_ros.ros.dds import profile_variable
 
 ROOT = Path(__file__).resolve().parent.parent
 
-
-def _own_domain() -> tuple[int, TextIO]:
-    """A ROS domain that no other test process of this machine uses, and what keeps it ours as long as it is open."""
-    for domain in random.sample(range(1, 102), 101):  # higher ones have no ports on Linux
-        with contextlib.suppress(PermissionError):  # another user's
-            lock = (Path(tempfile.gettempdir()) / f"mrfs_ros_test_domain_{domain}").open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return domain, lock
-            except BlockingIOError:
-                lock.close()
-    raise RuntimeError("all ROS domains are in use by other test processes: wait until they end")
-
-
 # Before anything imports rclpy, and inherited by every process that a test starts: a domain of our own (other workers
 # and other runs must not be heard), this machine only, and the shipped Fast DDS profile, without which images get lost
-# between processes.
-domain, domain_lock = _own_domain()
+# between processes. A ROS_DOMAIN_ID that was set is not used: somebody's node may listen there.
+domain, domain_lock = own_domain()
 os.environ["ROS_DOMAIN_ID"] = str(domain)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small images gain nothing by more, and other tests lose their cores
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait slow everybody down

@@ -71,7 +71,9 @@ def decode(intake: Intake, item: tuple[int, Pair] | Record) -> Decoded | Failed 
     try:
         if isinstance(pair.grey, ImageError):
             raise pair.grey
-        return Decoded(index, pair, intake.images(pair.rgb, pair.thermal, pair.grey))
+        images = intake.images(pair.rgb, pair.thermal, pair.grey)
+        images.thermal  # noqa: B018 - warped here, where several threads work; the results want it too
+        return Decoded(index, pair, images)
     except ImageError as error:
         return Failed(index, pair, error.reason, str(error))
 
@@ -94,8 +96,8 @@ def batches(items: Iterable[Decoded | Failed | Record], size: int) -> Iterator[l
 def infer(engine: Engine, batch: list[Decoded | Failed | Record]) -> list[Answered | Failed | Record]:
     """The answers to the pairs of a batch, everything else as it came."""
     pairs = [item for item in batch if isinstance(item, Decoded)]
-    answers = iter(_answers(engine, pairs))
-    return [next(answers) if isinstance(item, Decoded) else item for item in batch]
+    answered = iter(_answers(engine, pairs))
+    return [next(answered) if isinstance(item, Decoded) else item for item in batch]
 
 
 def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:

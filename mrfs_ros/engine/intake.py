@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,10 +29,15 @@ class PairImages:
     grey: np.ndarray
     warp: Warp | None = None
 
-    @cached_property
+    @property
     def thermal(self) -> np.ndarray:
         """(H, W) uint8 on rgb's grid, warped here when somebody asks for it: an engine may have it on its device."""
-        return self.grey if self.warp is None else self.warp(self.grey)
+        if self.warp is None:
+            return self.grey
+        # Not cached_property, which lets one instance of all compute at a time before Python 3.12.
+        if "warped" not in self.__dict__:
+            self.__dict__["warped"] = self.warp(self.grey)
+        return self.__dict__["warped"]
 
     @property
     def valid(self) -> np.ndarray | None:
@@ -97,14 +101,20 @@ class Intake:
         check_sizes(size, size)
         self._registration.check_sizes((thermal.height, thermal.width), size)
 
-    def black(self, rgb_size: Size) -> PairImages:
-        """Black images of ``rgb_size`` (H, W) to warm an engine up with, registered as the cameras' will be."""
-        rgb = np.zeros((*rgb_size, 3), np.uint8)
-        thermal = np.zeros(self._registration.thermal_size or rgb_size, np.uint8)
+    def black(self, rgb_size: Size) -> list[PairImages]:
+        """Black images of ``rgb_size`` (H, W) to warm an engine up with: of each kind that ``images`` can return.
+
+        With a calibration that is registered pairs, and aligned ones where a missing camera may be replaced by black.
+        """
+        rgb, aligned = np.zeros((*rgb_size, 3), np.uint8), np.zeros(rgb_size, np.uint8)
+        if self._registration.thermal_size is None:
+            return [PairImages(rgb, aligned)]
         try:
-            return PairImages(rgb, *self._registration.prepared(thermal, rgb_size))
+            thermal = np.zeros(self._registration.thermal_size, np.uint8)
+            registered = PairImages(rgb, *self._registration.prepared(thermal, rgb_size))
         except ImageError:  # a warm-up size that this calibration's cameras do not have
-            return PairImages(rgb, np.zeros(rgb_size, np.uint8))
+            return [PairImages(rgb, aligned)]
+        return [registered] if self._config.on_missing == "drop" else [registered, PairImages(rgb, aligned)]
 
     def is_plain(self, thermal: Any) -> bool:
         """Can this thermal message be read without knowing those before it?"""

@@ -25,7 +25,7 @@ class RegisteredPipeline(nn.Module):
     def __init__(self, pipeline: nn.Module, warp: Warp):
         super().__init__()
         self.pipeline = pipeline
-        self._warp = warp
+        self._warp: Warp | None = warp
         self._sizes = warp.thermal_size, warp.valid.shape
         for name, table in _tables(warp).items():
             self.register_buffer(name, table, persistent=False)
@@ -36,6 +36,7 @@ class RegisteredPipeline(nn.Module):
             return
         if (warp.thermal_size, warp.valid.shape) != self._sizes:
             raise ValueError(f"expected a warp of sizes {self._sizes}, got {(warp.thermal_size, warp.valid.shape)}")
+        self._warp = None  # until every table is copied
         for name, table in _tables(warp).items():
             getattr(self, name).copy_(table)
         self._warp = warp

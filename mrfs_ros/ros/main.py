@@ -34,7 +34,7 @@ def main(make_node: Callable | None = None) -> int:
         _read_arguments()
         node = _start(make_node)
         _spin(node, parent, stop)
-    except SystemExit as end:
+    except (SystemExit, KeyboardInterrupt) as end:  # the second by an engine's own handlers
         code = end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 0
     except Exception as error:
         code = 0 if stop.asked else _failure(error)  # native code may answer the exception with one of its own

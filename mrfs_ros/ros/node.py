@@ -336,8 +336,9 @@ def _loaded(config: NodeConfig) -> Engine:
 
 def _warm_up(engine: Engine, intake: Intake, size: tuple[int, int]) -> None:
     try:
-        for _ in range(WARM_UP_FRAMES):
-            answers(engine, [intake.black(size)])
+        for images in intake.black(size):
+            for _ in range(WARM_UP_FRAMES):
+                answers(engine, [images])
     except Exception as error:
         raise ConfigError(
             f"the engine ({engine.info}) cannot run at {size[0]}x{size[1]}: {type(error).__name__}: {error}; "

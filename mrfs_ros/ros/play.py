@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from importlib import import_module
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import rclpy
 from builtin_interfaces.msg import Time as TimeMessage
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
 
@@ -20,12 +20,14 @@ from mrfs_ros.bag.summary import ALL_READ, SOME_LOST
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 from mrfs_ros.ros import start
 from mrfs_ros.ros.qos import latched, profile
+from mrfs_ros.ros.stop import Stop
 
 CLOCK_STEP_S = 0.01
 MATCH_TIMEOUT_S = 60.0
 MATCH_GRACE_S = 0.5
 ANSWER_TIMEOUT_S = 120.0
 BEST_EFFORT_GRACE_S = 0.5
+INTERRUPTED = 130  # as a shell says it of SIGINT
 
 
 def message_type(name: str):
@@ -107,7 +109,8 @@ class Player(Node):
     def finish(self) -> None:
         """Return when every subscriber has got everything."""
         for out in self._out.values():
-            out.wait_for_all_acked()
+            while not out.wait_for_all_acked(Duration(seconds=0.2)):
+                continue  # a moment for signals: it does not listen to them
         time.sleep(BEST_EFFORT_GRACE_S)  # best-effort subscribers acknowledge nothing
 
     def _pace(self, due_s: float, previous_ns: int, time_ns: int) -> None:
@@ -155,7 +158,10 @@ def _times(text: str) -> int:
 
 
 def main() -> int:
-    """Run the player; exit code 2 with one line when a side is not as expected, 3 when the bag is damaged."""
+    """Run the player; exit code 2 with one line when a side is not as expected, 3 when the bag is damaged.
+
+    130 when a signal ended it.
+    """
     parser = argparse.ArgumentParser(
         prog="mrfs play", description="Play a bag over ROS 2 topics, where there is no ros2 bag."
     )
@@ -167,7 +173,7 @@ def main() -> int:
     parser.add_argument("--wait-for-subscribers", type=int, default=0, metavar="N", help="begin when every topic has N")
     parser.add_argument("--answers", default="", metavar="TOPIC", help="one pair at a time: go on when TOPIC answered")
     arguments = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stop = Stop()
     try:
         with Bag(arguments.bag) as bag:
             topics = _chosen(bag, arguments.topics)
@@ -185,9 +191,10 @@ def main() -> int:
     except MrfsError as error:
         print(f"play: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
+    except SystemExit:
+        return INTERRUPTED
     finally:
+        stop.ignore_more()
         rclpy.try_shutdown()
 
 

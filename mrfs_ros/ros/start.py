@@ -1,4 +1,4 @@
-"""The beginning of every ROS program here."""
+"""The beginning of the package's ROS programs."""
 
 from __future__ import annotations
 

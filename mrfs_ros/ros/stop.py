@@ -12,7 +12,7 @@ class Stop:
 
     As long as ``patient`` is False, a signal raises SystemExit(0) wherever the program is: in an import, in the
     loading of weights. That can hit code which swallows exceptions, or leaves things half done. A loop that looks at
-    ``asked`` by itself sets ``patient``.
+    ``asked`` by itself sets ``patient``; only a second signal is an exception then, for a loop that hangs.
     """
 
     def __init__(self, *, patient: bool = False):
@@ -27,6 +27,6 @@ class Stop:
             signal.signal(number, signal.SIG_IGN)
 
     def _heard(self, number: int, frame: object) -> None:
-        self.asked = True
-        if not self.patient:
+        again, self.asked = self.asked, True
+        if again or not self.patient:
             raise SystemExit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Registration:
         self._calibration = self._checked(calibration)
         self._made_for: tuple[Calibration, Size, Size] | None = None
         self._warp: Warp | None = None
+        self._making = threading.Lock()  # several threads decode a bag's pairs: one warp for all of them
         self._rays: dict[CameraModel, np.ndarray] = {}
 
     @property
@@ -80,10 +82,11 @@ class Registration:
         """
         _check_thermal(thermal)
         wanted = self._calibration, thermal.shape, tuple(rgb_size)
-        if self._made_for != wanted:
-            self._warp = self._new_warp(self._scaled(*wanted))
-            self._made_for = wanted
-        return thermal, self._warp
+        with self._making:
+            if self._made_for != wanted:
+                self._warp = self._new_warp(self._scaled(*wanted))
+                self._made_for = wanted
+            return thermal, self._warp
 
     def warp(self, thermal: np.ndarray, rgb_size: Size) -> tuple[np.ndarray, np.ndarray]:
         """``thermal`` (h, w) uint8 on the grid of an rgb image of ``rgb_size`` (H, W), and where there is any.

@@ -97,6 +97,29 @@ def test_pairs_to_train_on_are_grey_and_registered(tmp_path):
         assert not made[45:].any() and not made[:, :6].any()
 
 
+def test_workers_share_one_warp_so_that_batches_are_full(tmp_path):
+    class Counting(StubEngine):
+        sizes = []
+
+        def batch(self, rgb, thermal):
+            self.sizes.append(len(rgb))
+            return super().batch(rgb, thermal)
+
+    calibration = tmp_path / "calib.yaml"
+    calibration.write_text(
+        "kind: homography\nthermal_size: [48, 64]\nrgb_size: [48, 64]\nmatrix: [[1, 0, 6], [0, 1, -3], [0, 0, 1]]\n"
+    )
+    settings = BagSettings(
+        source=str(deep_bag(tmp_path / "drive")),
+        csv=str(tmp_path / "t.csv"),
+        workers=6,
+        batch=8,
+        node=NodeConfig(calibration=str(calibration)),
+    )
+    assert run_bag(settings, Counting()).answered == COUNT
+    assert Counting.sizes == [8] * (COUNT // 8) + ([COUNT % 8] if COUNT % 8 > 1 else [])
+
+
 def test_a_frame_without_values_is_counted_and_the_rest_goes_on(tmp_path):
     def messages():
         for i, (topic, log_ns, kind, content) in enumerate(pairs(4)):

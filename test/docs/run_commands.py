@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test"))  # the makers of frames and bags that the tests use
 
 from documents import Snippet, documents, snippets  # noqa: E402  (by the line above)
+from ros_domain import own_domain  # noqa: E402
 from stand_ins import PLACES, Plan, plan  # noqa: E402
 from workspace import make_workspace  # noqa: E402
 
@@ -46,9 +47,10 @@ class Outcome:
 class Terminal:
     """A shell in a workspace: keeps exported variables, and what runs until it is stopped."""
 
-    def __init__(self, folder: Path, stand_ins: Path, number: int):
+    def __init__(self, folder: Path, stand_ins: Path):
         self._folder, self._stand_ins = folder, stand_ins
         self._waiting: list[tuple[Snippet, subprocess.Popen, Path, float]] = []
+        domain, self._domain_lock = own_domain()
         self._environment = {
             **os.environ,
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
@@ -57,7 +59,7 @@ class Terminal:
             "XDG_CACHE_HOME": str(stand_ins.parent / "cache"),  # mrfs bench would change what auto means here
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "passive",
-            "ROS_DOMAIN_ID": str(1 + (os.getpid() + number) % 100),
+            "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
         shutil.copytree(stand_ins, folder)
@@ -137,9 +139,9 @@ class Terminal:
         return {"cwd": self._folder / "project", "env": self._environment, "stdin": subprocess.DEVNULL}
 
 
-def run_document(found: list[Snippet], folder: Path, stand_ins: Path, number: int) -> list[Outcome]:
+def run_document(found: list[Snippet], folder: Path, stand_ins: Path) -> list[Outcome]:
     """Run a document's snippets from top to bottom; what runs until stopped ends with its block."""
-    terminal, outcomes = Terminal(folder, stand_ins, number), []
+    terminal, outcomes = Terminal(folder, stand_ins), []
     for at, snippet in enumerate(found):
         outcomes.append(terminal.run(snippet))
         if at + 1 == len(found) or found[at + 1].block != snippet.block:
@@ -172,7 +174,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(arguments.jobs) as pool:
         stand_ins = make_workspace(Path(scratch) / "stand_ins").parent
         jobs = [
-            pool.submit(run_document, found, Path(scratch) / str(number), stand_ins, number)
+            pool.submit(run_document, found, Path(scratch) / str(number), stand_ins)
             for number, found in enumerate(sorted(work, key=len, reverse=True))
         ]
         outcomes = sorted((o for job in jobs for o in job.result()), key=lambda o: (o.snippet.document, o.snippet.line))

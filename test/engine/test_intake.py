@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from stub_engine import StubEngine
@@ -69,7 +71,7 @@ def test_who_can_register():
 
 def test_thermal_is_warped_when_asked_for_and_once():
     (pair,) = pairs(1, shifted(SIZE, THERMAL_SIZE))
-    assert "thermal" not in vars(pair)
+    assert "warped" not in vars(pair)
     assert pair.thermal is pair.thermal
     assert (pair.thermal == pair.warp(pair.grey)).all()
     assert pair.valid is pair.warp.valid
@@ -102,11 +104,14 @@ def test_pairs_that_do_not_fit_the_warp_are_refused(rgb, thermal):
 
 def test_black_pairs_are_registered_as_the_cameras_are(tmp_path):
     (tmp_path / "calib.yaml").write_text(HOMOGRAPHY)
-    intake = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml")))
-    pair = intake.black(SIZE)
+    calibrated = NodeConfig(calibration=str(tmp_path / "calib.yaml"))
+    intake = Intake(calibrated)
+    (pair,) = intake.black(SIZE)
     assert pair.rgb.shape == (*SIZE, 3) and pair.grey.shape == THERMAL_SIZE and pair.thermal.shape == SIZE
     assert not pair.valid.all()
-    other = intake.black((48, 100))  # not these cameras' aspect
+    (other,) = intake.black((48, 100))  # not these cameras' aspect
     assert other.warp is None and other.thermal.shape == (48, 100)
-    plain = Intake(NodeConfig()).black(SIZE)
+    (plain,) = Intake(NodeConfig()).black(SIZE)
     assert plain.warp is None and plain.thermal.shape == SIZE
+    registered, aligned = Intake(replace(calibrated, on_missing="rgb_only")).black(SIZE)
+    assert registered.warp is not None and aligned.warp is None and aligned.thermal.shape == SIZE

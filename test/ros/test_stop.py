@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from bags import pairs, write_bag
 from harness import numbered_pair
 from rosbags.highlevel import AnyReader
 
@@ -29,13 +30,14 @@ def test_a_signal_ends_what_is_being_done(number):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_patient_program_looks_by_itself_and_a_second_signal_does_not_disturb_the_end(number):
+def test_a_patient_program_looks_by_itself_unless_it_hangs_and_nothing_disturbs_the_end(number):
     ended = run(
         "import os\nfrom mrfs_ros.ros.stop import Stop\nstop = Stop(patient=True)\n"
         f"print(stop.asked)\nos.kill(os.getpid(), {int(number)})\nprint(stop.asked)\n"
-        f"stop.patient = False\nstop.ignore_more()\nos.kill(os.getpid(), {int(number)})\nprint('end')\n"
+        f"try:\n    os.kill(os.getpid(), {int(number)})\nexcept SystemExit as end:\n    print(end.code)\n"
+        f"stop.ignore_more()\nos.kill(os.getpid(), {int(number)})\nprint('end')\n"
     )
-    assert ended.stdout == "False\nTrue\nend\n", ended.stderr
+    assert ended.stdout == "False\nTrue\n0\nend\n", ended.stderr
 
 
 def test_rclpy_has_no_handlers_of_its_own():
@@ -63,6 +65,20 @@ def test_a_recording_that_is_interrupted_is_a_whole_bag(tmp_path, cameras, numbe
         assert recorder.stdout.read() == "recorded 10 /rgb/image, 10 /thermal/image\n"
     with AnyReader([tmp_path / "bag"]) as bag:
         assert bag.message_count == 20 == sum(1 for _ in bag.messages())
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("waiting", ["--wait-for-subscribers=9", "--rate=0.01", "--answers=/nobody/answers"])
+def test_a_player_can_be_interrupted_where_it_waits(tmp_path, cameras, number, waiting):
+    world = cameras()
+    bag = write_bag(tmp_path / "bag", pairs(3))
+    command = [sys.executable, "-m", "mrfs_ros.ros.play", str(bag), waiting]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as player:
+        world.spin_until(lambda: world.count_publishers("/rgb/image") == 2)  # the world's own is one
+        world.spin_for(1.5)  # beyond the grace that it gives to subscribers
+        player.send_signal(number)
+        assert player.wait(10) == 130
+        assert player.stderr.read() == ""
 
 
 def test_a_recorder_that_waits_for_topics_can_be_interrupted(tmp_path):

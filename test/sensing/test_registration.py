@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -191,6 +193,19 @@ def test_maps_are_made_once(monkeypatch):
     assert len(made) == 3
     registration.set_plane_distance_m(8.0)
     assert (registration.warp(thermal, (240, 320))[0] != first).any()
+
+
+def test_threads_share_one_warp(monkeypatch):
+    import mrfs_ros.sensing.registration as module
+
+    original = module.make_warp
+    monkeypatch.setattr(module, "make_warp", lambda *a: time.sleep(0.01) or original(*a))
+    registration = Registration(stereo())
+    sizes = [(480, 640), (240, 320)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: (i, registration.prepared(ramp(240, 320), sizes[i // 16])[1]), range(32)))
+    assert all(warp.valid.shape == sizes[i // 16] for i, warp in made)
+    assert len({id(warp) for _, warp in made[:8]}) == 1
 
 
 @pytest.mark.parametrize(
