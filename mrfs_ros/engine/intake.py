@@ -67,7 +67,8 @@ def answers(engine: Engine, pairs: list[PairImages]) -> list[FusionResult]:
 
 
 def _stacked(pairs: list[PairImages], name: str) -> np.ndarray:
-    return np.stack([getattr(pair, name) for pair in pairs])
+    arrays = [getattr(pair, name) for pair in pairs]
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)  # a live pair is not copied
 
 
 class Intake:

@@ -30,7 +30,7 @@ class Warp:
     def __call__(self, thermal: np.ndarray) -> np.ndarray:
         """(H, W) uint8 of a thermal image (h, w) uint8: bilinear, its border continued; 0 where not ``valid``."""
         warped = cv2.remap(thermal, self.whole, self.parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        warped[~self.valid] = 0
+        warped *= self.valid
         return warped
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ def deep_bag(path, coding: str = "mono16"):
     return write_bag(path, messages())
 
 
+def shifted_calibration(folder: Path) -> Path:
+    """Thermal lies 6 pixels right of and 3 above the rgb image's origin."""
+    path = folder / "calib.yaml"
+    path.write_text(
+        "kind: homography\nthermal_size: [48, 64]\nrgb_size: [48, 64]\nmatrix: [[1, 0, 6], [0, 1, -3], [0, 0, 1]]\n"
+    )
+    return path
+
+
 def run(bag, out, **settings):
     return run_bag(BagSettings(source=str(bag), out=str(out), **settings), StubEngine())
 
@@ -83,10 +93,7 @@ def test_a_run_that_was_stopped_remembers_its_window(tmp_path, every):
 
 
 def test_pairs_to_train_on_are_grey_and_registered(tmp_path):
-    calibration = tmp_path / "calib.yaml"
-    calibration.write_text(
-        "kind: homography\nthermal_size: [48, 64]\nrgb_size: [48, 64]\nmatrix: [[1, 0, 6], [0, 1, -3], [0, 0, 1]]\n"
-    )
+    calibration = shifted_calibration(tmp_path)
     node = NodeConfig(calibration=str(calibration))
     run(deep_bag(tmp_path / "drive"), tmp_path / "out", pairs=str(tmp_path / "pairs"), node=node)
     window = ThermalWindow(NodeConfig())
@@ -105,10 +112,7 @@ def test_workers_share_one_warp_so_that_batches_are_full(tmp_path):
             self.sizes.append(len(rgb))
             return super().batch(rgb, thermal)
 
-    calibration = tmp_path / "calib.yaml"
-    calibration.write_text(
-        "kind: homography\nthermal_size: [48, 64]\nrgb_size: [48, 64]\nmatrix: [[1, 0, 6], [0, 1, -3], [0, 0, 1]]\n"
-    )
+    calibration = shifted_calibration(tmp_path)
     settings = BagSettings(
         source=str(deep_bag(tmp_path / "drive")),
         csv=str(tmp_path / "t.csv"),

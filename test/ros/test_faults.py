@@ -338,11 +338,7 @@ def test_soak_of_20_000_frames(tmp_path, cameras):
 
 @pytest.mark.soak
 def test_no_pair_is_lost_at_30_hz_and_480p(tmp_path, cameras):
-    """A minute of two real cameras' load, best effort in, through the shipped DDS profile.
-
-    Where the machine stalls for longer than a frame the node takes the newer of two pairs, as it shall, and counts the
-    other: a few such are the machine's.
-    """
+    """A minute of two real cameras' load, best effort in, through the shipped DDS profile."""
     world = cameras(qos=BEST_EFFORT)
     pair = numbered_pair(1, 480, 640)
     with NodeProcess(tmp_path, stub=[]) as node:
@@ -353,7 +349,6 @@ def test_no_pair_is_lost_at_30_hz_and_480p(tmp_path, cameras):
             world.send(number * 33 * MS, *pair)
             world.spin_for(sent + 1 / 30 - time.monotonic())  # a camera that a stall delayed does not catch up
         world.spin_for(2.0)  # until the last second's diagnostics
-        left_out = int(world.value("mrfs: inputs", "dropped replaced_by_newer") or 0)
-        print(f"replaced by newer: {left_out}")
-        assert len(world.answers["fused"]) == len(world.answers["segmentation"]) == 1800 - left_out
-        assert left_out <= 3
+        left_out = world.value("mrfs: inputs", "dropped replaced_by_newer") or 0
+        print(f"replaced by newer: {left_out}")  # what a machine that stalls for longer than a frame costs
+        assert len(world.answers["fused"]) == len(world.answers["segmentation"]) == 1800

@@ -19,10 +19,12 @@ from mrfs_ros.types import ClassSet
 class ImageFiles:
     """A ``Sink``: ``images(frame)`` says which files a frame has, by their paths in the folder."""
 
-    def __init__(self, target: Path, images: Callable[[Frame], dict[str, np.ndarray]], folders: tuple[str, ...] = ()):
+    def __init__(
+        self, target: Path, images: Callable[[Frame], dict[str, np.ndarray]], folders: tuple[str, ...] = (".",)
+    ):
         self.target = target
         self._images = images
-        self._folders = folders or (".",)
+        self._folders = folders
 
     def resume(self, frames: int) -> None:
         """Files of later frames, if any, are written again under the same names."""
