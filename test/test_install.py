@@ -20,8 +20,8 @@ SHARED = {
 def tree(tmp_path_factory) -> Path:
     """The files of the project without what building and testing leaves behind."""
     target = tmp_path_factory.mktemp("workspace") / "src" / "mrfs_ros"
-    leave = shutil.ignore_patterns(".git", ".venv", "out", "build", "*.egg-info", "__pycache__", ".*_cache", "samples")
-    shutil.copytree(ROOT, target, ignore=leave)
+    made = (".git", ".venv", "out", "runs", "build", "*.egg-info", "__pycache__", ".*_cache", "samples")
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*made))
     return target
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,15 +46,16 @@ def torchrun(*command: str, timeout_s: float = 300) -> subprocess.CompletedProce
     """Two processes of ``command``; all of them are gone when this returns."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", *command]
     paths = os.pathsep.join(filter(None, (str(TEST), os.environ.get("PYTHONPATH"))))
-    run = subprocess.Popen(
-        launcher, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    try:
-        out, err = run.communicate(timeout=timeout_s)
-    finally:
-        run.terminate()  # on which it ends its processes; killed at once it would leave them
-        run.wait(timeout=60)
+    with tempfile.TemporaryDirectory() as logs:  # torchrun makes a folder for logs and leaves it there
+        run = subprocess.Popen(
+            launcher, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "TMPDIR": logs},
+        )  # fmt: skip
+        try:
+            out, err = run.communicate(timeout=timeout_s)
+        finally:
+            run.terminate()  # on which it ends its processes; killed at once it would leave them
+            run.wait(timeout=60)
     return subprocess.CompletedProcess(launcher, run.returncode, out, err)
 
 
