@@ -50,7 +50,7 @@ class Results:
         self._add_sinks(plan, facts, report_facts)
 
     def _add_sinks(self, plan: Plan, facts: Mapping[str, str], report_facts: Callable[[], Mapping[str, str]]) -> None:
-        asked, classes = self._settings, self._info.classes
+        asked, classes, entries = self._settings, self._info.classes, self._journal.entries
         notice = UNTRAINED_NOTICE if self._info.untrained else ""
         look: dict[str, Any] = {"notice": notice, "opacity": asked.node.overlay_opacity}
         if _wanted(asked.out):
@@ -69,11 +69,10 @@ class Results:
         if _wanted(asked.video):
             self._sinks.append(Video(Path(asked.video), classes, rate_hz=plan.rate_hz, **look))
         if _wanted(asked.frames):
-            self._sinks.append(result_files(Path(asked.frames), classes, **look))
+            self._sinks.append(result_files(Path(asked.frames), classes, entries=entries, **look))
         if _wanted(asked.pairs):
-            self._sinks.append(pair_files(Path(asked.pairs)))
+            self._sinks.append(pair_files(Path(asked.pairs), entries=entries))
         if _wanted(asked.report):
-            entries = self._journal.entries
             self._sinks.append(ReportSink(Path(asked.report), classes, notice, entries=entries, facts=report_facts))
         if asked.rerun == LIVE or _wanted(asked.rerun):  # last: a viewer can go away
             self._sinks.append(RerunSink(None if asked.rerun == LIVE else Path(asked.rerun), classes, notice))

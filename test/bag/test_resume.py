@@ -145,6 +145,26 @@ def test_failed_pairs_and_copies_survive_a_stop(bag, tmp_path, storage, count):
     assert read_bag(tmp_path / "out") == read_bag(tmp_path / "whole")
 
 
+def test_no_image_file_of_a_pair_that_got_no_answer_the_second_time(bag, tmp_path):
+    """Killed between the files of a pair and its line in the diary; then the engine fails on it."""
+    order = BagSettings(source=str(bag), frames=str(tmp_path / "frames"), pairs=str(tmp_path / "pairs"))
+    with pytest.raises(Stopped):
+        run_bag(order, StubEngine(), on_progress=stopped_after(4))
+    diary = tmp_path / "frames.partial.jsonl"
+    lines = diary.read_text().splitlines(keepends=True)
+    assert len(lines) == 5
+    diary.write_text("".join(lines[:-1]))
+    assert (tmp_path / "pairs.partial/rgb/000003.png").exists()
+
+    class Failing(StubEngine):
+        def __call__(self, rgb, thermal):
+            raise ValueError("no more")
+
+    assert run_bag(order, Failing()).answered == 3
+    assert {path.name[:6] for path in tmp_path.glob("frames/*")} == {"000000", "000001", "000002"}
+    assert {path.name for path in tmp_path.glob("pairs/*/*")} == {"000000.png", "000001.png", "000002.png"}
+
+
 def test_killed_while_the_finished_frames_are_taken_over(bag, tmp_path):
     """The first attempt is complete, the second was cut short: the first one counts."""
     order = BagSettings(source=str(bag), out=str(tmp_path / "out"))

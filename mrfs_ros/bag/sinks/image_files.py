@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
+from mrfs_ros.bag.journal import Entry
 from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.draw import overlay
 from mrfs_ros.sensing.encoded import encode_png
@@ -17,21 +19,36 @@ from mrfs_ros.types import ClassSet
 
 
 class ImageFiles:
-    """A ``Sink``: ``images(frame)`` says which files a frame has, by their paths in the folder."""
+    """A ``Sink``: ``images(frame)`` says which files a frame has, by their paths in the folder.
+
+    Their names begin with the frame's index. ``entries``: every line of the diary so far, asked by ``resume``.
+    """
 
     def __init__(
-        self, target: Path, images: Callable[[Frame], dict[str, np.ndarray]], folders: tuple[str, ...] = (".",)
+        self,
+        target: Path,
+        images: Callable[[Frame], dict[str, np.ndarray]],
+        *,
+        entries: Callable[[], Iterable[Entry]],
+        folders: tuple[str, ...] = (".",),
     ):
         self.target = target
         self._images = images
+        self._entries = entries
         self._folders = folders
 
     def resume(self, frames: int) -> None:
-        """Files of later frames, if any, are written again under the same names."""
+        """Files of a frame that the diary does not know go: its pair may get no answer this time."""
+        folder = working_path(self.target)
         if not frames:
-            shutil.rmtree(working_path(self.target), ignore_errors=True)
-        for folder in self._folders:
-            (working_path(self.target) / folder).mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+        known = {entry.index for entry in self._entries() if not entry.problem}
+        for file in folder.rglob("*.png"):
+            index = re.match(r"\d+", file.name)
+            if index and int(index[0]) not in known:
+                file.unlink()
+        for name in self._folders:
+            (folder / name).mkdir(parents=True, exist_ok=True)
 
     def encode(self, frame: Frame) -> dict[str, bytes]:
         return {name: encode_png(image) for name, image in self._images(frame).items()}
@@ -47,7 +64,9 @@ class ImageFiles:
         working_path(self.target).rename(self.target)
 
 
-def result_files(target: Path, classes: ClassSet, *, notice: str, opacity: float) -> ImageFiles:
+def result_files(
+    target: Path, classes: ClassSet, *, entries: Callable[[], Iterable[Entry]], notice: str, opacity: float
+) -> ImageFiles:
     """``000012_fused.png``, ``000012_labels.png`` and ``000012_overlay.png`` for the pair of index 12."""
     draw = partial(overlay, classes=classes, opacity=opacity, notice=notice)
 
@@ -56,10 +75,10 @@ def result_files(target: Path, classes: ClassSet, *, notice: str, opacity: float
         shown = {"fused": fused, "labels": labels, "overlay": draw(fused, labels)}
         return {f"{frame.index:06d}_{name}.png": image for name, image in shown.items()}
 
-    return ImageFiles(target, images)
+    return ImageFiles(target, images, entries=entries)
 
 
-def pair_files(target: Path) -> ImageFiles:
+def pair_files(target: Path, *, entries: Callable[[], Iterable[Entry]]) -> ImageFiles:
     """``rgb/000012.png`` and ``thermal/000012.png``, as the network got them; nothing where a camera was missing."""
 
     def images(frame: Frame) -> dict[str, np.ndarray]:
@@ -67,4 +86,4 @@ def pair_files(target: Path) -> ImageFiles:
             return {}
         return {f"rgb/{frame.index:06d}.png": frame.rgb, f"thermal/{frame.index:06d}.png": frame.thermal}
 
-    return ImageFiles(target, images, ("rgb", "thermal"))
+    return ImageFiles(target, images, entries=entries, folders=("rgb", "thermal"))
