@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from mrfs_ros.bag import remote
-from mrfs_ros.bag.reading import FILE_KINDS
+from mrfs_ros.bag.reading import FILE_KINDS, PACKED_KINDS
 from mrfs_ros.errors import ConfigError
 
+ALL_KINDS = (*PACKED_KINDS, *FILE_KINDS)
 LONGEST = 80  # characters of a path's part that a name keeps
 
 
@@ -50,7 +51,7 @@ def _found(entry: str) -> list[str]:
     if not chosen:
         raise ConfigError(
             f"{entry}: {len(matches)} matches, none of them a bag: expected rosbag2 folders (with metadata.yaml) or "
-            f"{', '.join(FILE_KINDS)} files"
+            f"{', '.join(ALL_KINDS)} files"
         )
     return chosen
 
@@ -63,8 +64,8 @@ def _local_matches(pattern: str) -> list[tuple[str, list[str] | None]]:
 def _is_bag(place: str, inside: list[str] | None) -> bool:
     """Whether a match is one: a folder also without metadata.yaml, as a recorder that was killed leaves it."""
     if inside is None:
-        return remote.path_of(place).endswith(FILE_KINDS)
-    parts = re.compile(re.escape(remote.own_name(place)) + r"_\d+\.(mcap|db3)")
+        return remote.path_of(place).endswith(ALL_KINDS)
+    parts = re.compile(re.escape(remote.own_name(place)) + r"_\d+\.(mcap|db3)(\.zstd)?")
     return "metadata.yaml" in inside or any(map(parts.fullmatch, inside))
 
 
@@ -109,7 +110,7 @@ def safe_part(text: str) -> str:
 def _safe(bag: str, depth: int) -> str:
     """A name of letters, digits and ``_-.`` from the last ``depth`` parts; never hidden, never a path."""
     parts = _parts(bag) or ["bag"]
-    for ending in FILE_KINDS:
+    for ending in ALL_KINDS:
         parts[-1] = parts[-1].removesuffix(ending) or parts[-1]
     safe = map(safe_part, parts[-depth:])
     name = "_".join(filter(None, safe))[-2 * LONGEST :].strip(".") or "bag"

@@ -7,7 +7,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from mrfs_ros import __version__
 from mrfs_ros.bag import fleet_report, remote
 from mrfs_ros.bag.find import find_bags, named
-from mrfs_ros.bag.fleet_task import DONE, RESULTS, Outcome, Task, earlier, run_task, unfinished
+from mrfs_ros.bag.fleet_task import DONE, LOCK_WAIT_S, RESULTS, Outcome, Task, earlier, run_task, unfinished
+from mrfs_ros.bag.lock import alone
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import check_settings, setting
 from mrfs_ros.errors import ConfigError
@@ -121,17 +122,18 @@ def planned(settings: FleetSettings) -> tuple[list[Task], list[Task]]:
         raise ConfigError(f"results: expected one or more of {', '.join(RESULTS)}, got {settings.results}")
     out = place_of(settings)
     asked = asked_for(settings)
-    said = _said(out) or {"settings": asked, "names": {}}
-    before = said["settings"]
-    if different := sorted(key for key in {*before, *asked} if before.get(key) != asked.get(key)):
-        raise ConfigError(
-            f"{settings.out} holds results of a run with other settings ({', '.join(different)}): "
-            "repeat them, or choose another --out"
-        )
     bags = find_bags(settings.bags)
-    names = named(bags, said["names"], RESERVED)
-    kept = {"mrfs_ros": __version__, "settings": asked, "names": {**said["names"], **names}}
-    with _written(settings.out):  # also where nothing is new: what cannot be written is told before the work
+    with _written(settings.out), _naming(out):
+        said = _said(out) or {"settings": asked, "names": {}}
+        before = said["settings"]
+        if different := sorted(key for key in {*before, *asked} if before.get(key) != asked.get(key)):
+            raise ConfigError(
+                f"{settings.out} holds results of a run with other settings ({', '.join(different)}): "
+                "repeat them, or choose another --out"
+            )
+        names = named(bags, said["names"], RESERVED)
+        kept = {"mrfs_ros": __version__, "settings": asked, "names": {**said["names"], **names}}
+        # Also where nothing is new: what cannot be written is told before the work.
         remote.write_text(remote.joined(out, ASKED), json.dumps(kept, indent=1) + "\n")
     key = hashlib.sha256(json.dumps([out, asked]).encode()).hexdigest()[:16]
     scratch = settings.scratch or str(_cache() / "bags")
@@ -145,12 +147,18 @@ def place_of(settings: FleetSettings) -> str:
     return settings.out if remote.is_url(settings.out) else str(Path(settings.out).expanduser().absolute())
 
 
+def _naming(out: str) -> AbstractContextManager[None]:
+    """One process at a time between reading the names given so far and writing those with its own."""
+    if remote.is_url(out):  # nothing to lock there
+        return nullcontext()
+    return alone(Path(out, f"{ASKED}.lock"), LOCK_WAIT_S, "names its bags here")
+
+
 def _said(out: str) -> dict[str, Any] | None:
     """What ASKED says of earlier calls, None if there were none; ConfigError if it is torn."""
     text, place = None, remote.joined(out, ASKED)
     try:
-        with _written(out):
-            text = remote.read_text(place)
+        text = remote.read_text(place)
         if text is None:
             return None
         said = json.loads(text)

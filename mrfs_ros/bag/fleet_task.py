@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mrfs_ros.bag import remote
 from mrfs_ros.bag.find import safe_part
+from mrfs_ros.bag.lock import alone
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.sinks.protocol import PARTIAL
 from mrfs_ros.bag.summary import Summary
@@ -159,7 +156,7 @@ def _changed(task: Task, said: dict[str, Any]) -> bool:
 def run_task(task: Task, engine: Engine) -> Outcome:
     """Run one bag; whatever goes wrong is told, not raised, so that the other bags go on."""
     try:
-        with _alone(task.lock(), LOCK_WAIT_S):
+        with alone(task.lock(), LOCK_WAIT_S, "works on this bag"):
             return earlier(task) or _run(task, engine)
     except Exception as error:
         return _failed(task, error)
@@ -169,7 +166,7 @@ def abandoned(task: Task, problem: str) -> Outcome:
     """The outcome of a bag whose process died; what it left is removed where no pair of it was answered."""
     kept = 0
     if task.work().exists():
-        with suppress(MrfsError, OSError), _alone(task.lock(), 0.0):
+        with suppress(MrfsError, OSError), alone(task.lock(), 0.0, "works on this bag"):
             kept = _left_behind(task)
     return Outcome(bag=task.bag, name=task.name, problem=problem, passing=True, kept=kept)
 
@@ -283,34 +280,3 @@ def _mend(task: Task) -> None:
         shutil.rmtree(task.old())
     else:
         task.old().rename(Path(task.out, task.name))
-
-
-@contextmanager
-def _alone(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the lock file ``path``, which names host and process; MrfsError if another process keeps it."""
-    import fcntl
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + wait_s
-    while True:
-        with path.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    file.seek(0)
-                    raise MrfsError(f"{path}: another process works on this bag ({file.read().strip()})") from None
-                time.sleep(0.1)
-                continue
-            except OSError:  # a file system without locks
-                pass
-            if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-                continue  # whoever held it has removed it
-            file.truncate(0)
-            file.write(f"{socket.gethostname()} {os.getpid()}\n")
-            file.flush()
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return

@@ -27,6 +27,7 @@ from mrfs_ros.bag.zstd_files import unpack_file, unpacked
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
+PACKED_KINDS = (".mcap.zstd", ".db3.zstd")  # as rosbag2 compresses whole storage files
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def _files(path: Path) -> list[Path]:
         files = [file for file in path.iterdir() if {*file.suffixes[-2:]} & {".mcap", ".db3"} and file.is_file()]
         if files:
             return sorted(files, key=_natural)
-    elif path.is_file() and (path.suffix in FILE_KINDS or path.name.endswith((".mcap.zstd", ".db3.zstd"))):
+    elif path.is_file() and (path.suffix in FILE_KINDS or path.name.endswith(PACKED_KINDS)):
         return [path]
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")

@@ -26,6 +26,8 @@ def recordings(tmp_path):
         tmp_path / "run2/cam/cam_0.db3",  # its recorder was killed: no metadata.yaml
         tmp_path / "run2/old.bag",
         tmp_path / "run[3]/x.mcap",
+        tmp_path / "run4/packed/packed_0.db3.zstd",  # killed while it compressed
+        tmp_path / "run4/moved_0.mcap.zstd",
     )
     return tmp_path
 
@@ -39,8 +41,12 @@ def test_globs_find_folders_and_files_but_no_parts_of_a_bag(recordings):
         "run1/cam",
         "run2/cam",
         "run2/old.bag",
+        "run4/moved_0.mcap.zstd",
+        "run4/packed",
         "run[3]/x.mcap",
     ]
+    packed = find_bags([f"{recordings}/run4/*"])
+    assert list(named(packed, {}).values()) == ["moved_0", "packed"]
     assert below(recordings, find_bags([f"{recordings}/*/cam/*.mcap"])) == ["run1/cam/cam_0.mcap"]
 
 

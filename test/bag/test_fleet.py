@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from stub_engine import StubEngine
 from mrfs_ros.bag import fleet, fleet_report, fleet_task, job, remote
 from mrfs_ros.bag.fleet import FleetSettings, run_fleet
 from mrfs_ros.bag.fleet_task import Outcome
+from mrfs_ros.bag.lock import alone
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.summary import Summary
 from mrfs_ros.cli.main import main
@@ -92,6 +95,21 @@ def test_more_bags_later_leave_the_names_of_the_first(recordings, tmp_path):
     first = asked(recordings, tmp_path / "out", bags=(f"{recordings}/run1/cam",))
     assert run(first) == {"cam": "done"}
     assert run(asked(recordings, tmp_path / "out")) == {"cam": "done earlier", "run2_cam": "done", "street": "done"}
+
+
+def test_calls_at_the_same_time_keep_each_others_names(recordings, tmp_path):
+    out = tmp_path / "out"
+    first, second = (asked(recordings, out, bags=(f"{recordings}/run{n}/cam",)) for n in (1, 2))
+    fleet.planned(first)
+    (out / fleet.ASKED).rename(tmp_path / "first.json")  # what a call that began earlier is about to write
+    with ThreadPoolExecutor(1) as pool:
+        with alone(out / "bags.json.lock", 0.0, "is this test"):
+            waiting = pool.submit(fleet.planned, second)
+            time.sleep(0.3)
+            (tmp_path / "first.json").rename(out / fleet.ASKED)
+        tasks, others = waiting.result()
+    assert [task.name for task in tasks] == ["run2_cam"] and [task.name for task in others] == ["cam"]
+    assert sorted(json.loads((out / fleet.ASKED).read_text())["names"].values()) == ["cam", "run2_cam"]
 
 
 def test_bad_bags_are_told_and_stop_nobody(recordings, tmp_path):
