@@ -36,7 +36,7 @@ FLOORS = {
 }
 ROS_PACKAGES = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rcl_interfaces", "builtin_interfaces",
-    "rosgraph_msgs", "vision_msgs", "message_filters", "cv_bridge",
+    "rosgraph_msgs", "vision_msgs", "message_filters",
 }  # fmt: skip
 HOME = {  # the rooms in which a heavy package may be imported
     "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench", "studies"},
@@ -45,7 +45,6 @@ HOME = {  # the rooms in which a heavy package may be imported
     "yaml": {"training", "bag", "sensing"},
     "matplotlib": {"studies"},
     **{package: {"ros"} for package in ROS_PACKAGES},
-    "cv_bridge": {"sensing"},
     "rosbags": {"bag", "ros"},
     "mcap": {"bag"},
     "apsw": {"bag"},
@@ -53,6 +52,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     **{package: {"bag"} for package in ("plotly", "jinja2", "rerun")},
     **{package: {"bag"} for package in ("ray", "fsspec")},
+    "cv_bridge": set(),  # built for another NumPy it ends the process
     "launch": set(),
     "launch_ros": set(),
 }
@@ -62,7 +62,6 @@ INSIDE_FUNCTIONS_ONLY = {
     "apsw",
     "av",
     "message_filters",
-    "cv_bridge",
     "vision_msgs",
     "tqdm",
     "yaml",

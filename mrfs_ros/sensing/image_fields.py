@@ -8,17 +8,10 @@ from typing import Any
 import numpy as np
 
 from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.colour_formats import MOSAICS, PLAIN
 from mrfs_ros.sensing.gray import to_gray
 
-# Encoding to channels and the order that makes them RGB. 8UC3 and 8UC4 are OpenCV's own types: BGR(A).
-_COLOUR = {
-    "rgb8": (3, (0, 1, 2)),
-    "bgr8": (3, (2, 1, 0)),
-    "8UC3": (3, (2, 1, 0)),
-    "rgba8": (4, (0, 1, 2)),
-    "bgra8": (4, (2, 1, 0)),
-    "8UC4": (4, (2, 1, 0)),
-}
+_COLOUR = {**PLAIN, **MOSAICS}
 _GRAY = ("mono8", "8UC1")
 DEEP = {"mono16": "u2", "16UC1": "u2", "16SC1": "i2", "32FC1": "f4"}  # and what a pixel of it is
 
@@ -40,16 +33,16 @@ def check_rgb(fields: ImageFields) -> None:
     if fields.encoding not in _COLOUR:
         thermal = fields.encoding in (*_GRAY, *DEEP)
         advice = "is a thermal camera on the rgb topic?" if thermal else "let the camera driver or image_proc send rgb8"
-        expected = ", ".join(_COLOUR)
+        expected = f"{', '.join(PLAIN)} or {', '.join(MOSAICS)}"
         raise ImageError(f"rgb image: expected encoding {expected}, got {fields.encoding!r}; {advice}", "rgb_encoding")
-    _check_layout(fields, "rgb image", _COLOUR[fields.encoding][0])
+    _check_layout(fields, "rgb image", _COLOUR[fields.encoding].pixel)
 
 
 def check_thermal(fields: ImageFields) -> None:
     """Raise ImageError unless ``thermal_image`` can read ``fields``; looks at no pixel."""
     sizes = dict.fromkeys(_GRAY, 1)
     sizes |= {name: np.dtype(pixel).itemsize for name, pixel in DEEP.items()}
-    sizes |= {name: channels for name, (channels, _) in _COLOUR.items()}
+    sizes |= {name: plain.pixel for name, plain in PLAIN.items()}
     if fields.encoding not in sizes:
         expected = ", ".join(sizes)
         raise ImageError(f"thermal image: expected encoding {expected}, got {fields.encoding!r}", "thermal_encoding")
@@ -59,7 +52,8 @@ def check_thermal(fields: ImageFields) -> None:
 def rgb_image(fields: ImageFields) -> np.ndarray:
     """Return (H, W, 3) uint8, RGB, of a colour image; a view where no reordering is needed.
 
-    Takes rgb8, bgr8, rgba8, bgra8, 8UC3 and 8UC4 (BGR order), with row padding. ImageError otherwise.
+    Takes rgb8, bgr8, rgba8, bgra8, 8UC3 and 8UC4 (BGR order), YUV 4:2:2 and Bayer mosaics of 8 and 16 bits, with row
+    padding. ImageError otherwise.
     """
     check_rgb(fields)
     return _colour(fields)
@@ -74,17 +68,12 @@ def thermal_image(fields: ImageFields) -> np.ndarray:
     check_thermal(fields)
     if fields.encoding in _COLOUR:
         return to_gray(_colour(fields))
-    if fields.encoding in _GRAY:
-        return _pixels(fields, 1)[:, :, 0]
-    sent = np.dtype(DEEP[fields.encoding]).newbyteorder(">" if fields.is_bigendian else "<")
-    values = np.ascontiguousarray(_pixels(fields, sent.itemsize)).view(sent)[:, :, 0]
-    return values.astype(sent.newbyteorder("="), copy=False)
+    return _pixels(fields, 1, DEEP.get(fields.encoding, "u1"))[:, :, 0]
 
 
 def _colour(fields: ImageFields) -> np.ndarray:
-    channels, order = _COLOUR[fields.encoding]
-    pixels = _pixels(fields, channels)
-    return pixels if order == (0, 1, 2) and channels == 3 else np.ascontiguousarray(pixels[:, :, order])
+    sent = _COLOUR[fields.encoding]
+    return sent.to_rgb(_pixels(fields, sent.channels, sent.dtype))
 
 
 def _check_layout(fields: ImageFields, name: str, pixel: int) -> None:
@@ -97,6 +86,11 @@ def _check_layout(fields: ImageFields, name: str, pixel: int) -> None:
         raise ImageError(
             f"{name}: {fields.encoding} of width {width} needs a step of at least {least} bytes, got {step}", "step"
         )
+    if fields.encoding in PLAIN and PLAIN[fields.encoding].even and width % 2:
+        raise ImageError(
+            f"{name}: two pixels of {fields.encoding} share their colour: expected an even width, got {width}",
+            "odd_width",
+        )
     if len(fields.data) != step * height:
         raise ImageError(
             f"{name}: {height} rows of {step} bytes make {step * height}, but its data has {len(fields.data)} bytes",
@@ -104,7 +98,11 @@ def _check_layout(fields: ImageFields, name: str, pixel: int) -> None:
         )
 
 
-def _pixels(fields: ImageFields, channels: int) -> np.ndarray:
-    """(H, W, channels) uint8 view of the message's bytes without the row padding; a channel is a byte."""
+def _pixels(fields: ImageFields, channels: int, dtype: str) -> np.ndarray:
+    """(H, W, channels) of ``dtype`` in this machine's byte order; a view of the message's bytes where that can be."""
+    sent = np.dtype(dtype).newbyteorder(">" if fields.is_bigendian else "<")
     rows = np.frombuffer(fields.data, np.uint8).reshape(fields.height, fields.step)
-    return rows[:, : fields.width * channels].reshape(fields.height, fields.width, channels)
+    pixels = rows[:, : fields.width * channels * sent.itemsize]
+    if sent.itemsize > 1:
+        pixels = np.ascontiguousarray(pixels).view(sent).astype(sent.newbyteorder("="), copy=False)
+    return pixels.reshape(fields.height, fields.width, channels)

@@ -5,7 +5,6 @@ A message is anything with the fields of sensor_msgs/Image or sensor_msgs/Compre
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from mrfs_ros.sensing.image_fields import DEEP, ImageFields, check_rgb, check_th
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB
 
 _LATEST_S = 2**31 - 100  # near the end of a stamp's range, sums overflow
-_BRIDGED = ("bayer_", "yuv", "uyvy", "yuyv", "nv12", "nv21", "nv24")
 
 
 def stamp_ns(message: Any) -> int:
@@ -27,14 +25,12 @@ def stamp_ns(message: Any) -> int:
 def check_message(camera: int, message: Any) -> None:
     """Raise ImageError for an image of ``RGB`` or ``THERMAL`` that cannot be read, without touching its pixels.
 
-    What else is wrong with a compressed image, or one for cv_bridge, only shows when it is read.
+    What else is wrong with a compressed image only shows when it is read.
     """
     if not 0 <= message.header.stamp.sec <= _LATEST_S:
         raise ImageError(f"stamp: expected 0 to {_LATEST_S} s, got {message.header.stamp.sec} s", "bad_stamp")
     if is_compressed(message):
         check_encoded(message.data, f"compressed {CAMERAS[camera]} image ({message.format})", CAMERAS[camera])
-    elif camera == RGB and message.encoding.startswith(_BRIDGED):
-        _check_cv_bridge(message.encoding)
     else:
         (check_rgb if camera == RGB else check_thermal)(_fields(message))
 
@@ -48,8 +44,6 @@ def rgb_array(message: Any) -> np.ndarray:
     """(H, W, 3) uint8, RGB, of a colour image message; ImageError says why when there is none in it."""
     if is_compressed(message):
         return decode_rgb(message.data, f"compressed rgb image ({message.format})")
-    if message.encoding.startswith(_BRIDGED):
-        return _through_cv_bridge(message)
     return rgb_image(_fields(message))
 
 
@@ -72,35 +66,3 @@ def thermal_dtype(message: Any) -> np.dtype:
 def _fields(message: Any) -> ImageFields:
     big = bool(message.is_bigendian)
     return ImageFields(message.height, message.width, message.encoding, message.step, message.data, big)
-
-
-@cache
-def _cv_bridge():
-    """cv_bridge, or the error that its import gives; tried once."""
-    try:
-        import cv_bridge
-    except ImportError as error:
-        return error
-    return cv_bridge
-
-
-def _check_cv_bridge(encoding: str):
-    """Return cv_bridge, or raise the ImageError that says how to get it."""
-    bridge = _cv_bridge()
-    if isinstance(bridge, ImportError):
-        raise ImageError(
-            f"rgb image: encoding {encoding!r} needs cv_bridge (apt install ros-$ROS_DISTRO-cv-bridge), which cannot "
-            f"be imported ({bridge}); or let the camera driver publish rgb8",
-            "rgb_encoding",
-        )
-    return bridge
-
-
-def _through_cv_bridge(message: Any) -> np.ndarray:
-    bridge = _check_cv_bridge(message.encoding)
-    try:
-        return bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
-    except Exception as error:  # its binary part fails in many ways, at import under NumPy 2 too
-        raise ImageError(
-            f"rgb image: cv_bridge cannot convert {message.encoding!r}: {error}", "rgb_encoding"
-        ) from error

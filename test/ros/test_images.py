@@ -13,7 +13,6 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.images import image_message, scaled_camera_info
-from mrfs_ros.sensing import messages
 from mrfs_ros.sensing.messages import check_message, rgb_array, thermal_values
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
@@ -84,19 +83,6 @@ def test_pairs_of_other_sizes_are_refused_before_they_are_read():
     assert error.value.reason == "size_mismatch"
     check_pair_messages(rgb, None)
     check_pair_messages(compressed(".png", RGB_PIXELS), other)  # its size shows when it is decoded
-
-
-def test_bayer_without_cv_bridge_names_the_package(monkeypatch):
-    monkeypatch.setattr(messages, "_cv_bridge", lambda: ImportError("No module named 'cv_bridge'"))
-    for use in (rgb_array, lambda message: check_message(RGB, message)):
-        with pytest.raises(ImageError, match=r"apt install ros-\$ROS_DISTRO-cv-bridge") as error:
-            use(image(THERMAL_PIXELS, "bayer_rggb8", 0))
-        assert error.value.reason == "rgb_encoding"
-
-
-def test_bayer_through_cv_bridge():
-    pytest.importorskip("cv_bridge", reason="needs cv_bridge, which only ROS installations have")
-    assert rgb_array(image(THERMAL_PIXELS, "bayer_rggb8", 0)).shape == (48, 64, 3)
 
 
 def test_camera_info_is_scaled_with_the_image():

@@ -74,7 +74,7 @@ def test_deep_values_need_their_bytes():
     "convert, sent, reason, text",
     [
         (rgb_image, fields(RGB[:, :, 0], "mono8"), "rgb_encoding", "is a thermal camera on the rgb topic?"),
-        (rgb_image, fields(RGB, "bayer_rggb8"), "rgb_encoding", "expected encoding rgb8, bgr8"),
+        (rgb_image, fields(RGB, "nv21"), "rgb_encoding", "expected encoding rgb8, bgr8"),
         (thermal_image, fields(RGB, "jpeg"), "thermal_encoding", "expected encoding mono8"),
         (thermal_image, fields(RGB, ""), "thermal_encoding", "got ''"),
         (rgb_image, ImageFields(0, 7, "rgb8", 21, b""), "zero_size", "got 0x7"),
@@ -96,7 +96,7 @@ def test_bad_frames_are_named(convert, sent, reason, text):
     height=st.integers(0, 2**32 - 1),
     width=st.integers(0, 2**32 - 1),
     step=st.integers(0, 2**32 - 1),
-    encoding=st.sampled_from(["rgb8", "bgra8", "mono8", "8UC1", "mono16", "nonsense"]),
+    encoding=st.sampled_from(["rgb8", "bgra8", "yuyv", "bayer_gbrg16", "mono8", "8UC1", "mono16", "nonsense"]),
     size=st.integers(0, 64),
 )
 def test_any_header_gives_an_image_or_an_image_error(height, width, step, encoding, size):
