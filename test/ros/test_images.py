@@ -64,6 +64,7 @@ def test_compressed_images_that_cannot_be_used(read, message, reason):
 def test_checks_agree_with_reading():
     """What ``check_message`` lets through can be read, and what it refuses cannot."""
     good = [(RGB, image(RGB_PIXELS, "bgr8", 0)), (THERMAL, image(THERMAL_PIXELS, "8UC1", 0))]
+    good += [(RGB, image(THERMAL_PIXELS, "bayer_rggb8", 0)), (RGB, image(THERMAL_PIXELS, "uyvy", 0, width=32))]
     bad = [(RGB, image(THERMAL_PIXELS, "mono8", 0)), (THERMAL, image(THERMAL_PIXELS, "mono8", 0, step=3))]
     for camera, message in good:
         check_message(camera, message)

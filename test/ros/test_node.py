@@ -71,12 +71,33 @@ def test_every_answer_belongs_to_its_pair(tmp_path, cameras):
         assert (pixels_of(world.answers["segmentation"][number * 33 * MS]) == thermal // 32).all()
 
 
+def test_cameras_that_send_mosaics_or_yuv(tmp_path, cameras):
+    """A red light, as a Bayer sensor and a video grabber see it."""
+    mosaic = np.zeros((48, 64), np.uint8)
+    mosaic[1::2, 1::2] = 255
+    video = np.tile(np.array([90, 82, 240, 82], np.uint8), (48, 32))  # BT.601: U, Y, V, Y
+    sent = [("bayer_bggr8", mosaic), ("bayer_bggr16", mosaic.astype("<u2") * 257), ("yuv422", video)]
+    thermal = numbered_pair(0)[1]
+    world = cameras()
+    with NodeProcess(tmp_path, stub=[]) as node:
+        node.ready()
+        world.matched()
+        for number, (encoding, pixels) in enumerate(sent):
+            rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(48, -1)
+            world.rgb_out.publish(image(rows, encoding, number * S, width=64))
+            world.thermal_out.publish(image(thermal, "mono8", number * S))
+            world.await_answer(number * S)
+    for number in range(len(sent)):
+        difference = pixels_of(world.answers["fused"][number * S]).astype(int) - (255, 0, 0)
+        assert np.abs(difference).max() <= 3
+
+
 def bad_images(stamp: int):
     """(camera, message, reason) for everything that can be wrong with one frame."""
     rgb, thermal = numbered_pair(0)
     return [
         ("rgb", image(thermal, "mono8", stamp), "rgb_encoding"),
-        ("rgb", image(rgb, "bayer_rggb8", stamp), "rgb_encoding"),
+        ("rgb", image(rgb, "nv21", stamp), "rgb_encoding"),
         ("rgb", image(rgb, "rgb8", stamp, height=0), "zero_size"),
         ("rgb", image(rgb, "rgb8", stamp, width=0), "zero_size"),
         ("rgb", image(rgb, "rgb8", stamp, step=10), "step"),
