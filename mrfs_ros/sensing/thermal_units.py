@@ -27,7 +27,10 @@ def described(low: float, high: float, unit: str) -> str:
     return f"{(low - scale[1]) / scale[0]:.1f} to {(high - scale[1]) / scale[0]:.1f} C"
 
 
-def least_span(unit: str) -> float:
-    """The narrowest window of values that is spread over all grey levels."""
-    scale = UNITS[unit]
+def least_span(unit: str, parts_of_one: bool = False) -> float:
+    """The narrowest window of values that is spread over all grey levels.
+
+    ``parts_of_one``: the values are no integers, so that they are degrees where ``unit`` says nothing of it.
+    """
+    scale = UNITS[unit] or ((1.0, 0.0) if parts_of_one else None)
     return MIN_SPAN_COUNTS if scale is None else MIN_SPAN_K * scale[0]

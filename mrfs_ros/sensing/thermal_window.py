@@ -2,8 +2,8 @@
 
 A window of values is spread over the grey levels. It stands while the scene does, and passes over what only crosses
 the scene; it is carried along when a shutter event moves all values alike; it drifts after slow changes too slowly to
-be seen; and it settles anew, within two seconds, when the scene is another one. All times are of stamps, so that
-cameras of 9 and 60 Hz are treated alike.
+be seen; and it settles anew, within two seconds, when the scene is another one or fills little of it. All times are
+of stamps, so that cameras of 9 and 60 Hz are treated alike.
 """
 
 from __future__ import annotations
@@ -14,21 +14,32 @@ import numpy as np
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.thermal_scene import Quantiles, is_value, repaired
+from mrfs_ros.sensing.thermal_repair import is_value, neighbourhood, repaired, without_holes
+from mrfs_ros.sensing.thermal_scene import Scene
 from mrfs_ros.sensing.thermal_units import described, from_celsius, least_span
 
 LEVELS = 1024  # of a window; each has its grey
 JUMP_BACK_S = 0.2  # of the stamps: a loop or a reset, everything begins anew
+JUMP_AHEAD_S = 10.0  # likewise: who knows what happened meanwhile
 LONGEST_STEP_S = 1.0  # a gap between frames counts as this at most
 LONGEST_HOLD_S = 1.0  # a flat or frozen image that stays for longer is no shutter but a scene
-PERSIST_S = 0.3  # a scene is another one when it has been so for this long
+REPEATS = 1.5  # times a camera's usual interval between images: the same one for longer is frozen, not sent again
+SLOWEST_S = 0.2  # such an interval, at most
+PERSIST_S = 0.6  # a scene is another one when it has been so for this long
+PATIENCE_S = 10.0  # for what lies outside the window in a scene that is the same
 SETTLE_S = 0.2  # time constant of settling
-LEAST_SETTLING_S = 0.8  # so that the curve of a plateau settles too
+SETTLING_S = (0.8, 2.0)  # so that the curve of a plateau settles too; and no longer, whatever crosses meanwhile
 REMEMBER_S = 10.0  # time constant of the memory of what the scene looks like
+USUAL_S = 1.0  # likewise, pixel by pixel
 MARGIN = 0.1  # of the window beyond the percentiles, on each side
 BAND = 0.1  # of the window: ends so near to where they should be stay where they are
+FAR = 0.2  # of the window: ends so far from where they should be are wrong
 OTHER = 0.25  # of the window: the bulk of another scene lies further off than this
+NARROW = 0.7  # of the window: a scene that fills less wastes grey levels
+CUT = 0.6  # of the pixels: where so many are not what they were, it is another scene
+PIXEL = 0.06  # of the window: by so much
 JUMP = 0.01  # of the window: a smaller move of all values is drift
+HELD = "held: shutter"
 
 
 class ThermalWindow:
@@ -58,15 +69,17 @@ class ThermalWindow:
         if values.dtype == np.float32 and not is_value(values).any():
             raise ImageError("thermal image: no pixel has a finite value", "thermal_empty")
         seconds = self._seconds_since_last(stamp_ns)
-        values = repaired(values, self._high - self._low)
-        frame = Quantiles.of(values, self._config.thermal_percentile)
+        values, holes = without_holes(values)
+        around = neighbourhood(values)
+        frame = Scene.of(around, self._config.thermal_percentile)
         if self._scene is None:
-            self._begin(frame)
+            self._begin(frame, values.dtype)
         elif self._config.thermal_window != "fixed":
-            self._follow(frame, values, seconds)
+            self._follow(frame, np.array_equal(values, self._previous), seconds)
+        self._previous = values
+        values = repaired(values, around, holes, self._high - self._low)
         if self._config.thermal_window == "plateau":
             self._bend(values, seconds)
-        self._previous = values
         return self._mapped(values)
 
     @property
@@ -77,88 +90,130 @@ class ThermalWindow:
         return f"{described(self._low, self._high, self._config.thermal_unit)}, {self._doing}"
 
     def _forget(self) -> None:
-        self._scene: Quantiles | None = None  # which the window is right for
-        self._newest: Quantiles | None = None
+        self._scene: Scene | None = None  # which the window is right for
+        self._newest: Scene | None = None
+        self._usual: np.ndarray | None = None  # a sample, the mean of the last second's
+        self._unrest = 0.0  # how far pixels usually are from it
         self._previous: np.ndarray | None = None
         self._curve: np.ndarray | None = None
-        self._low, self._high = 0.0, math.inf
+        self._low, self._high, self._least = 0.0, math.inf, 0.0
         self._stamp_ns: int | None = None
-        self._other_s = self._held_s = self._settling_s = 0.0
+        self._interval_s = SLOWEST_S  # between images that differ
+        self._still_s = self._waited_s = 0.0
+        self._other_s = self._far_s = self._bent = 0.0
+        self._settling_s: float | None = None
         self._doing = "standing"
 
     def _seconds_since_last(self, stamp_ns: int) -> float:
-        if self._stamp_ns is not None and stamp_ns < self._stamp_ns - JUMP_BACK_S * 1e9:
+        last_ns = self._stamp_ns
+        passed = 0.0 if last_ns is None else (stamp_ns - last_ns) / 1e9
+        if not -JUMP_BACK_S <= passed <= JUMP_AHEAD_S:
             self._forget()
-        last_ns, self._stamp_ns = self._stamp_ns, stamp_ns
-        return 0.0 if last_ns is None else min(max((stamp_ns - last_ns) / 1e9, 0.0), LONGEST_STEP_S)
+        self._stamp_ns = stamp_ns
+        return min(max(passed, 0.0), LONGEST_STEP_S)
 
-    def _begin(self, frame: Quantiles) -> None:
+    def _begin(self, frame: Scene, dtype: np.dtype) -> None:
         self._scene = self._newest = frame
+        self._usual = frame.sample
+        parts_of_one = dtype == np.float32 and (frame.sample != np.rint(frame.sample)).any()
+        self._least = least_span(self._config.thermal_unit, parts_of_one)
         self._low, self._high = self._wanted(frame)
 
-    def _wanted(self, frame: Quantiles) -> tuple[float, float]:
+    def _wanted(self, frame: Scene) -> tuple[float, float]:
         """The window that would suit ``frame`` alone."""
         config = self._config
         if config.thermal_window == "fixed":
             return tuple(from_celsius(end, config.thermal_unit) for end in (config.thermal_low, config.thermal_high))
         low, high = frame.ends
         margin = MARGIN * (high - low)
-        missing = max(0.0, least_span(config.thermal_unit) - (high - low + 2 * margin)) / 2
+        missing = max(0.0, self._least - (high - low + 2 * margin)) / 2
         return low - margin - missing, high + margin + missing
 
-    def _follow(self, frame: Quantiles, values: np.ndarray, seconds: float) -> None:
-        if self._is_shutter(frame, values) and self._held_s < LONGEST_HOLD_S:
-            self.events += self._doing != "held: shutter"
-            self._held_s += seconds
-            self._doing = "held: shutter"
+    def _follow(self, frame: Scene, same: bool, seconds: float) -> None:
+        if self._waits(frame, same, seconds):
+            self._waited_s += seconds
             return
-        self._carry(frame)
-        if self._is_other(frame):
-            self._other_s += seconds + self._held_s
-        else:
-            self._other_s = 0.0
-        self._held_s = 0.0
+        passed, self._waited_s = seconds + self._waited_s, 0.0
+        was_held = self._doing == HELD
+        self._carry(frame, was_held)
         self._newest = frame
-        if self._doing == "settling" or self._other_s > PERSIST_S:
-            self._settle(frame, seconds)
+        if not same:
+            self._interval_s += 0.2 * (min(passed, SLOWEST_S) - self._interval_s)
+        self._judge(frame, passed)
+        if self._settling_s is not None or self._other_s > PERSIST_S or self._far_s > PATIENCE_S:
+            self._settle(frame, passed)
         else:
-            self._drift(frame, seconds)
+            self._drift(frame, seconds if was_held else passed)
 
-    def _is_shutter(self, frame: Quantiles, values: np.ndarray) -> bool:
-        """Frozen to the last bit, or flat where there was a scene."""
-        return frame.is_flat_beside(self._newest) or np.array_equal(values, self._previous)
+    def _waits(self, frame: Scene, same: bool, seconds: float) -> bool:
+        """Is it flat where there was a scene, or the last image once more, so that nothing can be learnt from it?"""
+        flat = frame.is_flat_beside(self._newest)
+        if not (flat or (same and self._settling_s is None)):
+            self._still_s = 0.0
+            return False
+        self._still_s += seconds
+        if self._still_s > LONGEST_HOLD_S:
+            return False
+        if flat or self._still_s > REPEATS * self._interval_s:
+            self.events += self._doing != HELD
+            self._doing = HELD
+        return True
 
-    def _carry(self, frame: Quantiles) -> None:
+    def _carry(self, frame: Scene, was_held: bool) -> None:
         """Move the window along when all values jumped alike, as after a shutter event."""
         width = self._high - self._low
-        slack = 0.1 if self._held_s else 0.003  # while it was held, the scene went on
+        slack = 0.1 if was_held else 0.003  # while it was held, the scene went on
         offset = frame.offset_from(self._newest, slack * width)
         if offset is not None and abs(offset) > JUMP * width:
-            self.events += not self._held_s
+            self.events += not was_held
             self._low, self._high = self._low + offset, self._high + offset
             self._scene = self._scene.moved(offset)
+            self._usual = self._usual + np.float32(offset)
 
-    def _is_other(self, frame: Quantiles) -> bool:
+    def _judge(self, frame: Scene, seconds: float) -> None:
+        """For how long it has been another scene, or the window wrong for this one."""
+        width = self._high - self._low
+        low, high = self._wanted(frame)
+        other = self._is_cut(frame, seconds) or self._is_other(frame)
+        other |= high - low < NARROW * width or self._bent > OTHER
+        far = max(abs(low - self._low), abs(high - self._high)) > FAR * width or self._bent > FAR
+        self._other_s = self._other_s + seconds if other else 0.0
+        self._far_s = self._far_s + seconds if far else 0.0
+
+    def _is_cut(self, frame: Scene, seconds: float) -> bool:
+        """Are most pixels further from what they usually are than they usually are?"""
+        if frame.changed(self._usual, max(PIXEL * (self._high - self._low), 3 * self._unrest)) > CUT:
+            return True
+        part = np.float32(1 - math.exp(-seconds / USUAL_S))
+        off = frame.sample - self._usual
+        self._unrest += float(part) * (float(np.median(np.abs(off))) - self._unrest)
+        self._usual = self._usual + part * off
+        return False
+
+    def _is_other(self, frame: Scene) -> bool:
         width = self._high - self._low
         moved = np.abs(frame.middle - self._scene.middle).max() > OTHER * width
         ratio = (frame.spread + 0.02 * width) / (self._scene.spread + 0.02 * width)
         return bool(moved or not 0.5 < ratio < 2.0)
 
-    def _settle(self, frame: Quantiles, seconds: float) -> None:
+    def _settle(self, frame: Scene, seconds: float) -> None:
         low, high = self._wanted(frame)
-        if self._doing != "settling":
-            self._doing, self._settling_s = "settling", 0.0
+        if self._settling_s is None:
+            self._settling_s = 0.0
             if low > self._high or high < self._low:  # nothing to see at the moment, so nothing that could jump
                 self._low, self._high = low, high
         part = 1 - math.exp(-seconds / SETTLE_S)
         self._low += part * (low - self._low)
         self._high += part * (high - self._high)
         self._settling_s += seconds
-        off = max(abs(low - self._low), abs(high - self._high))
-        if off < 0.02 * (high - low) and self._settling_s > LEAST_SETTLING_S:
-            self._doing, self._scene, self._other_s = "standing", frame, 0.0
+        self._doing = "settling"
+        off = max(abs(low - self._low), abs(high - self._high)) / (high - low)
+        least_s, most_s = SETTLING_S
+        if (max(off, self._bent) < 0.02 and self._settling_s > least_s) or self._settling_s > most_s:
+            self._scene, self._usual = frame, frame.sample
+            self._settling_s, self._other_s, self._far_s, self._doing = None, 0.0, 0.0, "standing"
 
-    def _drift(self, frame: Quantiles, seconds: float) -> None:
+    def _drift(self, frame: Scene, seconds: float) -> None:
         width = self._high - self._low
         step = self._config.thermal_rate * width * seconds
         low, high = (
@@ -177,11 +232,12 @@ class ThermalWindow:
         curve = np.cumsum(counts) / counts.sum()
         if self._curve is None:
             self._curve = curve
-        elif self._doing == "settling":
+        elif self._settling_s is not None:
             self._curve = self._curve + (1 - math.exp(-seconds / SETTLE_S)) * (curve - self._curve)
-        elif self._doing != "held: shutter":
+        elif self._doing != HELD:
             step = self._config.thermal_rate * seconds
             self._curve = self._curve + np.clip(curve - self._curve, -step, step)
+        self._bent = float(np.abs(curve - self._curve).max())
 
     def _levels(self, values: np.ndarray) -> np.ndarray:
         scale = np.float32((LEVELS - 1) / (self._high - self._low))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,10 +13,11 @@ from hypothesis import strategies as st
 
 from mrfs_ros.config import THERMAL_UNITS, NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.thermal_scene import repaired
+from mrfs_ros.sensing.thermal_repair import neighbourhood, repaired, without_holes
 from mrfs_ros.sensing.thermal_units import UNITS
 from mrfs_ros.sensing.thermal_window import ThermalWindow
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = 120, 160
 S = 10**9
 
@@ -115,6 +118,85 @@ def test_another_scene_is_settled_within_two_seconds(mode, scene, hz):
     assert np.percentile(after, 97) - np.percentile(after, 3) > 120
 
 
+@pytest.fixture(scope="module")
+def street_scenes() -> list[np.ndarray]:
+    """Thermal sample frames, other places each, as counts: 8 a grey level."""
+    paths = sorted((ROOT / "samples").glob("**/thermal/*.jpg"))[:4]
+    assert len(paths) == 4
+    return [7000.0 + 8 * cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[::2, ::2] for path in paths]
+
+
+@pytest.mark.parametrize("mode", ["percentile", "plateau"])
+def test_another_place_is_settled_within_two_seconds(mode, street_scenes):
+    """Whatever their histograms have in common."""
+    for before in street_scenes[:2]:
+        for after in street_scenes:
+            window = ThermalWindow(NodeConfig(thermal_window=mode))
+            shown(window, before, 0.0, 2.0, 9.0)
+            grey = shown(window, after, 2.0, 2.0, 9.0)
+            fresh = shown(ThermalWindow(NodeConfig(thermal_window=mode)), after, 0.0, 0.2, 9.0)
+            assert np.abs(grey.astype(float) - fresh).mean() < 8
+
+
+@pytest.mark.parametrize("hz", [9.0, 60.0])
+def test_what_was_hot_at_first_does_not_cost_contrast_when_it_is_gone(hz):
+    scene, hot = background(), background()
+    hot[60:100, 50:90] = 12000
+    window = ThermalWindow(NodeConfig())
+    poor = shown(window, hot, 0.0, 3.0, hz)[:50].std()
+    rich = shown(ThermalWindow(NodeConfig()), scene, 0.0, 1.0, hz)[:50].std()
+    assert poor < 0.4 * rich
+    assert shown(window, scene, 3.0, 2.0, hz)[:50].std() > 0.95 * rich
+
+
+def test_what_stays_outside_the_window_comes_into_it():
+    hot = background()
+    hot[60:100, 50:90] = 9500
+    hot[60:100, 50:70] = 9200
+    window = ThermalWindow(NodeConfig())
+    shown(window, background(), 0.0, 2.0)
+    soon, late = shown(window, hot, 2.0, 5.0), shown(window, hot, 7.0, 8.0)
+    assert (soon[61:99, 51:89] == 255).all()
+    assert 150 < late[80, 60] < late[80, 80] - 10
+
+
+@pytest.mark.parametrize("again", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["percentile", "plateau"])
+def test_images_sent_again_are_no_shutter(mode, again):
+    """A core of 9 Hz behind a driver of 9, 18 or 27: it does not flicker, it settles, and nothing is an event."""
+    rng = np.random.default_rng(0)
+    window = ThermalWindow(NodeConfig(thermal_window=mode))
+    greys = []
+    for i in range(9 * 16):
+        scene = background() if i < 9 * 4 else 3000 + 2 * (background() - 7800)
+        if i > 9 * 8 and i % 18 < 9:
+            scene[80:, 100:130] += 4000
+        values = (scene + rng.normal(0, 8, SIZE)).round().astype(np.uint16)
+        for j in range(again):
+            greys.append(window.grey(values, round((i + j / again) * S / 9)))
+    fresh = shown(ThermalWindow(NodeConfig(thermal_window=mode)), 3000 + 2 * (background() - 7800), 0.0, 0.3)
+    assert np.abs(greys[9 * 6 * again][:70].astype(float) - fresh[:70]).mean() < 8
+    assert rms(changes(greys[9 * 7 * again :])) < 0.2
+    assert window.events == 0
+
+
+def test_a_simulator_without_noise_stands():
+    window = ThermalWindow(NodeConfig())
+    values = background().round().astype(np.uint16)
+    greys = [window.grey(values, i * S // 30) for i in range(300)]
+    assert window.events <= 1 and window.state.endswith("standing")
+    assert all((grey == greys[0]).all() for grey in greys)
+
+
+def test_a_correction_that_differs_over_the_image_is_an_event():
+    """As a shutter leaves it: 100 counts more on the whole, 60 on the left, 140 on the right."""
+    window = ThermalWindow(NodeConfig())
+    before = shown(window, background(), 0.0, 3.0)
+    after = shown(window, background() + 100 + np.linspace(-40, 40, SIZE[1])[None], 3.0, 1.0)
+    assert window.events == 1
+    assert abs(after.astype(float).mean() - before.mean()) < 2
+
+
 def test_slow_drift_is_followed_unseen():
     """A camera that warms up by 2 counts a second for five minutes: never more than the rate, never out of range."""
     window = ThermalWindow(NodeConfig())
@@ -165,6 +247,11 @@ def test_the_widest_noise_of_a_flat_scene_is_not_stretched():
     assert ThermalWindow(NodeConfig()).grey(flat, 0).std() < 8
 
 
+def whole(values: np.ndarray, span: float) -> np.ndarray:
+    filled, holes = without_holes(values)
+    return repaired(filled, neighbourhood(filled), holes, span)
+
+
 @pytest.mark.parametrize("kind", [np.uint16, np.int16, np.float32])
 def test_dead_pixels_and_holes_are_repaired(kind):
     scene = (background() - 7800).astype(kind) if kind == np.int16 else background().astype(kind)
@@ -172,7 +259,7 @@ def test_dead_pixels_and_holes_are_repaired(kind):
     broken[10, 10], broken[50, 70] = 30000, 0 if kind != np.int16 else -30000
     if kind == np.float32:
         broken[20, 20], broken[90, 100], broken[91, 100] = np.nan, np.inf, -np.inf
-    fixed = repaired(broken, 2000.0)
+    fixed = whole(broken, 2000.0)
     assert fixed.dtype == kind and np.isfinite(fixed.astype(float)).all()
     assert np.abs(fixed.astype(float) - scene.astype(float)).max() < 320
     clean = ThermalWindow(NodeConfig())
@@ -185,7 +272,37 @@ def test_dead_pixels_and_holes_are_repaired(kind):
 def test_hot_spots_of_several_pixels_are_no_dead_pixels():
     scene = background()
     scene[50:53, 60:63] = 16000
-    assert repaired(scene.astype(np.uint16), 1000.0)[51, 61] == 16000
+    assert whole(scene.astype(np.uint16), 1000.0)[51, 61] == 16000
+
+
+def defects() -> dict[str, np.ndarray]:
+    """Where (bool) a sensor is dead."""
+    column, row, few = np.zeros((3, *SIZE), bool)
+    column[:, 100], row[40] = True, True
+    few[np.random.default_rng(5).random(SIZE) < 0.03] = True
+    return {"column": column, "row": row, "three percent": few}
+
+
+@pytest.mark.parametrize("mode", ["percentile", "plateau", "fixed"])
+@pytest.mark.parametrize("kind", defects())
+@pytest.mark.parametrize("value", [0, 16383])
+def test_dead_rows_columns_and_many_pixels_from_the_first_frame_on(mode, kind, value):
+    dead = defects()[kind]
+    config = NodeConfig(thermal_window=mode, thermal_low=7500.0, thermal_high=8800.0)
+    whole, broken = ThermalWindow(config), ThermalWindow(config)
+    rng = np.random.default_rng(1)
+    for i in range(20):
+        values = (background() + rng.normal(0, 4, SIZE)).round().astype(np.uint16)
+        difference = whole.grey(values, i * S // 9).astype(int) - broken.grey(np.where(dead, value, values), i * S // 9)
+        assert np.abs(difference[~dead]).mean() < 1.5
+        assert np.abs(difference[dead]).mean() < 6
+
+
+def test_degrees_that_nobody_named_are_told_by_their_parts():
+    """15 kelvin of an indoor scene fill the grey levels; whole numbers may be counts, of which 15 are noise."""
+    kelvin = (288 + (background() - 7650) / 60).astype(np.float32)
+    assert np.ptp(np.percentile(ThermalWindow(NodeConfig()).grey(kelvin, 0), (2, 98))) > 120
+    assert np.ptp(np.percentile(ThermalWindow(NodeConfig()).grey(kelvin.round(), 0), (2, 98))) < 60
 
 
 def test_a_frame_without_a_finite_value_is_refused_and_the_next_is_fine():
@@ -202,6 +319,16 @@ def test_a_jump_back_in_time_begins_anew():
     cold = (3000 + 0.5 * (background() - 7800)).astype(np.uint16)
     assert window.grey(cold, 100 * S + S // 10).max() == 0  # below the window
     assert window.grey(cold, 5 * S).std() > 30
+
+
+def test_a_jump_ahead_in_time_begins_anew():
+    """An hour later nothing is known of the scene; three seconds later much is."""
+    wider = (7800 + 1.08 * (background() - 7800)).astype(np.uint16)
+    fresh = ThermalWindow(NodeConfig()).grey(wider, 0)
+    for gap_s, anew in ((3600, True), (3, False)):
+        window = ThermalWindow(NodeConfig())
+        window.grey(background().astype(np.uint16), 100 * S)
+        assert (window.grey(wider, (100 + gap_s) * S) == fresh).all() == anew
 
 
 def test_every_unit_that_can_be_set_is_known():
