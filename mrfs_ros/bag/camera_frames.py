@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,14 @@ from mrfs_ros.sensing.thermal_window import ThermalWindow
 class FrameSettings:
     """What of a bag is read. Topics: empty = found by type and name. ``end_s``: 0 = to the end of the bag.
 
-    ``slop_s``, ``queue_size``, ``thermal_offset_s``: how frames are paired, as the node does it.
+    ``node``: how frames are paired and thermal becomes grey, as the node does both.
     """
 
     rgb_topic: str = ""
     thermal_topic: str = ""
     begin_s: float = 0.0
     end_s: float = 0.0
-    slop_s: float
-    queue_size: int
-    thermal_offset_s: float = 0.0
+    node: NodeConfig = field(default_factory=NodeConfig)
 
 
 class CameraFrames:
@@ -48,7 +46,7 @@ class CameraFrames:
         self.skipped: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self._settings = settings
-        self._window = ThermalWindow(NodeConfig())  # edges are where they are, whatever the window
+        self._window = ThermalWindow(settings.node)
         self._bag = Bag(path)
         try:
             self._codec = Codec()
@@ -88,8 +86,8 @@ class CameraFrames:
 
     def pairs(self, count: int, every: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """``count`` pairs (rgb (H, W, 3) uint8 RGB, thermal (h, w) uint8), every ``every``-th one from the first."""
-        pairing = ApproximateTime(slop_s=self._settings.slop_s, queue_size=self._settings.queue_size)
-        offset_ns = round(self._settings.thermal_offset_s * 1e9)
+        pairing = ApproximateTime(slop_s=self._settings.node.slop_s, queue_size=self._settings.node.sync_queue_size)
+        offset_ns = round(self._settings.node.thermal_time_offset_s * 1e9)
         met = given = 0
         for camera, message in self._messages():
             stamp = stamp_ns(message) + (offset_ns if camera == THERMAL else 0)

@@ -15,7 +15,8 @@ from mrfs_ros.sensing.calibration import Homography
 
 KINDS = ("chessboard", "circles")
 _CHESSBOARD_FLAGS = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
-_OUTLIER, _LARGEST_ERROR = 0.006, 0.004  # of the rgb image's width
+_OUTLIER, _LARGEST_ERROR = 0.006, 0.001  # of the rgb image's width
+_LARGEST_ERROR_THERMAL = 0.6  # pixels of the thermal image, where that is more
 _LEAST_INLIERS = 0.8
 _LEAST_CONTRAST = 12  # of 255
 _ENLARGED_BELOW = 800  # pixels of width
@@ -89,12 +90,14 @@ def fit_boards(
             f"{len(pairs)}: {_ADVICE}"
         )
     matrix, inliers, errors = _fitted(np.concatenate(thermal_points), np.concatenate(rgb_points), rgb_size[1])
-    allowed = _LARGEST_ERROR * rgb_size[1]
+    pixel = np.sqrt(abs(np.linalg.det(matrix[:2, :2])))  # of the thermal image, in rgb pixels
+    allowed = max(_LARGEST_ERROR * rgb_size[1], _LARGEST_ERROR_THERMAL * pixel)
     if inliers.mean() < _LEAST_INLIERS or errors.mean() > allowed:
         raise ConfigError(
             f"the {name} gives no common homography: {100 * inliers.mean():.0f} % of the points fit (expected "
             f"{100 * _LEAST_INLIERS:.0f} %), {errors.mean():.1f} pixels off (at most {allowed:.1f}): one homography is "
-            f"right at one distance; hold all boards at about the same one, and {_ADVICE}"
+            "right at one distance and for lenses that leave lines straight; hold all boards at about the same distance, "
+            f"give lenses that bend lines as camera models (kind: stereo), and {_ADVICE}"
         )
     hull = cv2.convexHull(np.concatenate(rgb_points).astype(np.float32))
     return BoardFit(

@@ -126,16 +126,21 @@ def _middle(
         matrix, score = refine(fitted, matrix, freedom)
         tried.append((score_of(held_out, matrix) if held_out else score, matrix, freedom))
         progress()
-    enough = max(score for score, _, _ in tried) * (1 - _SIMPLER[bool(held_out)])
+    best = max(score for score, _, _ in tried)
+    enough = best - abs(best) * _SIMPLER[bool(held_out)]
     return next((matrix, freedom) for score, matrix, freedom in tried if score >= enough)
 
 
 def _refuse_unclear(score: float, clear: float, least: float) -> None:
-    if clear < least or score < _LEAST_SCORE:
-        raise ConfigError(
-            f"no alignment stands out: the best one found has an edge correlation of {score:.2f} (expected "
-            f"{_LEAST_SCORE:g}), {clear:.2f} times that of the next best place (expected {least:g} times): {_ADVICE}"
+    problems = []
+    if score < _LEAST_SCORE:
+        problems.append(f"has an edge correlation of {score:.3f} (expected at least {_LEAST_SCORE:g})")
+    if clear < least:
+        problems.append(
+            f"correlates {max(clear, 0.0):.2f} times as well as the next best place (expected at least {least:g} times)"
         )
+    if problems:
+        raise ConfigError(f"no alignment stands out: the best one found {' and '.join(problems)}: {_ADVICE}")
 
 
 def _refuse_poor(fit: EdgeFit) -> None:

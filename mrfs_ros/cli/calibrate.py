@@ -44,7 +44,12 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     source.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
     source.add_argument("--rgb-topic", default="", metavar="TOPIC", help="default: found by type and name")
     source.add_argument("--thermal-topic", default="", metavar="TOPIC", help="default: found by type and name")
-    source.add_argument("--params-file", type=Path, metavar="YAML", help="the node's parameters, for pairing in a bag")
+    source.add_argument(
+        "--params-file",
+        type=Path,
+        metavar="YAML",
+        help="the node's parameters: a bag is read as the node reads its cameras",
+    )
     source.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
     how = command.add_argument_group("how")
     how.add_argument(
@@ -112,6 +117,8 @@ def _check(arguments: argparse.Namespace) -> None:
         Board.named(arguments.pattern)
         if arguments.start:
             raise ConfigError("--start: a board needs none; it belongs to --pattern none")
+    if arguments.out is not None and arguments.out == _picture(arguments):
+        raise ConfigError(f"{arguments.out}: --out and --picture need two files, such as calib.yaml and calib.png")
     for path in (arguments.out, _picture(arguments)):
         if path is not None and path.exists() and not arguments.force:
             raise ConfigError(f"{path} exists already: --force replaces it")

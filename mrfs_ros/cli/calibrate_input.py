@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from mrfs_ros.cli.pair_arguments import find_pairs
@@ -68,9 +69,7 @@ def open_frames(arguments: argparse.Namespace, bag: Path):
         thermal_topic=arguments.thermal_topic,
         begin_s=arguments.begin,
         end_s=arguments.end,
-        slop_s=node.slop_s if arguments.slop is None else arguments.slop,
-        queue_size=node.sync_queue_size,
-        thermal_offset_s=node.thermal_time_offset_s,
+        node=node if arguments.slop is None else replace(node, slop_s=arguments.slop),
     )
     frames = CameraFrames(bag, settings)
     print(f"{bag}: rgb from {frames.rgb_topic}, thermal from {frames.thermal_topic}")

@@ -17,6 +17,7 @@ Matrix = tuple[tuple[float, ...], ...]
 _LARGEST_SIDE = 30_000  # fixed-point maps hold 16 bits
 _ROTATION_TOLERANCE = 1e-3  # of files that keep four digits
 _SINGULAR = 1e-6
+_LARGEST_NUMBER = 1e12  # whose squares and cubes are numbers too
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,10 @@ class CameraModel:
         ):
             raise ConfigError(f"K: expected [fx, 0, cx], [0, fy, cy], [0, 0, 1] with fx, fy > 0, got {_short(matrix)}")
         counts = DISTORTIONS[self.distortion_model]
-        terms = checked_matrix("D", self.D, (np.size(self.D),))
+        if not isinstance(self.D, (list, tuple)):
+            raise ConfigError(f"D: expected a list of numbers, got {_brief(self.D)}")
+        count = sum(len(term) if isinstance(term, (list, tuple)) else 1 for term in self.D)
+        terms = checked_matrix("D", self.D, (count,))
         if len(terms) not in counts:
             expected = " or ".join(map(str, counts))
             raise ConfigError(f"D: {self.distortion_model} has {expected} numbers, got {len(terms)}")
@@ -181,20 +185,26 @@ def checked_matrix(name: str, value: object, shape: tuple[int, ...]) -> np.ndarr
     expected = "x".join(map(str, shape)) + " numbers" if shape else "a number"
     try:
         numbers = np.array(value, np.float64)
-    except (TypeError, ValueError):
-        raise ConfigError(f"{name}: expected {expected}, got {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{name}: expected {expected}, got {_brief(value)}") from None
     if shape == (3, 3) and numbers.shape == (9,):
         numbers = numbers.reshape(3, 3)
     if numbers.shape != shape:
-        raise ConfigError(f"{name}: expected {expected}, got shape {numbers.shape}")
-    if not np.isfinite(numbers).all():
-        raise ConfigError(f"{name}: expected finite numbers, got {_short(numbers)}")
+        got = f"shape {numbers.shape}" if numbers.shape else f"{numbers:g} alone"
+        raise ConfigError(f"{name}: expected {expected}, got {got}")
+    if not (np.abs(numbers) < _LARGEST_NUMBER).all():
+        raise ConfigError(f"{name}: expected finite numbers below {_LARGEST_NUMBER:g}, got {_short(numbers)}")
     return numbers
 
 
 def as_tuples(matrix: np.ndarray) -> Matrix:
     """Rows of a matrix as tuples, which can be compared and hashed."""
     return tuple(map(tuple, matrix.tolist()))
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _short(matrix: np.ndarray) -> str:

@@ -140,7 +140,17 @@ def _numbers(value: Any) -> Any:
         return [_numbers(entry) for entry in value]
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
         return float(value)
-    return value if type(value) in (int, float) else {"not a number": value}
+    return value if type(value) in (int, float) else _NoNumber(value)
+
+
+class _NoNumber:
+    """Shown as it was written; no array takes it, as it would take a text of digits."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
 
 
 def _brief(value: Any) -> str:

@@ -7,9 +7,10 @@ import pytest
 from bags import LAG_NS, PERIOD_NS, START_NS, message, numbered, pairs, write_bag
 
 from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
 
-SETTINGS = {"slop_s": 0.03, "queue_size": 10}
+SETTINGS = {"node": NodeConfig(slop_s=0.03)}
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_the_clocks_offset_goes_into_pairing(tmp_path):
     ]
     bag = write_bag(tmp_path / "late", late)
     for offset_s, count in ((0.0, 0), (-0.05, 3)):
-        with CameraFrames(bag, FrameSettings(**SETTINGS, thermal_offset_s=offset_s)) as frames:
+        with CameraFrames(bag, FrameSettings(node=NodeConfig(slop_s=0.03, thermal_time_offset_s=offset_s))) as frames:
             assert len(list(frames.pairs(10, 1))) == count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from made_scenes import chessboard, circles, distance_px
@@ -68,6 +69,18 @@ def test_boards_at_different_distances_are_refused():
     near = np.repeat(chessboard(shifted @ PLACES[1], SIZE)[:, :, None], 3, axis=2), pair(chessboard, PLACES[1])[1]
     with pytest.raises(ConfigError, match="one homography is right at one distance"):
         fit_boards([pair(chessboard, PLACES[0]), near], Board("chessboard", 9, 6))
+
+
+def test_a_lens_that_bends_lines_is_refused():
+    """Barrel distortion of the thermal lens: where the boards are it is small, outside it would be 20 pixels."""
+    rows, columns = np.indices(SIZE, np.float32)
+    x, y = (columns - SIZE[1] / 2) / SIZE[1], (rows - SIZE[0] / 2) / SIZE[1]
+    bent = 1 + 0.5 * (x**2 + y**2)
+    maps = (x * bent * SIZE[1] + SIZE[1] / 2).astype(np.float32), (y * bent * SIZE[1] + SIZE[0] / 2).astype(np.float32)
+    pairs = [pair(chessboard, place) for place in PLACES]
+    bent_pairs = [(rgb, cv2.remap(thermal, *maps, cv2.INTER_LINEAR, borderValue=128)) for rgb, thermal in pairs]
+    with pytest.raises(ConfigError, match=r"pixels off \(at most .*kind: stereo"):
+        fit_boards(bent_pairs, Board("chessboard", 9, 6))
 
 
 def test_boards_by_name():

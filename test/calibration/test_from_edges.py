@@ -108,6 +108,24 @@ def test_what_cannot_be_known_is_refused(scenes, wrong):
         fit_edges([pair])
 
 
+def rectangles(rng: np.random.Generator) -> np.ndarray:
+    """(120, 160) uint8: nothing that another one of them knows of."""
+    image = np.full((120, 160), 60, np.uint8)
+    for _ in range(12):
+        corners = rng.integers(0, (160, 120), (2, 2)).tolist()
+        cv2.rectangle(image, *corners, int(rng.integers(0, 255)), -1)
+    return cv2.GaussianBlur(image, (3, 3), 0)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 15, 17])
+def test_scenes_that_have_nothing_in_common_are_refused(seed):
+    """Of the first, a place seems to fit; the others' frames held out fit worse than not at all."""
+    rng = np.random.default_rng(seed)
+    pairs = [(np.dstack([rectangles(rng)] * 3), rectangles(rng)) for _ in range(4)]
+    with pytest.raises(ConfigError, match=r"no alignment stands out: .* \(expected at least "):
+        fit_edges(pairs)
+
+
 def test_pairs_must_be_alike(scenes):
     with pytest.raises(ConfigError, match="no pairs"):
         fit_edges([])

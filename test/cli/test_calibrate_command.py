@@ -127,6 +127,7 @@ def test_no_motion_is_refused(calibrate, tmp_path):
         (("--rgb", "a", "--bag", "b", "--out", "c"), "expected one of"),
         (("--rgb", "a", "--out", "c"), "--rgb DIR and --thermal DIR together"),
         (("--bag", "b"), "--out: expected the calibration file to make"),
+        (("--bag", "b", "--out", "c.png"), "c.png: --out and --picture need two files"),
         (("--time", "b", "--out", "c"), "--time makes no calibration file"),
         (("--time", "b", "--longest", "0"), "--longest: expected more than 0"),
         (("--bag", "b", "--out", "c", "--pattern", "chessboard"), "--pattern: expected none, chessboard"),
