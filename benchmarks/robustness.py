@@ -27,6 +27,7 @@ from mrfs_ros.evaluation.disturbances import disturbances
 from mrfs_ros.evaluation.robustness import Robustness, robustness
 
 ROOT = Path(__file__).resolve().parent.parent
+METRICS = ("Qabf", "VIF")
 COLOURS = ("#4a6fa5", "#c0392b", "#2e8b57", "#8e5ea2")
 
 
@@ -47,11 +48,12 @@ def as_row(entry: Robustness) -> dict:
 
 
 def picture(scores: dict[str, list[Robustness]], path: Path) -> None:
-    figure, axes = plt.subplots(3, 3, figsize=(13, 9.5), layout="constrained")
+    figure, axes = plt.subplots(4, 3, figsize=(13, 12.5), layout="constrained")
     measures = {
         "IoU of person [%]": lambda e: 100 * e.iou["person"],
         "mIoU [%]": lambda e: 100 * e.miou,
         "Qabf": lambda e: e.metrics["Qabf"],
+        "VIF": lambda e: e.metrics["VIF"],
     }
     for row, (title, value) in enumerate(measures.items()):
         for column, (kind, unit) in enumerate((("shift", "pixels"), ("noise", "grey levels, standard deviation"))):
@@ -77,14 +79,31 @@ def picture(scores: dict[str, list[Robustness]], path: Path) -> None:
     figure.savefig(path, dpi=90)
 
 
-def table(scores: dict[str, list[Robustness]]) -> str:
-    head = ["disturbance", *(f"{name}: mIoU %" for name in scores), *(f"{name}: person %" for name in scores)]
-    lines = [head, ["---", *("---:" for _ in head[1:])]]
-    for rows in zip(*scores.values()):
-        what = rows[0].disturbance
+def labels_table(scores: dict[str, list[Robustness]]) -> str:
+    """How well the labels are found, by each model."""
+    head = [*(f"{name}: mIoU %" for name in scores), *(f"{name}: person %" for name in scores)]
+    rows = [
+        (entries[0], [100 * e.miou for e in entries] + [100 * e.iou["person"] for e in entries])
+        for entries in zip(*scores.values())
+    ]
+    return _table(head, rows, 1)
+
+
+def fused_table(scores: dict[str, list[Robustness]]) -> str:
+    """What is left in the fused image of the good pair, by each model."""
+    head = [f"{name}: {metric}" for metric in METRICS for name in scores]
+    rows = [
+        (entries[0], [e.metrics[metric] for metric in METRICS for e in entries]) for entries in zip(*scores.values())
+    ]
+    return _table(head, rows, 3)
+
+
+def _table(head: list[str], rows: list[tuple[Robustness, list[float]]], digits: int) -> str:
+    lines = [["disturbance", *head], ["---", *("---:" for _ in head)]]
+    for entry, values in rows:
+        what = entry.disturbance
         level = f" {what.level:g} {what.unit}" if what.unit else ""
-        values = [f"{100 * e.miou:.1f}" for e in rows] + [f"{100 * e.iou['person']:.1f}" for e in rows]
-        lines.append([f"{what.name}{level}", *values])
+        lines.append([f"{what.name}{level}", *(f"{value:.{digits}f}" for value in values)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -103,7 +122,7 @@ def main() -> None:
     content = {name: [as_row(entry) for entry in entries] for name, entries in scores.items()}
     (arguments.out / "robustness.json").write_text(json.dumps(content, indent=1) + "\n")
     picture(scores, arguments.out / "robustness.png")
-    print(table(scores))
+    print(labels_table(scores), fused_table(scores), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -96,8 +96,8 @@ def fit_boards(
         raise ConfigError(
             f"the {name} gives no common homography: {100 * inliers.mean():.0f} % of the points fit (expected "
             f"{100 * _LEAST_INLIERS:.0f} %), {errors.mean():.1f} pixels off (at most {allowed:.1f}): one homography is "
-            "right at one distance and for lenses that bend no lines; hold all boards at about one distance, give other "
-            f"lenses as camera models (kind: stereo), and {_ADVICE}"
+            "right at one distance and for lenses that bend no lines; hold all boards at about one distance, give "
+            f"other lenses as camera models (kind: stereo), and {_ADVICE}"
         )
     hull = cv2.convexHull(np.concatenate(rgb_points).astype(np.float32))
     return BoardFit(

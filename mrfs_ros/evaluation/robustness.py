@@ -10,7 +10,7 @@ import numpy as np
 from mrfs_ros.data.dataset import Pair, PairDataset
 from mrfs_ros.engine import Engine
 from mrfs_ros.evaluation.disturbances import Disturbance
-from mrfs_ros.evaluation.metrics import edge_preservation, entropy
+from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import confusion_matrix, segmentation_scores
 from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import ClassSet
@@ -21,7 +21,7 @@ class Robustness:
     """Scores under one disturbance.
 
     ``iou``: class to IoU, 0 to 1, NaN where a class is nowhere. ``miou``: mean over the classes that are labelled.
-    ``metrics``: EN and SD of the fused image, and Qabf of its edges against those of the good pair.
+    ``metrics``: those of ``fusion_metrics``, against the good pair, the mean over the images.
     """
 
     disturbance: Disturbance
@@ -41,7 +41,7 @@ def robustness(
     """Run ``engine`` on every ``every``-th pair of ``datasets`` under each disturbance; all with the same pairs."""
     classes = engine.info.classes
     confusions = [np.zeros((len(classes), len(classes) + 1), np.int64) for _ in disturbances]
-    sums = [np.zeros(3) for _ in disturbances]
+    metrics: list[list[dict[str, float]]] = [[] for _ in disturbances]
     pairs = [(dataset, i) for dataset in datasets for i in range(0, len(dataset), every)]
     earlier: dict[tuple[int, ...], Pair] = {}
     for index, (dataset, i) in enumerate(progress(pairs)):
@@ -52,16 +52,17 @@ def robustness(
         for number, disturbance in enumerate(disturbances):
             result = engine(*disturbance.apply(pair, other, index))
             confusions[number] += confusion_matrix(result.labels, pair.label, len(classes))
-            fused = to_gray(result.fused)
-            values = entropy(fused), fused.std(dtype=np.float64), edge_preservation(fused, visible, pair.thermal)
-            sums[number] += values
+            metrics[number].append(fusion_metrics(to_gray(result.fused), visible, pair.thermal))
     return [
-        _scores(disturbance, confusion, total / len(pairs), classes)
-        for disturbance, confusion, total in zip(disturbances, confusions, sums)
+        _scores(disturbance, confusion, found, classes)
+        for disturbance, confusion, found in zip(disturbances, confusions, metrics)
     ]
 
 
-def _scores(disturbance: Disturbance, confusion: np.ndarray, means: np.ndarray, classes: ClassSet) -> Robustness:
+def _scores(
+    disturbance: Disturbance, confusion: np.ndarray, metrics: list[dict[str, float]], classes: ClassSet
+) -> Robustness:
     scores = segmentation_scores(confusion, classes)
     iou = {name: float(value) for name, value in zip(classes.names, scores.iou)}
-    return Robustness(disturbance, scores.mean_iou("defined"), iou, dict(zip(("EN", "SD", "Qabf"), means.tolist())))
+    means = {name: float(np.mean([found[name] for found in metrics])) for name in metrics[0]}
+    return Robustness(disturbance, scores.mean_iou("defined"), iou, means)
