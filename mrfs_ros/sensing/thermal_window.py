@@ -137,7 +137,7 @@ class ThermalWindow:
         was_held = self._doing == HELD
         self._carry(frame, was_held)
         self._newest = frame
-        if not same:
+        if not (same or was_held):
             self._interval_s += 0.2 * (min(passed, SLOWEST_S) - self._interval_s)
         self._judge(frame, passed)
         if self._settling_s is not None or self._other_s > PERSIST_S or self._far_s > PATIENCE_S:
