@@ -33,7 +33,7 @@ def alone(path: Path, wait_s: float, what: str) -> Iterator[None]:
                 continue
             except OSError:  # a file system without locks
                 pass
-            if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+            if not _is(file.fileno(), path):
                 continue  # whoever held it has removed it
             file.truncate(0)
             file.write(f"{socket.gethostname()} {os.getpid()}\n")
@@ -43,3 +43,10 @@ def alone(path: Path, wait_s: float, what: str) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
             return
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False

@@ -90,8 +90,8 @@ def fit_boards(
             f"{len(pairs)}: {_ADVICE}"
         )
     matrix, inliers, errors = _fitted(np.concatenate(thermal_points), np.concatenate(rgb_points), rgb_size[1])
-    pixel = np.sqrt(abs(np.linalg.det(matrix[:2, :2])))  # of the thermal image, in rgb pixels
-    allowed = max(_LARGEST_ERROR * rgb_size[1], _LARGEST_ERROR_THERMAL * pixel)
+    thermal_pixel = _scale(matrix, np.concatenate(thermal_points).mean(axis=0))
+    allowed = max(_LARGEST_ERROR * rgb_size[1], _LARGEST_ERROR_THERMAL * thermal_pixel)
     if inliers.mean() < _LEAST_INLIERS or errors.mean() > allowed:
         raise ConfigError(
             f"the {name} gives no common homography: {100 * inliers.mean():.0f} % of the points fit (expected "
@@ -109,6 +109,13 @@ def fit_boards(
         inliers=float(inliers.mean()),
         coverage=cv2.contourArea(hull) / (rgb_size[0] * rgb_size[1]),
     )
+
+
+def _scale(matrix: np.ndarray, point: np.ndarray) -> float:
+    """Rgb pixels of a thermal pixel at ``point`` (x, y)."""
+    square = point + np.array([(0, 0), (1, 0), (0, 1)])
+    origin, right, down = cv2.perspectiveTransform(square[:, None], matrix)[:, 0]
+    return float(np.sqrt(abs(np.linalg.det([right - origin, down - origin]))))
 
 
 def find_board(grey: np.ndarray, board: Board) -> np.ndarray | None:

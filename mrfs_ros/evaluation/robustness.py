@@ -9,6 +9,7 @@ import numpy as np
 
 from mrfs_ros.data.dataset import Pair, PairDataset
 from mrfs_ros.engine import Engine
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import Disturbance
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import confusion_matrix, segmentation_scores
@@ -38,11 +39,16 @@ def robustness(
     every: int = 1,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[Robustness]:
-    """Run ``engine`` on every ``every``-th pair of ``datasets`` under each disturbance; all with the same pairs."""
+    """Run ``engine`` on every ``every``-th pair of ``datasets`` under each disturbance; all with the same pairs.
+
+    ConfigError where there are none.
+    """
     classes = engine.info.classes
     confusions = [np.zeros((len(classes), len(classes) + 1), np.int64) for _ in disturbances]
     metrics: list[list[dict[str, float]]] = [[] for _ in disturbances]
     pairs = [(dataset, i) for dataset in datasets for i in range(0, len(dataset), every)]
+    if not pairs:
+        raise ConfigError("no pairs to disturb: expected datasets with at least one")
     earlier: dict[tuple[int, ...], Pair] = {}
     for index, (dataset, i) in enumerate(progress(pairs)):
         pair = dataset[i]

@@ -29,10 +29,16 @@ class Scene:
     sample: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray, percentile: float) -> Scene:
-        """Of a frame without dead pixels; ``percentile`` and 100 - ``percentile`` are its ends."""
+    def of(cls, values: np.ndarray, holes: np.ndarray | None, percentile: float) -> Scene:
+        """Of a frame without dead pixels; ``percentile`` and 100 - ``percentile`` are its ends.
+
+        ``holes`` (bool), which are filled, count for none of the quantiles.
+        """
         sample = values[::_STRIDE, ::_STRIDE].astype(np.float32)
-        low, high, *bulk = np.percentile(sample, (percentile, 100 - percentile, *_BULK)).tolist()
+        known = sample if holes is None else sample[~holes[::_STRIDE, ::_STRIDE]]
+        low, high, *bulk = np.percentile(
+            known if known.size else sample, (percentile, 100 - percentile, *_BULK)
+        ).tolist()
         reach = REACH * (bulk[4] - bulk[0])
         ends = max(low, bulk[0] - reach), min(high, bulk[4] + reach)
         return cls(ends, np.array(bulk), sample[::_COARSE, ::_COARSE])

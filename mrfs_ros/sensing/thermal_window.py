@@ -24,9 +24,11 @@ JUMP_AHEAD_S = 10.0  # likewise: who knows what happened meanwhile
 LONGEST_STEP_S = 1.0  # a gap between frames counts as this at most
 LONGEST_HOLD_S = 1.0  # a flat or frozen image that stays for longer is no shutter but a scene
 REPEATS = 1.5  # times a camera's usual interval between images: the same one for longer is frozen, not sent again
+OFTEN = 2.5  # likewise, where a driver sends most images more than once, and one may be lost
 SLOWEST_S = 0.2  # such an interval, at most
+QUIET_S = 1.0  # after an event; what moves within it belongs to it
 PERSIST_S = 0.6  # a scene is another one when it has been so for this long
-PATIENCE_S = 10.0  # for what lies outside the window in a scene that is the same
+PATIENCE_S = 10.0  # for what lies outside the window in a scene that is the same, and until it is forgotten
 SETTLE_S = 0.2  # time constant of settling
 SETTLING_S = (0.8, 2.0)  # so that the curve of a plateau settles too; and no longer, whatever crosses meanwhile
 REMEMBER_S = 10.0  # time constant of the memory of what the scene looks like
@@ -38,6 +40,7 @@ OTHER = 0.25  # of the window: the bulk of another scene lies further off than t
 NARROW = 0.7  # of the window: a scene that fills less wastes grey levels
 CUT = 0.6  # of the pixels: where so many are not what they were, it is another scene
 PIXEL = 0.06  # of the window: by so much
+FILLED = (0.1, 0.7)  # of the narrowest window: a scene that fills less is noise, one that fills more is none
 JUMP = 0.01  # of the window: a smaller move of all values is drift
 HELD = "held: shutter"
 
@@ -71,15 +74,16 @@ class ThermalWindow:
         seconds = self._seconds_since_last(stamp_ns)
         values, holes = without_holes(values)
         around = neighbourhood(values)
-        frame = Scene.of(around, self._config.thermal_percentile)
+        frame = Scene.of(around, holes, self._config.thermal_percentile)
+        self._parts_of_one |= values.dtype == np.float32 and bool((frame.sample != np.rint(frame.sample)).any())
         if self._scene is None:
-            self._begin(frame, values.dtype)
+            self._begin(frame)
         elif self._config.thermal_window != "fixed":
             self._follow(frame, np.array_equal(values, self._previous), seconds)
         self._previous = values
         values = repaired(values, around, holes, self._high - self._low)
         if self._config.thermal_window == "plateau":
-            self._bend(values, seconds)
+            self._bend(values, frame, seconds)
         return self._mapped(values)
 
     @property
@@ -96,12 +100,15 @@ class ThermalWindow:
         self._unrest = 0.0  # how far pixels usually are from it
         self._previous: np.ndarray | None = None
         self._curve: np.ndarray | None = None
-        self._low, self._high, self._least = 0.0, math.inf, 0.0
+        self._low, self._high = 0.0, math.inf
+        self._parts_of_one = False  # were there values that are no integers?
         self._stamp_ns: int | None = None
         self._interval_s = SLOWEST_S  # between images that differ
-        self._still_s = self._waited_s = 0.0
+        self._same_s = self._still_s = self._waited_s = 0.0
+        self._quiet_s = math.inf
         self._other_s = self._far_s = self._bent = 0.0
         self._settling_s: float | None = None
+        self._widened = False  # for what stayed outside for long?
         self._doing = "standing"
 
     def _seconds_since_last(self, stamp_ns: int) -> float:
@@ -112,11 +119,9 @@ class ThermalWindow:
         self._stamp_ns = stamp_ns
         return min(max(passed, 0.0), LONGEST_STEP_S)
 
-    def _begin(self, frame: Scene, dtype: np.dtype) -> None:
+    def _begin(self, frame: Scene) -> None:
         self._scene = self._newest = frame
         self._usual = frame.sample
-        parts_of_one = dtype == np.float32 and (frame.sample != np.rint(frame.sample)).any()
-        self._least = least_span(self._config.thermal_unit, parts_of_one)
         self._low, self._high = self._wanted(frame)
 
     def _wanted(self, frame: Scene) -> tuple[float, float]:
@@ -129,21 +134,31 @@ class ThermalWindow:
         missing = max(0.0, self._least - (high - low + 2 * margin)) / 2
         return low - margin - missing, high + margin + missing
 
+    @property
+    def _least(self) -> float:
+        return least_span(self._config.thermal_unit, self._parts_of_one)
+
     def _follow(self, frame: Scene, same: bool, seconds: float) -> None:
+        was_held = self._doing == HELD
+        self._same_s += seconds
+        self._quiet_s += seconds
         if self._waits(frame, same, seconds):
             self._waited_s += seconds
             return
         passed, self._waited_s = seconds + self._waited_s, 0.0
-        was_held = self._doing == HELD
+        if not same:
+            if not was_held:
+                self._interval_s += 0.2 * (min(self._same_s, SLOWEST_S) - self._interval_s)
+            self._same_s = 0.0
         self._carry(frame, was_held)
         self._newest = frame
-        if not (same or was_held):
-            self._interval_s += 0.2 * (min(passed, SLOWEST_S) - self._interval_s)
+        if was_held and not self._still_s:  # a shutter: what it hid counts for nothing
+            passed = seconds
         self._judge(frame, passed)
         if self._settling_s is not None or self._other_s > PERSIST_S or self._far_s > PATIENCE_S:
             self._settle(frame, passed)
         else:
-            self._drift(frame, seconds if was_held else passed)
+            self._drift(frame, passed)
 
     def _waits(self, frame: Scene, same: bool, seconds: float) -> bool:
         """Is it flat where there was a scene, or the last image once more, so that nothing can be learnt from it?"""
@@ -152,12 +167,20 @@ class ThermalWindow:
             self._still_s = 0.0
             return False
         self._still_s += seconds
+        limit_s = self._interval_s * (OFTEN if self._interval_s > 1.5 * seconds else REPEATS)
+        held = flat or self._still_s > limit_s
+        if held:
+            self._event()
         if self._still_s > LONGEST_HOLD_S:
             return False
-        if flat or self._still_s > REPEATS * self._interval_s:
-            self.events += self._doing != HELD
+        if held:
             self._doing = HELD
         return True
+
+    def _event(self) -> None:
+        """Count a shutter event, unless it goes on."""
+        self.events += self._quiet_s > QUIET_S
+        self._quiet_s = 0.0
 
     def _carry(self, frame: Scene, was_held: bool) -> None:
         """Move the window along when all values jumped alike, as after a shutter event."""
@@ -165,7 +188,7 @@ class ThermalWindow:
         slack = 0.1 if was_held else 0.003  # while it was held, the scene went on
         offset = frame.offset_from(self._newest, slack * width)
         if offset is not None and abs(offset) > JUMP * width:
-            self.events += not was_held
+            self._event()
             self._low, self._high = self._low + offset, self._high + offset
             self._scene = self._scene.moved(offset)
             self._usual = self._usual + np.float32(offset)
@@ -174,9 +197,13 @@ class ThermalWindow:
         """For how long it has been another scene, or the window wrong for this one."""
         width = self._high - self._low
         low, high = self._wanted(frame)
-        other = self._is_cut(frame, seconds) or self._is_other(frame)
-        other |= high - low < NARROW * width or self._bent > OTHER
-        far = max(abs(low - self._low), abs(high - self._high)) > FAR * width or self._bent > FAR
+        narrow = high - low < NARROW * width
+        cut = self._is_cut(frame, seconds)
+        if cut and self._settling_s:  # yet another one
+            self._settling_s, self._usual = 0.0, frame.sample
+        other = cut or self._is_other(frame) or self._bent > OTHER
+        other |= narrow and not self._widened
+        far = narrow or max(abs(low - self._low), abs(high - self._high)) > FAR * width or self._bent > FAR
         self._other_s = self._other_s + seconds if other else 0.0
         self._far_s = self._far_s + seconds if far else 0.0
 
@@ -191,15 +218,14 @@ class ThermalWindow:
         return False
 
     def _is_other(self, frame: Scene) -> bool:
-        width = self._high - self._low
-        moved = np.abs(frame.middle - self._scene.middle).max() > OTHER * width
-        ratio = (frame.spread + 0.02 * width) / (self._scene.spread + 0.02 * width)
-        return bool(moved or not 0.5 < ratio < 2.0)
+        """Has the bulk of the values left its place?"""
+        return bool(np.abs(frame.middle - self._scene.middle).max() > OTHER * (self._high - self._low))
 
     def _settle(self, frame: Scene, seconds: float) -> None:
         low, high = self._wanted(frame)
         if self._settling_s is None:
             self._settling_s = 0.0
+            self._widened = self._other_s <= PERSIST_S and high - low > self._high - self._low
             if low > self._high or high < self._low:  # nothing to see at the moment, so nothing that could jump
                 self._low, self._high = low, high
         part = 1 - math.exp(-seconds / SETTLE_S)
@@ -225,16 +251,23 @@ class ThermalWindow:
         if not self._other_s:
             self._scene = self._scene.towards(frame, 1 - math.exp(-seconds / REMEMBER_S))
 
-    def _bend(self, values: np.ndarray, seconds: float) -> None:
-        """Spread the levels by how many pixels each has, none counting for more than the plateau."""
+    def _bend(self, values: np.ndarray, frame: Scene, seconds: float) -> None:
+        """Spread the levels by how many pixels each has, none counting for more than the plateau.
+
+        The less a scene fills even the narrowest window, the less so: what is left of it then is noise.
+        """
+        if self._doing == HELD and self._curve is not None:
+            return
         counts = np.bincount(self._levels(values[::2, ::2]).reshape(-1), minlength=LEVELS)
         counts = np.minimum(counts, max(1.0, self._config.thermal_plateau * counts.sum()))
-        curve = np.cumsum(counts) / counts.sum()
+        low, high = FILLED
+        part = min(max(((frame.ends[1] - frame.ends[0]) / self._least - low) / (high - low), 0.0), 1.0)
+        curve = part * np.cumsum(counts) / counts.sum() + (1 - part) * np.linspace(0, 1, LEVELS)
         if self._curve is None:
             self._curve = curve
         elif self._settling_s is not None:
             self._curve = self._curve + (1 - math.exp(-seconds / SETTLE_S)) * (curve - self._curve)
-        elif self._doing != HELD:
+        else:
             step = self._config.thermal_rate * seconds
             self._curve = self._curve + np.clip(curve - self._curve, -step, step)
         self._bent = float(np.abs(curve - self._curve).max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -43,3 +44,16 @@ def test_many_take_turns(tmp_path):
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(turn, range(6)))
+
+
+def test_a_file_that_its_holder_removes_meanwhile_is_made_anew(tmp_path, monkeypatch):
+    path, real, removed = tmp_path / "lock", fcntl.flock, []
+
+    def flock(file, how):
+        real(file, how)
+        if not removed:
+            removed.append(path.unlink())
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with alone(path, 0.0, ""):
+        assert removed and path.exists()

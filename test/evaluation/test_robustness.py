@@ -7,6 +7,7 @@ import pytest
 from stub_engine import StubEngine
 
 from mrfs_ros.data.dataset import Pair
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import disturbances, noisy, shifted
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.robustness import robustness
@@ -62,3 +63,8 @@ def test_ignored_pixels_and_every_nth():
     labelled.label[:48] = UNLABELLED
     found = robustness(StubEngine(), [[labelled, pair(1), labelled, pair(1)]], disturbances()[:1], every=2)
     assert found[0].miou == 1.0
+
+
+def test_no_pairs_are_told():
+    with pytest.raises(ConfigError, match="no pairs to disturb"):
+        robustness(StubEngine(), [[]], disturbances()[:1])

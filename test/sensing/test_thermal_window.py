@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thermal_scenes import SIZE, S, background, changes, drive, rms, shown
 
 from mrfs_ros.config import THERMAL_UNITS, NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
@@ -18,46 +18,6 @@ from mrfs_ros.sensing.thermal_units import UNITS
 from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZE = 120, 160
-S = 10**9
-
-
-def background(seed: int = 0) -> np.ndarray:
-    """A street in 14-bit counts: gradients, and a warm wall."""
-    height, width = SIZE
-    values = 7800 + np.linspace(0, 600, width)[None] + np.linspace(-150, 150, height)[:, None]
-    values[30:60, 20:40] += 250
-    return values
-
-
-def drive(hz: float, hot_area: float, seconds: float = 12.0) -> Iterator[tuple[float, np.ndarray]]:
-    """(time, counts): noise; a hot object crosses from 3 to 6 s; the shutter freezes the image from 8 to 8.4 s, after
-    which all counts are 60 higher. The top 20 rows are never covered."""
-    rng = np.random.default_rng(0)
-    height, width = SIZE
-    tall = int((hot_area * height * width * 2) ** 0.5)
-    frozen = None
-    for i in range(int(seconds * hz)):
-        time_s = i / hz
-        values = background() + rng.normal(0, 8, SIZE)
-        if 3 < time_s < 6:
-            left = int((time_s - 3) / 3 * (width + tall // 2)) - tall // 2
-            values[height - tall :, max(0, left) : max(0, left + tall // 2)] = 11500
-        if 8 <= time_s < 8.4:
-            frozen = values if frozen is None else frozen
-            values = frozen
-        elif time_s >= 8.4:
-            values = values + 60
-        yield time_s, values.round().astype(np.uint16)
-
-
-def changes(greys: list[np.ndarray]) -> np.ndarray:
-    """Frame-to-frame changes of the mean grey of the background, in grey levels."""
-    return np.diff([grey[:20].astype(float).mean() for grey in greys])
-
-
-def rms(values: np.ndarray) -> float:
-    return float(np.sqrt((values**2).mean()))
 
 
 @pytest.mark.parametrize("mode", ["auto", "percentile", "plateau"])
@@ -74,28 +34,6 @@ def test_the_background_does_not_flicker(mode, hz, hot_area):
     assert np.abs(steady).max() < 0.6
     assert rms(changes(plain)) > 20 * rms(steady)  # each frame by its own range: what others do
     assert window.events >= 1
-
-
-def test_the_shutter_is_an_event_and_holds_the_window():
-    window = ThermalWindow(NodeConfig())
-    states = []
-    for time_s, values in drive(30, 0.05):
-        window.grey(values, round(time_s * S))
-        states.append((time_s, window.state))
-    held = [time_s for time_s, state in states if "held: shutter" in state]
-    assert 7.9 < min(held) < 8.1 and 8.3 < max(held) < 8.45
-    low, high = (float(word) for word in states[-1][1].split(" counts")[0].split(" to "))
-    before = next(state for time_s, state in states if time_s > 7.5)
-    assert low == pytest.approx(float(before.split(" to ")[0]) + 60, abs=3)  # carried along
-    assert high - low > 600
-
-
-def shown(window: ThermalWindow, scene: np.ndarray, begin_s: float, seconds: float, hz: float = 20.0):
-    rng = np.random.default_rng(1)
-    for i in range(int(seconds * hz)):
-        values = (scene + rng.normal(0, 4, scene.shape)).round().astype(np.uint16)
-        window.grey(values, round((begin_s + i / hz) * S))
-    return window.grey(scene.round().astype(np.uint16), round((begin_s + seconds) * S))  # without noise
 
 
 @pytest.mark.parametrize("mode", ["percentile", "plateau"])
@@ -160,43 +98,6 @@ def test_what_stays_outside_the_window_comes_into_it():
     assert 150 < late[80, 60] < late[80, 80] - 10
 
 
-@pytest.mark.parametrize("again", [1, 2, 3])
-@pytest.mark.parametrize("mode", ["percentile", "plateau"])
-def test_images_sent_again_are_no_shutter(mode, again):
-    """A core of 9 Hz behind a driver of 9, 18 or 27: it does not flicker, it settles, and nothing is an event."""
-    rng = np.random.default_rng(0)
-    window = ThermalWindow(NodeConfig(thermal_window=mode))
-    greys = []
-    for i in range(9 * 16):
-        scene = background() if i < 9 * 4 else 3000 + 2 * (background() - 7800)
-        if i > 9 * 8 and i % 18 < 9:
-            scene[80:, 100:130] += 4000
-        values = (scene + rng.normal(0, 8, SIZE)).round().astype(np.uint16)
-        for j in range(again):
-            greys.append(window.grey(values, round((i + j / again) * S / 9)))
-    fresh = shown(ThermalWindow(NodeConfig(thermal_window=mode)), 3000 + 2 * (background() - 7800), 0.0, 0.3)
-    assert np.abs(greys[9 * 6 * again][:70].astype(float) - fresh[:70]).mean() < 8
-    assert rms(changes(greys[9 * 7 * again :])) < 0.2
-    assert window.events == 0
-
-
-def test_a_simulator_without_noise_stands():
-    window = ThermalWindow(NodeConfig())
-    values = background().round().astype(np.uint16)
-    greys = [window.grey(values, i * S // 30) for i in range(300)]
-    assert window.events <= 1 and window.state.endswith("standing")
-    assert all((grey == greys[0]).all() for grey in greys)
-
-
-def test_a_correction_that_differs_over_the_image_is_an_event():
-    """As a shutter leaves it: 100 counts more on the whole, 60 on the left, 140 on the right."""
-    window = ThermalWindow(NodeConfig())
-    before = shown(window, background(), 0.0, 3.0)
-    after = shown(window, background() + 100 + np.linspace(-40, 40, SIZE[1])[None], 3.0, 1.0)
-    assert window.events == 1
-    assert abs(after.astype(float).mean() - before.mean()) < 2
-
-
 def test_slow_drift_is_followed_unseen():
     """A camera that warms up by 2 counts a second for five minutes: never more than the rate, never out of range."""
     window = ThermalWindow(NodeConfig())
@@ -242,9 +143,47 @@ def test_8_bits_stay_as_they_are_unless_asked():
     assert ThermalWindow(NodeConfig(thermal_window="percentile")).grey(dark, 0).max() > 60  # stretched, not to noise
 
 
-def test_the_widest_noise_of_a_flat_scene_is_not_stretched():
+@pytest.mark.parametrize("mode", ["auto", "plateau"])
+def test_the_widest_noise_of_a_flat_scene_is_not_stretched(mode):
     flat = np.random.default_rng(0).normal(8000, 2, SIZE).round().astype(np.uint16)
-    assert ThermalWindow(NodeConfig()).grey(flat, 0).std() < 8
+    assert ThermalWindow(NodeConfig(thermal_window=mode)).grey(flat, 0).std() < 8
+
+
+def test_a_fire_leaves_the_street_its_contrast():
+    """On 3 % of the image, a hundred times as hot as the street is wide."""
+    scene = background()
+    scene[100:, 130:] = 100 * np.ptp(scene)
+    grey = ThermalWindow(NodeConfig()).grey(scene.astype(np.float32), 0)
+    assert np.ptp(np.percentile(grey[:80], (5, 95))) > 255 / 8
+    assert (grey[101:, 131:] == 255).all()
+
+
+def test_people_one_after_another_are_let_in_once():
+    """They are there for most of the time, with gaps of two seconds: no window comes and goes with them."""
+    rng = np.random.default_rng(0)
+    window = ThermalWindow(NodeConfig())
+    greys = []
+    for i in range(60 * 9):
+        scene = background() + rng.normal(0, 8, SIZE)
+        if i % (13 * 9) < 11 * 9:
+            left = int(i % 32 / 32 * 120)
+            scene[60:90, left : left + 30] = 9500
+        greys.append(window.grey(scene.round().astype(np.uint16), i * S // 9))
+    late = np.array([grey[:20].mean() for grey in greys[30 * 9 :]])
+    assert np.ptp(late) < 4
+
+
+def test_a_plateau_follows_the_histogram_within_two_seconds():
+    """Two temperatures close to each other, of which one takes over from the other on 40 % of the image."""
+    two, turned = (np.where(np.arange(SIZE[1]) < part, 8000.0, 8150.0) + np.zeros((SIZE[0], 1)) for part in (30, 94))
+    for scene in (two, turned):
+        scene += np.linspace(-20, 20, SIZE[0])[:, None]
+        scene[:3], scene[3:6] = 7200, 9400
+    window = ThermalWindow(NodeConfig(thermal_window="plateau"))
+    shown(window, two, 0.0, 3.0)
+    grey = shown(window, turned, 3.0, 2.0)
+    fresh = shown(ThermalWindow(NodeConfig(thermal_window="plateau")), turned, 0.0, 0.5)
+    assert np.abs(grey.astype(float) - fresh).mean() < 8
 
 
 def whole(values: np.ndarray, span: float) -> np.ndarray:
@@ -305,30 +244,32 @@ def test_degrees_that_nobody_named_are_told_by_their_parts():
     assert np.ptp(np.percentile(ThermalWindow(NodeConfig()).grey(kelvin.round(), 0), (2, 98))) < 60
 
 
+def test_a_first_image_of_whole_degrees_is_forgotten():
+    """A closed shutter at the start, before the scene with its decimals."""
+    kelvin = (288 + (background() - 7650) / 60).astype(np.float32)
+    window = ThermalWindow(NodeConfig())
+    window.grey(np.full(SIZE, 293, np.float32), 0)
+    for i in range(20):
+        grey = window.grey(kelvin + np.float32(0.01 * i), (1 + i) * S // 9)
+    assert np.ptp(np.percentile(grey, (2, 98))) > 120
+
+
+def test_what_is_missing_does_not_choose_the_window():
+    """Of most rows nothing came; the others have the greys that they would have alone."""
+    some = background().astype(np.float32)
+    some[: int(0.92 * SIZE[0])] = np.nan
+    rest = int(0.92 * SIZE[0]) // 8 * 8 + 8
+    whole = ThermalWindow(NodeConfig()).grey(background().astype(np.float32)[rest:], 0)
+    part = ThermalWindow(NodeConfig()).grey(some, 0)[rest:]
+    assert np.abs(part[1:].astype(int) - whole[1:]).max() < 12
+
+
 def test_a_frame_without_a_finite_value_is_refused_and_the_next_is_fine():
     window = ThermalWindow(NodeConfig())
     with pytest.raises(ImageError, match="no pixel has a finite value") as error:
         window.grey(np.full(SIZE, np.nan, np.float32), 0)
     assert error.value.reason == "thermal_empty"
     assert window.grey(background().astype(np.float32), S).std() > 30
-
-
-def test_a_jump_back_in_time_begins_anew():
-    window = ThermalWindow(NodeConfig())
-    window.grey(background().astype(np.uint16), 100 * S)
-    cold = (3000 + 0.5 * (background() - 7800)).astype(np.uint16)
-    assert window.grey(cold, 100 * S + S // 10).max() == 0  # below the window
-    assert window.grey(cold, 5 * S).std() > 30
-
-
-def test_a_jump_ahead_in_time_begins_anew():
-    """An hour later nothing is known of the scene; three seconds later much is."""
-    wider = (7800 + 1.08 * (background() - 7800)).astype(np.uint16)
-    fresh = ThermalWindow(NodeConfig()).grey(wider, 0)
-    for gap_s, anew in ((3600, True), (3, False)):
-        window = ThermalWindow(NodeConfig())
-        window.grey(background().astype(np.uint16), 100 * S)
-        assert (window.grey(wider, (100 + gap_s) * S) == fresh).all() == anew
 
 
 def test_every_unit_that_can_be_set_is_known():
