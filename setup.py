@@ -36,7 +36,7 @@ setup(
     install_requires=[
         "torch>=2.4",
         "numpy>=1.24",
-        "opencv-python-headless>=4.8,<5",  # 5.x breaks cv_bridge in other nodes; headless, because no window is ever opened
+        "opencv-python-headless>=4.8,<5",  # 5.x breaks cv_bridge of other nodes; headless: no window is ever opened
         "safetensors>=0.4",
         "tqdm>=4.60",
     ],
