@@ -28,7 +28,9 @@ def alone(path: Path, wait_s: float, what: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > until:
                     file.seek(0)
-                    raise MrfsError(f"{path}: another process {what} ({file.read().strip()})") from None
+                    raise MrfsError(
+                        f"{path}: another process {what} ({file.read().strip()}): try again when it has ended"
+                    ) from None
                 time.sleep(0.1)
                 continue
             except OSError:  # a file system without locks

@@ -88,7 +88,8 @@ def _check_layout(fields: ImageFields, name: str, pixel: int) -> None:
         )
     if fields.encoding in PLAIN and PLAIN[fields.encoding].even and width % 2:
         raise ImageError(
-            f"{name}: two pixels of {fields.encoding} share their colour: expected an even width, got {width}",
+            f"{name}: two pixels of {fields.encoding} share their colour: expected an even width, got {width}; "
+            "let the camera driver send another width or encoding",
             "odd_width",
         )
     if len(fields.data) != step * height:

@@ -58,23 +58,14 @@ class Scene:
         whole, others = (q.bulk[4] - q.bulk[0] for q in (self, other))
         return bool(whole < FLAT * others and self.spread < FLAT * other.spread)
 
-    def moved(self, offset: float) -> Scene:
-        """The same scene with all values higher by ``offset``."""
-        ends = (self.ends[0] + offset, self.ends[1] + offset)
-        return Scene(ends, self.bulk + offset, self.sample + np.float32(offset))
-
-    def towards(self, other: Scene, part: float) -> Scene:
-        """``part`` of the way to ``other``; with its sample."""
-        return Scene(self.ends, self.bulk + part * (other.bulk - self.bulk), other.sample)
-
     def changed(self, usual: np.ndarray, least: float) -> float:
         """The share of pixels, 0 to 1, that are off by more than ``least`` from ``usual``, a sample."""
         if self.sample.shape != usual.shape:
             return 1.0
         return float((np.abs(self.sample - usual) > least).mean())
 
-    def offset_from(self, other: Scene, slack: float) -> float | None:
-        """By how much everything is higher than in ``other``; None if not all moved alike.
+    def offset_from(self, other: Scene, *, least: float, slack: float) -> float:
+        """By how much everything is higher than in ``other``; 0 if not all moved alike, or by less than ``least``.
 
         Alike: most of the pixels, to half of the move, as after a correction that is not the same everywhere; or, for a
         camera that moves, the quantiles, to a lesser share of the move and to ``slack``. Both: at most to a share of
@@ -84,9 +75,9 @@ class Scene:
             moves = self.sample - other.sample
             offset = float(np.median(moves))
             tolerance = min(_HALF * abs(offset), _SHAPE * float(other.bulk[4] - other.bulk[0]))
-            if np.percentile(np.abs(moves - offset), _MOST) <= tolerance:
+            if abs(offset) > least and np.percentile(np.abs(moves - offset), _MOST) <= tolerance:
                 return offset
         moves = self.bulk - other.bulk
         offset = float(np.median(moves))
         tolerance = min(_ALIKE * abs(offset), _SHAPE * other.spread) + slack
-        return offset if np.abs(moves - offset).max() <= tolerance else None
+        return offset if abs(offset) > least and np.abs(moves - offset).max() <= tolerance else 0.0

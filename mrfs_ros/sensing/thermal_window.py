@@ -14,19 +14,16 @@ import numpy as np
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.thermal_plateau import Plateau
 from mrfs_ros.sensing.thermal_repair import is_value, neighbourhood, repaired, without_holes
 from mrfs_ros.sensing.thermal_scene import Scene
+from mrfs_ros.sensing.thermal_shutter import Shutter
 from mrfs_ros.sensing.thermal_units import described, from_celsius, least_span
 
 LEVELS = 1024  # of a window; each has its grey
 JUMP_BACK_S = 0.2  # of the stamps: a loop or a reset, everything begins anew
 JUMP_AHEAD_S = 10.0  # likewise: who knows what happened meanwhile
 LONGEST_STEP_S = 1.0  # a gap between frames counts as this at most
-LONGEST_HOLD_S = 1.0  # a flat or frozen image that stays for longer is no shutter but a scene
-REPEATS = 1.5  # times a camera's usual interval between images: the same one for longer is frozen, not sent again
-OFTEN = 2.5  # likewise, where a driver sends most images more than once, and one may be lost
-SLOWEST_S = 0.2  # such an interval, at most
-QUIET_S = 1.0  # after an event; what moves within it belongs to it
 PERSIST_S = 0.6  # a scene is another one when it has been so for this long
 PATIENCE_S = 10.0  # for what lies outside the window in a scene that is the same, and until it is forgotten
 SETTLE_S = 0.2  # time constant of settling
@@ -40,18 +37,21 @@ OTHER = 0.25  # of the window: the bulk of another scene lies further off than t
 NARROW = 0.7  # of the window: a scene that fills less wastes grey levels
 CUT = 0.6  # of the pixels: where so many are not what they were, it is another scene
 PIXEL = 0.06  # of the window: by so much
-FILLED = (0.1, 0.7)  # of the narrowest window: a scene that fills less is noise, one that fills more is none
 JUMP = 0.01  # of the window: a smaller move of all values is drift
-HELD = "held: shutter"
 
 
 class ThermalWindow:
-    """Call ``grey`` with every frame, in order; ``events``: shutter events so far."""
+    """Call ``grey`` with every frame, in order."""
 
     def __init__(self, config: NodeConfig):
         self._config = config
-        self.events = 0
+        self._shutter = Shutter()
         self._forget()
+
+    @property
+    def events(self) -> int:
+        """Shutter events so far."""
+        return self._shutter.events
 
     def suits(self, config: NodeConfig) -> bool:
         """Are its settings those of ``config``?"""
@@ -74,39 +74,33 @@ class ThermalWindow:
         seconds = self._seconds_since_last(stamp_ns)
         values, holes = without_holes(values)
         around = neighbourhood(values)
-        frame = Scene.of(around, holes, self._config.thermal_percentile)
-        self._parts_of_one |= values.dtype == np.float32 and bool((frame.sample != np.rint(frame.sample)).any())
-        if self._scene is None:
-            self._begin(frame)
-        elif self._config.thermal_window != "fixed":
-            self._follow(frame, np.array_equal(values, self._previous), seconds)
-        self._previous = values
+        if self._newest is None or self._config.thermal_window != "fixed":
+            self._look(Scene.of(around, holes, self._config.thermal_percentile), values, seconds)
         values = repaired(values, around, holes, self._high - self._low)
-        if self._config.thermal_window == "plateau":
-            self._bend(values, frame, seconds)
+        if self._config.thermal_window == "plateau" and not (self._plateau and self._shutter.closed):
+            self._bend(values, seconds)
         return self._mapped(values)
 
     @property
     def state(self) -> str:
         """The window in words, for diagnostics."""
-        if self._scene is None:
+        if self._newest is None:
             return "none: 8-bit images are taken as they come"
         return f"{described(self._low, self._high, self._config.thermal_unit)}, {self._doing}"
 
     def _forget(self) -> None:
-        self._scene: Scene | None = None  # which the window is right for
+        self._shutter.forget()
         self._newest: Scene | None = None
+        self._middle = np.zeros(3)  # of the values of the scene that the window is right for
         self._usual: np.ndarray | None = None  # a sample, the mean of the last second's
         self._unrest = 0.0  # how far pixels usually are from it
         self._previous: np.ndarray | None = None
-        self._curve: np.ndarray | None = None
+        self._plateau: Plateau | None = None
         self._low, self._high = 0.0, math.inf
         self._parts_of_one = False  # were there values that are no integers?
         self._stamp_ns: int | None = None
-        self._interval_s = SLOWEST_S  # between images that differ
-        self._same_s = self._still_s = self._waited_s = 0.0
-        self._quiet_s = math.inf
-        self._other_s = self._far_s = self._bent = 0.0
+        self._waited_s = 0.0
+        self._other_s = self._far_s = 0.0
         self._settling_s: float | None = None
         self._widened = False  # for what stayed outside for long?
         self._doing = "standing"
@@ -119,10 +113,15 @@ class ThermalWindow:
         self._stamp_ns = stamp_ns
         return min(max(passed, 0.0), LONGEST_STEP_S)
 
-    def _begin(self, frame: Scene) -> None:
-        self._scene = self._newest = frame
-        self._usual = frame.sample
-        self._low, self._high = self._wanted(frame)
+    def _look(self, frame: Scene, values: np.ndarray, seconds: float) -> None:
+        """Place the window for a first frame, let it follow the others."""
+        self._parts_of_one |= values.dtype == np.float32 and bool((frame.sample != np.rint(frame.sample)).any())
+        if self._newest is None:
+            self._newest, self._middle, self._usual = frame, frame.middle, frame.sample
+            self._low, self._high = self._wanted(frame)
+        else:
+            self._follow(frame, np.array_equal(values, self._previous), seconds)
+        self._previous = values
 
     def _wanted(self, frame: Scene) -> tuple[float, float]:
         """The window that would suit ``frame`` alone."""
@@ -139,58 +138,31 @@ class ThermalWindow:
         return least_span(self._config.thermal_unit, self._parts_of_one)
 
     def _follow(self, frame: Scene, same: bool, seconds: float) -> None:
-        was_held = self._doing == HELD
-        self._same_s += seconds
-        self._quiet_s += seconds
-        if self._waits(frame, same, seconds):
+        was_closed = self._shutter.closed
+        flat, settling = frame.is_flat_beside(self._newest), self._settling_s is not None
+        if self._shutter.waits(flat=flat, same=same, settling=settling, seconds=seconds):
             self._waited_s += seconds
+            self._doing = "held: shutter" if self._shutter.closed else self._doing
             return
         passed, self._waited_s = seconds + self._waited_s, 0.0
-        if not same:
-            if not was_held:
-                self._interval_s += 0.2 * (min(self._same_s, SLOWEST_S) - self._interval_s)
-            self._same_s = 0.0
-        self._carry(frame, was_held)
-        self._newest = frame
-        if was_held and not self._still_s:  # a shutter: what it hid counts for nothing
+        if was_closed and not self._shutter.is_scene:  # what a shutter hid counts for nothing
             passed = seconds
+        self._carry(frame, was_closed)
+        self._newest = frame
         self._judge(frame, passed)
         if self._settling_s is not None or self._other_s > PERSIST_S or self._far_s > PATIENCE_S:
             self._settle(frame, passed)
         else:
             self._drift(frame, passed)
 
-    def _waits(self, frame: Scene, same: bool, seconds: float) -> bool:
-        """Is it flat where there was a scene, or the last image once more, so that nothing can be learnt from it?"""
-        flat = frame.is_flat_beside(self._newest)
-        if not (flat or (same and self._settling_s is None)):
-            self._still_s = 0.0
-            return False
-        self._still_s += seconds
-        limit_s = self._interval_s * (OFTEN if self._interval_s > 1.5 * seconds else REPEATS)
-        held = flat or self._still_s > limit_s
-        if held:
-            self._event()
-        if self._still_s > LONGEST_HOLD_S:
-            return False
-        if held:
-            self._doing = HELD
-        return True
-
-    def _event(self) -> None:
-        """Count a shutter event, unless it goes on."""
-        self.events += self._quiet_s > QUIET_S
-        self._quiet_s = 0.0
-
-    def _carry(self, frame: Scene, was_held: bool) -> None:
+    def _carry(self, frame: Scene, was_closed: bool) -> None:
         """Move the window along when all values jumped alike, as after a shutter event."""
         width = self._high - self._low
-        slack = 0.1 if was_held else 0.003  # while it was held, the scene went on
-        offset = frame.offset_from(self._newest, slack * width)
-        if offset is not None and abs(offset) > JUMP * width:
-            self._event()
+        slack = 0.1 if was_closed else 0.003  # while it was, the scene went on
+        if offset := frame.offset_from(self._newest, least=JUMP * width, slack=slack * width):
+            self._shutter.tell()
             self._low, self._high = self._low + offset, self._high + offset
-            self._scene = self._scene.moved(offset)
+            self._middle = self._middle + offset
             self._usual = self._usual + np.float32(offset)
 
     def _judge(self, frame: Scene, seconds: float) -> None:
@@ -201,9 +173,10 @@ class ThermalWindow:
         cut = self._is_cut(frame, seconds)
         if cut and self._settling_s:  # yet another one
             self._settling_s, self._usual = 0.0, frame.sample
-        other = cut or self._is_other(frame) or self._bent > OTHER
-        other |= narrow and not self._widened
-        far = narrow or max(abs(low - self._low), abs(high - self._high)) > FAR * width or self._bent > FAR
+        moved = np.abs(frame.middle - self._middle).max() > OTHER * width
+        bent = self._plateau.off if self._plateau else 0.0
+        other = cut or moved or bent > OTHER or (narrow and not self._widened)
+        far = narrow or max(abs(low - self._low), abs(high - self._high)) > FAR * width or bent > FAR
         self._other_s = self._other_s + seconds if other else 0.0
         self._far_s = self._far_s + seconds if far else 0.0
 
@@ -216,10 +189,6 @@ class ThermalWindow:
         self._unrest += float(part) * (float(np.median(np.abs(off))) - self._unrest)
         self._usual = self._usual + part * off
         return False
-
-    def _is_other(self, frame: Scene) -> bool:
-        """Has the bulk of the values left its place?"""
-        return bool(np.abs(frame.middle - self._scene.middle).max() > OTHER * (self._high - self._low))
 
     def _settle(self, frame: Scene, seconds: float) -> None:
         low, high = self._wanted(frame)
@@ -234,9 +203,10 @@ class ThermalWindow:
         self._settling_s += seconds
         self._doing = "settling"
         off = max(abs(low - self._low), abs(high - self._high)) / (high - low)
+        bent = self._plateau.off if self._plateau else 0.0
         least_s, most_s = SETTLING_S
-        if (max(off, self._bent) < 0.02 and self._settling_s > least_s) or self._settling_s > most_s:
-            self._scene, self._usual = frame, frame.sample
+        if (max(off, bent) < 0.02 and self._settling_s > least_s) or self._settling_s > most_s:
+            self._middle, self._usual = frame.middle, frame.sample
             self._settling_s, self._other_s, self._far_s, self._doing = None, 0.0, 0.0, "standing"
 
     def _drift(self, frame: Scene, seconds: float) -> None:
@@ -249,28 +219,18 @@ class ThermalWindow:
         self._doing = "standing" if (low, high) == (self._low, self._high) else "drifting"
         self._low, self._high = low, high
         if not self._other_s:
-            self._scene = self._scene.towards(frame, 1 - math.exp(-seconds / REMEMBER_S))
+            self._middle = self._middle + (1 - math.exp(-seconds / REMEMBER_S)) * (frame.middle - self._middle)
 
-    def _bend(self, values: np.ndarray, frame: Scene, seconds: float) -> None:
-        """Spread the levels by how many pixels each has, none counting for more than the plateau.
-
-        The less a scene fills even the narrowest window, the less so: what is left of it then is noise.
-        """
-        if self._doing == HELD and self._curve is not None:
-            return
-        counts = np.bincount(self._levels(values[::2, ::2]).reshape(-1), minlength=LEVELS)
-        counts = np.minimum(counts, max(1.0, self._config.thermal_plateau * counts.sum()))
-        low, high = FILLED
-        part = min(max(((frame.ends[1] - frame.ends[0]) / self._least - low) / (high - low), 0.0), 1.0)
-        curve = part * np.cumsum(counts) / counts.sum() + (1 - part) * np.linspace(0, 1, LEVELS)
-        if self._curve is None:
-            self._curve = curve
+    def _bend(self, values: np.ndarray, seconds: float) -> None:
+        low, high = self._newest.ends
+        levels = np.bincount(self._levels(values[::2, ::2]).reshape(-1), minlength=LEVELS)
+        of = levels, self._config.thermal_plateau, (high - low) / self._least
+        if self._plateau is None:
+            self._plateau = Plateau(*of)
         elif self._settling_s is not None:
-            self._curve = self._curve + (1 - math.exp(-seconds / SETTLE_S)) * (curve - self._curve)
+            self._plateau.follow(*of, part=1 - math.exp(-seconds / SETTLE_S))
         else:
-            step = self._config.thermal_rate * seconds
-            self._curve = self._curve + np.clip(curve - self._curve, -step, step)
-        self._bent = float(np.abs(curve - self._curve).max())
+            self._plateau.follow(*of, step=self._config.thermal_rate * seconds)
 
     def _levels(self, values: np.ndarray) -> np.ndarray:
         scale = np.float32((LEVELS - 1) / (self._high - self._low))
@@ -278,6 +238,6 @@ class ThermalWindow:
         return np.clip(levels, 0, LEVELS - 1).astype(np.uint16)
 
     def _mapped(self, values: np.ndarray) -> np.ndarray:
-        curve = np.linspace(0, 1, LEVELS) if self._curve is None else self._curve
+        curve = self._plateau.curve if self._plateau else np.linspace(0, 1, LEVELS)
         grey = np.rint(255 * curve).astype(np.uint8)
         return (255 - grey if self._config.thermal_invert else grey)[self._levels(values)]
