@@ -97,7 +97,7 @@ def test_a_tensor_that_c_cannot_take_is_an_error(native, name, argument, wrong):
     maps[argument] = change(maps[argument])
     with torch.inference_mode(), pytest.raises(TypeError, match="contiguous float32 tensor on the CPU, got") as error:
         caller(native, name)(*maps.values())
-    assert str(error.value).startswith((f"operator {name}, argument ", f"{name}: "))
+    assert str(error.value).startswith(f"operator {name}, argument ")
     assert text in str(error.value)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mrfs_ros.engine.operators.build import built_library
 
-# Arguments of the C functions: t(ensor of float32), o(ptional t), b(yte tensor), a(rray in C), i(nt), l(ong), f(loat).
+# Arguments of the C functions: t(ensor of float32), o(ptional t), b(yte tensor), m(any t), i(nt), n(umbers of type
+# int), l(ong), f(loat).
 SIGNATURES = {
     "linear": "tlfttiioit",
     "patches": "tiiiiiiifttiiit",
@@ -20,14 +22,11 @@ SIGNATURES = {
     "attention": "ttiiiiiot",
     "pool": "tilitt",
     "exchange": "ttttttttilitt",
-    "decode": "tiiiittiaaittit",
+    "decode": "tiiiittimnittit",
     "labels": "tiiiiiib",
-    "fuse": "aaittiiiaattt",
+    "fuse": "mnittiiimmttt",
 }
-TYPES = {
-    "t": ctypes.c_void_p, "o": ctypes.c_void_p, "b": ctypes.c_void_p, "a": ctypes.c_void_p, "i": ctypes.c_int,
-    "l": ctypes.c_long, "f": ctypes.c_float,
-}  # fmt: skip
+TYPES = {"i": ctypes.c_int, "l": ctypes.c_long, "f": ctypes.c_float}  # all others are addresses
 
 
 class Library:
@@ -40,35 +39,37 @@ class Library:
         self._library = _loaded()
         self.panel: int = self._library.mrfs_panel()
         """Columns of a panel of weights."""
+        self.instructions: str = self._library.mrfs_instructions().decode()
+        """What the operators were built for: AVX-512, AVX2, NEON, ..."""
 
     def call(self, name: str, *arguments: object) -> None:
-        """Run operator ``name`` on tensors, numbers and arrays in the order of its C function.
+        """Run operator ``name`` on tensors, numbers and lists of them in the order of its C function.
 
         Raises TypeError for a tensor that C cannot take, MemoryError where there is not enough memory.
         """
-        values = []
-        for number, (letter, value) in enumerate(zip(SIGNATURES[name], arguments, strict=True), start=1):
-            if letter in "tob" and not (letter == "o" and value is None):
-                value = address(value, f"operator {name}, argument {number}", torch.uint8 if letter == "b" else FLOAT)
-            values.append(value)
+        kinds = zip(SIGNATURES[name], arguments, strict=True)
+        values = [
+            value if kind in TYPES else _for_c(kind, value, f"operator {name}, argument {number}")
+            for number, (kind, value) in enumerate(kinds, start=1)
+        ]
         if getattr(self._library, f"mrfs_{name}")(*values):
             raise MemoryError(f"not enough memory for the operator {name}")
 
 
-FLOAT = torch.float32
-
-
-def address(x: Tensor, role: str, dtype: torch.dtype = FLOAT) -> int:
-    """Where the numbers of ``x`` lie; TypeError unless they are of ``dtype``, on the CPU, one behind the other."""
-    if not isinstance(x, Tensor) or x.dtype != dtype or x.device.type != "cpu" or not x.is_contiguous():
-        raise TypeError(f"{role}: expected a contiguous {_short(dtype)} tensor on the CPU, got {_described(x)}")
-    return x.data_ptr()
-
-
-def addresses(tensors: Iterable[Tensor], role: str) -> ctypes.Array:
-    """Where the tensors lie, as an array in C; TypeError as for one."""
-    found = [address(x, f"{role} {number}") for number, x in enumerate(tensors, start=1)]
-    return (ctypes.c_void_p * len(found))(*found)
+def _for_c(kind: str, value: Any, role: str) -> object:
+    """The address of a tensor's numbers, or an array in C of addresses or numbers; TypeError for a wrong tensor."""
+    if kind == "n":
+        return (ctypes.c_int * len(value))(*value)
+    if kind == "m":
+        return (ctypes.c_void_p * len(value))(*(_for_c("t", x, role) for x in value))
+    if kind == "o" and value is None:
+        return None
+    dtype = torch.uint8 if kind == "b" else torch.float32
+    if not (
+        isinstance(value, Tensor) and value.dtype == dtype and value.device.type == "cpu" and value.is_contiguous()
+    ):
+        raise TypeError(f"{role}: expected a contiguous {_short(dtype)} tensor on the CPU, got {_described(value)}")
+    return value.data_ptr()
 
 
 def check_shape(x: Tensor, role: str, shape: Sequence[int | None]) -> None:
@@ -82,7 +83,8 @@ def check_shape(x: Tensor, role: str, shape: Sequence[int | None]) -> None:
 def _loaded() -> ctypes.CDLL:
     library = built_library()
     for name, signature in SIGNATURES.items():
-        getattr(library, f"mrfs_{name}").argtypes = [TYPES[letter] for letter in signature]
+        getattr(library, f"mrfs_{name}").argtypes = [TYPES.get(kind, ctypes.c_void_p) for kind in signature]
+    library.mrfs_instructions.restype = ctypes.c_char_p
     return library
 
 

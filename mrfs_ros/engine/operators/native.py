@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mrfs_ros.config import NetworkConfig
-from mrfs_ros.engine.operators.library import Library, addresses, check_shape
+from mrfs_ros.engine.operators.library import Library, check_shape
 from mrfs_ros.engine.operators.plain import PlainOperators, Weights
 from mrfs_ros.errors import ConfigError
 
@@ -35,6 +33,7 @@ class NativeOperators(PlainOperators):
         self._library = Library()
         self._panel = self._library.panel
         self._call = self._library.call
+        self.instructions = self._library.instructions
 
     def dense(self, folded: tuple[Tensor, Tensor]) -> Weights:
         weight, bias = folded
@@ -143,8 +142,8 @@ class NativeOperators(PlainOperators):
             )
         out = _like(finest, classes.outputs)
         self._call(
-            "decode", finest, *finest.shape, scale.panels, scale.bias, scale.outputs, *_maps("decode: coarse", coarse),
-            classes.panels, classes.bias, classes.outputs, out,
+            "decode", finest, *finest.shape, scale.panels, scale.bias, scale.outputs, *_maps(coarse), classes.panels,
+            classes.bias, classes.outputs, out,
         )  # fmt: skip
         return out
 
@@ -160,11 +159,9 @@ class NativeOperators(PlainOperators):
         for x in scales:
             check_shape(x, "fuse: scale", (rgb.shape[0], None, None, FUSION_TAPS))
         out = torch.empty_like(rgb)
-        panels, biases = (
-            addresses((getattr(row, name) for row in weights.rows), f"fuse: {name}") for name in ("panels", "bias")
-        )
+        panels, biases = ([getattr(row, name) for row in weights.rows] for name in ("panels", "bias"))
         self._call(
-            "fuse", *_maps("fuse: scale", scales), rgb, thermal, *rgb.shape[:3], panels, biases, weights.last.panels,
+            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], panels, biases, weights.last.panels,
             weights.last.bias, out,
         )  # fmt: skip
         return out
@@ -182,10 +179,9 @@ def _check_residual(name: str, x: Tensor, weights: Weights, residual: Tensor | N
         check_shape(residual, f"{name}: residual", (*x.shape[:3], weights.outputs))
 
 
-def _maps(role: str, maps: list[Tensor]) -> tuple:
-    """Addresses, (height, width, ...) and number of maps, as the C functions want them."""
-    sizes = [n for x in maps for n in x.shape[1:3]]
-    return addresses(maps, role), (ctypes.c_int * len(sizes))(*sizes), len(maps)
+def _maps(maps: list[Tensor]) -> tuple[list[Tensor], list[int], int]:
+    """The maps, (height, width, ...) and their number, as the C functions want them."""
+    return maps, [n for x in maps for n in x.shape[1:3]], len(maps)
 
 
 def _like(x: Tensor, channels: int) -> Tensor:
