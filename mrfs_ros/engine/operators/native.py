@@ -45,13 +45,9 @@ class NativeOperators(PlainOperators):
         return weights
 
     def fusion(self, taps: Tensor, bias: Tensor, last: tuple[Tensor, Tensor]) -> nn.Module:
-        rows = (
-            taps.unflatten(0, (3, 3)).permute(0, 2, 1, 3).flatten(2)
-        )  # (3, 16, 3 * 4): one matrix a row of the kernel
-        biases = torch.zeros(3, len(bias)).index_copy(0, torch.tensor([1]), bias.float()[None])
+        columns = taps.unflatten(0, (3, 3)).permute(2, 1, 0, 3)  # (16, 3 columns, 3 rows, 4)
         weights = nn.Module()
-        weights.rows = nn.ModuleList(self.dense(row) for row in zip(rows, biases))
-        weights.last = self.dense(last)
+        weights.images, weights.last = self.dense((columns.flatten(1), bias)), self.dense(last)
         return weights
 
     def linear(
@@ -159,10 +155,9 @@ class NativeOperators(PlainOperators):
         for x in scales:
             check_shape(x, "fuse: scale", (rgb.shape[0], None, None, FUSION_TAPS))
         out = torch.empty_like(rgb)
-        panels, biases = ([getattr(row, name) for row in weights.rows] for name in ("panels", "bias"))
         self._call(
-            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], panels, biases, weights.last.panels,
-            weights.last.bias, out,
+            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], weights.images.panels, weights.images.bias,
+            weights.last.panels, weights.last.bias, out,
         )  # fmt: skip
         return out
 

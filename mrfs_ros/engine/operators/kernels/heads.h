@@ -78,8 +78,8 @@ inline void label_row(const Map& logits, long b, int y, const Axis& rows, const 
 }
 
 struct FusionWeights {
-  Weights images[3];  // a row of the kernel each: 3 pixels * (r, g, b, thermal) to 16
-  Weights last;       // 16 to 3
+  Weights images;  // the 3x3 kernel on both images: 3 columns * 3 rows * (r, g, b, thermal) to 16
+  Weights last;    // 16 to 3
 };
 
 // One row of the fused image: each scale's taps are interpolated down the columns and summed over the three taps of a
@@ -87,82 +87,117 @@ struct FusionWeights {
 class FusedRow {
  public:
   FusedRow(const std::vector<Upsampled>& scales, const Map& rgb, const Map& thermal, const FusionWeights& weights)
-      : scales_(scales), rgb_(rgb), thermal_(thermal), weights_(weights) {}
+      : scales_(scales), rgb_(rgb), thermal_(thermal), weights_(weights) {
+    for (const Upsampled& up : scales_) corners_.push_back(corners_of(up.columns));
+  }
 
+  // Floats that a call needs: the sums, and a line of the images or one of each scale.
   long room() const {
-    int widest = 0;
-    for (const Upsampled& up : scales_) widest = std::max(widest, up.map.width);
-    return static_cast<long>(rgb_.width) * kFusionWidth + std::max(widest * kTaps, 4 * (rgb_.width + 2));
+    long columns = 0;
+    for (const Upsampled& up : scales_) columns += up.map.width;
+    const long images = static_cast<long>(rgb_.width + 2) * kImageTaps;
+    return static_cast<long>(rgb_.width) * kFusionWidth + std::max(columns * kTaps, images);
   }
 
   void operator()(long b, int y, float* sums, float* out) const {
     const int width = rgb_.width;
-    float* line = sums + static_cast<long>(width) * kFusionWidth;
-    image_taps(b, y, line, sums);
+    float* lines = sums + static_cast<long>(width) * kFusionWidth;
+    image_taps(b, y, lines, sums);
+    float* line = lines;
     for (const Upsampled& up : scales_) {
       column_taps(up, b, y, line);
-      row_taps(up.columns, line, sums);
+      line += up.map.width * kTaps;
     }
-    for (long i = 0; i < static_cast<long>(width) * kFusionWidth; i += kLanes)
-      store(sums + i, larger(load(sums + i), Vec{}));
-    multiply(sums, kFusionWidth, width, weights_.last, {out, 3, nullptr, kSigmoid});
+    for (int x = 0; x < width; ++x) row_taps(x, lines, sums + static_cast<long>(x) * kFusionWidth);
+    multiply(sums, kFusionWidth, width, weights_.last, {out, 3});
+    sigmoids(out, 3 * width);
   }
 
  private:
   static constexpr int kTaps = 3 * kFusionWidth;  // of one row of the 3x3 kernel
+  static constexpr int kImageTaps = 3 * 4;        // of one column of the 3x3 kernel
 
-  // The images' part: a row of the 3x3 kernel is one multiplication of three neighbouring pixels, 12 numbers.
+  // Where a pixel's neighbour lies on a scale's line, and how much of either side it has.
+  struct Corner {
+    int first, second;
+    float first_share, second_share;
+  };
+
+  // Of the columns -1, 0, ..., width: those beyond the image have no share.
+  static std::vector<Corner> corners_of(const Axis& columns) {
+    std::vector<Corner> corners(columns.share.size() + 2, Corner{});
+    for (size_t x = 0; x < columns.share.size(); ++x)
+      corners[x + 1] = {columns.first[x] * kTaps, columns.second[x] * kTaps, 1 - columns.share[x], columns.share[x]};
+    return corners;
+  }
+
+  // The images' part: three neighbouring columns of three pixels each, 36 numbers, lie one behind the other.
   void image_taps(long b, int y, float* line, float* sums) const {
     const int width = rgb_.width;
-    for (const int tap : {1, 0, 2}) {  // the middle row first: it is always there
+    std::memset(line, 0, static_cast<long>(width + 2) * kImageTaps * sizeof(float));
+    for (int tap = 0; tap < 3; ++tap) {
       const float *rgb = rgb_.at(b, y + tap - 1, 0), *thermal = thermal_.at(b, y + tap - 1, 0);
       if (!rgb) continue;
-      std::fill(line, line + 4, 0.0f);  // beyond the left edge
-      float* pixel = line + 4;
-      for (int x = 0; x < width; ++x, pixel += 4) {
-        std::copy(rgb + 3 * x, rgb + 3 * x + 3, pixel);
+      float* pixel = line + kImageTaps + 4 * tap;
+      for (int x = 0; x < width; ++x, pixel += kImageTaps) {
+        for (int c = 0; c < 3; ++c) pixel[c] = rgb[3 * x + c];
         pixel[3] = thermal[x];
       }
-      std::fill(pixel, pixel + 4, 0.0f);
-      multiply(line, 4, width, weights_.images[tap], {sums, kFusionWidth, tap == 1 ? nullptr : sums});
     }
+    multiply(line, kImageTaps, width, weights_.images, {sums, kFusionWidth});
   }
 
   void column_taps(const Upsampled& up, long b, int y, float* line) const {
-    const int length = up.map.width * kTaps, height = rgb_.height;
-    std::memset(line, 0, length * sizeof(float));
+    const float* rows[6];
+    float shares[6];
     for (int tap = 0; tap < 3; ++tap) {
-      const int row = y + tap - 1;
-      if (row < 0 || row >= height) continue;
-      const float share = up.rows.share[row];
-      const float* upper = up.map.at(b, up.rows.first[row], 0) + tap * kTaps;
-      const float* lower = up.map.at(b, up.rows.second[row], 0) + tap * kTaps;
-      for (int x = 0; x < up.map.width; ++x, upper += 3 * kTaps, lower += 3 * kTaps)
-        for (int c = 0; c < kTaps; c += kLanes) {
-          float* at = line + x * kTaps + c;
-          store(at, load(at) + load(upper + c) * (1 - share) + load(lower + c) * share);
-        }
+      const int row = std::min(std::max(y + tap - 1, 0), rgb_.height - 1);
+      const bool inside = row == y + tap - 1;
+      rows[2 * tap] = up.map.at(b, up.rows.first[row], 0) + tap * kTaps;
+      rows[2 * tap + 1] = up.map.at(b, up.rows.second[row], 0) + tap * kTaps;
+      shares[2 * tap] = inside ? 1 - up.rows.share[row] : 0;
+      shares[2 * tap + 1] = inside ? up.rows.share[row] : 0;
     }
-  }
-
-  void row_taps(const Axis& columns, const float* line, float* sums) const {
-    const int width = rgb_.width;
-    for (int x = 0; x < width; ++x)
-      for (int c = 0; c < kFusionWidth; c += kLanes) {
-        Vec total = load(sums + x * kFusionWidth + c);
-        for (int tap = 0; tap < 3; ++tap) {
-          const int column = x + tap - 1;
-          if (column < 0 || column >= width) continue;
-          const float share = columns.share[column];
-          const float* taps = line + tap * kFusionWidth + c;
-          total += load(taps + columns.first[column] * kTaps) * (1 - share) +
-                   load(taps + columns.second[column] * kTaps) * share;
-        }
-        store(sums + x * kFusionWidth + c, total);
+    for (int x = 0; x < up.map.width; ++x)
+      for (int c = 0; c < kTaps; c += kLanes) {
+        Vec total = {};
+#pragma GCC unroll 6
+        for (int i = 0; i < 6; ++i) total += load(rows[i] + x * 3 * kTaps + c) * shares[i];
+        store(line + x * kTaps + c, total);
       }
   }
 
+  // Adds all scales to one pixel's sums; what is below zero becomes zero.
+  void row_taps(int x, const float* lines, float* sums) const {
+    constexpr int kVecs = kFusionWidth / kLanes;
+    Vec totals[kVecs];
+    for (int v = 0; v < kVecs; ++v) totals[v] = load(sums + v * kLanes);
+    for (size_t scale = 0; scale < scales_.size(); ++scale) {
+      const Corner* corner = corners_[scale].data() + x;
+#pragma GCC unroll 3
+      for (int tap = 0; tap < 3; ++tap, ++corner) {
+        const float *first = lines + tap * kFusionWidth + corner->first,
+                    *second = lines + tap * kFusionWidth + corner->second;
+        for (int v = 0; v < kVecs; ++v)
+          totals[v] +=
+              load(first + v * kLanes) * corner->first_share + load(second + v * kLanes) * corner->second_share;
+      }
+      lines += scales_[scale].map.width * kTaps;
+    }
+    for (int v = 0; v < kVecs; ++v) store(sums + v * kLanes, larger(totals[v], Vec{}));
+  }
+
+  static void sigmoids(float* x, int n) {
+    int i = 0;
+    for (; i + kLanes <= n; i += kLanes) store(x + i, sigmoid(load(x + i)));
+    float rest[kLanes] = {};
+    std::copy(x + i, x + n, rest);
+    store(rest, sigmoid(load(rest)));
+    std::copy(rest, rest + (n - i), x + i);
+  }
+
   const std::vector<Upsampled>& scales_;
+  std::vector<std::vector<Corner>> corners_;  // by scale
   const Map rgb_, thermal_;
   const FusionWeights weights_;
 };

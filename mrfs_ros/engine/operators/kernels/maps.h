@@ -58,6 +58,11 @@ struct Patches {
 
  private:
   void copy_line(long b, int y, int left, float* out) const {
+    const float* line = map.at(b, y, left);
+    if (eps < 0 && line && left + kernel <= map.width) {  // all of it lies within the map
+      std::memcpy(out, line, kernel * map.channels * sizeof(float));
+      return;
+    }
     for (int k = 0; k < kernel; ++k, out += map.channels) {
       const float* pixel = map.at(b, y, left + k);
       if (!pixel)
@@ -78,24 +83,49 @@ struct DepthwiseGelu {
   const float* zeros;  // a pixel's worth
 
   const float* operator()(long first, int count, float* rows) const {
-    const int channels = map.channels;
-    for (int r = 0; r < count; ++r) {
-      const long pixel = first + r, b = pixel / (map.height * map.width);
-      const int y = static_cast<int>(pixel / map.width % map.height), x = static_cast<int>(pixel % map.width);
-      const float* taps[9];
-      for (int t = 0; t < 9; ++t) {
-        const float* tap = map.at(b, y + t / 3 - 1, x + t % 3 - 1);
-        taps[t] = tap ? tap : zeros;
-      }
-      float* out = rows + static_cast<long>(r) * channels;
-      for (int c = 0; c < channels; c += kLanes) {
-        Vec total = load(bias + c);
-#pragma GCC unroll 9
-        for (int t = 0; t < 9; ++t) total += load(taps[t] + c) * load(weights + t * channels + c);
-        store(out + c, gelu(total));
-      }
+    for (int r = 0; r < count;) {
+      const int x = static_cast<int>((first + r) % map.width);
+      const int neighbours = std::min({kNeighbours, count - r, map.width - x});
+      convolve(first + r, neighbours, rows + static_cast<long>(r) * map.channels);
+      r += neighbours;
     }
     return rows;
+  }
+
+ private:
+  // Pixels side by side are convolved together: they share most of what they read.
+  static constexpr int kNeighbours = 4;
+
+  void convolve(long pixel, int count, float* out) const {
+    const long b = pixel / (map.height * map.width);
+    const int y = static_cast<int>(pixel / map.width % map.height), x = static_cast<int>(pixel % map.width);
+    const float* inputs[3][kNeighbours + 2];
+    for (int row = 0; row < 3; ++row)
+      for (int i = 0; i < kNeighbours + 2; ++i) {
+        const float* input = i < count + 2 ? map.at(b, y + row - 1, x + i - 1) : nullptr;
+        inputs[row][i] = input ? input : zeros;
+      }
+    for (int c = 0; c < map.channels; c += kLanes) {
+      Vec totals[kNeighbours];
+      for (Vec& total : totals) total = load(bias + c);
+#pragma GCC unroll 3
+      for (int row = 0; row < 3; ++row) {
+        const float* taps = weights + row * 3 * map.channels + c;
+        const Vec left = load(taps), middle = load(taps + map.channels), right = load(taps + 2 * map.channels);
+        Vec before = load(inputs[row][0] + c), here = load(inputs[row][1] + c);
+#pragma GCC unroll 4
+        for (int i = 0; i < kNeighbours; ++i) {
+          const Vec after = load(inputs[row][i + 2] + c);
+          totals[i] += before * left;
+          totals[i] += here * middle;
+          totals[i] += after * right;
+          before = here, here = after;
+        }
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kNeighbours; ++i)
+        if (i < count) store(out + static_cast<long>(i) * map.channels + c, gelu(totals[i]));
+    }
   }
 };
 

@@ -167,16 +167,16 @@ int mrfs_labels(const float* logits, int batch, int small_height, int small_widt
   });
 }
 
-// image_panels, image_bias: of the upper, middle and lower row of the 3x3 kernel on both images.
+// image_panels, image_bias: of the 3x3 kernel on both images; see FusionWeights.
 int mrfs_fuse(const float* const* scales, const int* sizes, int count, const float* rgb, const float* thermal,
-              int batch, int height, int width, const float* const* image_panels, const float* const* image_bias,
+              int batch, int height, int width, const float* image_panels, const float* image_bias,
               const float* last_panels, const float* last_bias, float* out) {
   return guarded([&] {
     std::vector<Upsampled> upsampled;
     for (int i = 0; i < count; ++i)
       upsampled.emplace_back(Map{scales[i], sizes[2 * i], sizes[2 * i + 1], 9 * kFusionWidth}, height, width);
-    FusionWeights weights{{}, {last_panels, last_bias, kFusionWidth, 3}};
-    for (int tap = 0; tap < 3; ++tap) weights.images[tap] = {image_panels[tap], image_bias[tap], 12, kFusionWidth};
+    const FusionWeights weights{{image_panels, image_bias, 36, kFusionWidth},
+                                {last_panels, last_bias, kFusionWidth, 3}};
     const FusedRow fused_row(upsampled, {rgb, height, width, 3}, {thermal, height, width, 1}, weights);
     thread_local Scratch kept;
     Scratch& scratch = kept;
