@@ -97,35 +97,38 @@ struct DepthwiseGelu {
   static constexpr int kNeighbours = 4;
 
   void convolve(long pixel, int count, float* out) const {
-    const long b = pixel / (map.height * map.width);
+    const long b = pixel / (map.height * map.width), channels = map.channels;
     const int y = static_cast<int>(pixel / map.width % map.height), x = static_cast<int>(pixel % map.width);
-    const float* inputs[3][kNeighbours + 2];
-    for (int row = 0; row < 3; ++row)
-      for (int i = 0; i < kNeighbours + 2; ++i) {
-        const float* input = i < count + 2 ? map.at(b, y + row - 1, x + i - 1) : nullptr;
-        inputs[row][i] = input ? input : zeros;
-      }
-    for (int c = 0; c < map.channels; c += kLanes) {
+    for (int c = 0; c < channels; c += kLanes) {
       Vec totals[kNeighbours];
       for (Vec& total : totals) total = load(bias + c);
-#pragma GCC unroll 3
       for (int row = 0; row < 3; ++row) {
-        const float* taps = weights + row * 3 * map.channels + c;
-        const Vec left = load(taps), middle = load(taps + map.channels), right = load(taps + 2 * map.channels);
-        Vec before = load(inputs[row][0] + c), here = load(inputs[row][1] + c);
-#pragma GCC unroll 4
-        for (int i = 0; i < kNeighbours; ++i) {
-          const Vec after = load(inputs[row][i + 2] + c);
-          totals[i] += before * left;
-          totals[i] += here * middle;
-          totals[i] += after * right;
-          before = here, here = after;
-        }
+        const float* middle = map.at(b, y + row - 1, x);
+        if (middle)
+          add_row(middle + c, weights + row * 3 * channels + c, x > 0, std::min(count + 1, map.width - x), totals);
       }
 #pragma GCC unroll 4
       for (int i = 0; i < kNeighbours; ++i)
-        if (i < count) store(out + static_cast<long>(i) * map.channels + c, gelu(totals[i]));
+        if (i < count) store(out + i * channels + c, totals[i]);
     }
+    // Apart: in one loop with the sums, GELU's long chains of operations would fill the processor's queues.
+    for (long i = 0; i < count * channels; i += kLanes) store(out + i, gelu(load(out + i)));
+  }
+
+  // here: the first pixel's channels; ahead: pixels from there on that are read.
+  void add_row(const float* here, const float* taps, bool has_left, int ahead, Vec* totals) const {
+    const long channels = map.channels;
+    const Vec left = load(taps), middle = load(taps + channels), right = load(taps + 2 * channels);
+    Vec x[kNeighbours + 2];
+    x[0] = has_left ? load(here - channels) : Vec{};
+#pragma GCC unroll 8
+    for (int i = 0; i <= kNeighbours; ++i) x[i + 1] = i < ahead ? load(here + i * channels) : Vec{};
+#pragma GCC unroll 8
+    for (int i = 0; i < kNeighbours; ++i) totals[i] += x[i] * left;
+#pragma GCC unroll 8
+    for (int i = 0; i < kNeighbours; ++i) totals[i] += x[i + 1] * middle;
+#pragma GCC unroll 8
+    for (int i = 0; i < kNeighbours; ++i) totals[i] += x[i + 2] * right;
   }
 };
 
