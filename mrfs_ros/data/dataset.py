@@ -35,7 +35,10 @@ class DatasetConfig:
     label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
     materials: dict = setting({}, "Label id in the files: material, for simulated thermal; see SceneDataset.")
     share: float = setting(
-        0.0, "Share of the training crops, in proportion to the other datasets' shares; 0 = by number of pairs.", low=0
+        0.0,
+        "Share of the training crops, in proportion to the other datasets' shares; 0 = by number of pairs.",
+        low=0,
+        high=1e6,
     )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
     cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")

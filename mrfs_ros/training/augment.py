@@ -96,7 +96,7 @@ def augment(
 
 @dataclass(frozen=True)
 class _Region:
-    """``rows``, ``columns`` of a frame and their ``target`` size (width, height); ``zoom``: the random part of the scale."""
+    """``rows``, ``columns`` of a frame and their ``target`` (width, height); ``zoom``: the scale's random factor."""
 
     rows: slice
     columns: slice
