@@ -9,7 +9,6 @@ budget=${3:-25m}
 shift "$(($# < 3 ? $# : 3))"
 cd "$(dirname "$0")/.."
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
-# On a CPU glibc gives large blocks back to the system after every use, and asks for them again: much time for nothing.
 
 python=${PYTHON:-python3}
 options=("$@")
