@@ -187,7 +187,18 @@ def test_own_fusion_target(tmp_path):
     assert preset.gamma != 0.9  # the preset itself stays as it is
 
 
-@pytest.mark.parametrize("target", ["{gama: 1}", "{gamma: high}", "{gamma: -1}", "{gamma: true}", "{gamma: .nan}", "{gradient: steep}", "{rule: maximum}"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "{gama: 1}",
+        "{gamma: high}",
+        "{gamma: -1}",
+        "{gamma: true}",
+        "{gamma: .nan}",
+        "{gradient: steep}",
+        "{rule: maximum}",
+    ],
+)
 def test_wrong_fusion_target(tmp_path, target):
     values = yaml.safe_load(target)
     text = error_of(tmp_path, f"fusion_target: {target}\n")
