@@ -21,8 +21,8 @@ from mrfs_ros.sensing.image_files import read_rgb, read_thermal
 def pack(roots: list[Path], out: Path, quality: int, short_side: int) -> None:
     """Write what the lists train.txt and val.txt of each root name; images lose a little, labels nothing.
 
-    Frames with a longer short side than ``short_side`` [pixels] are scaled down to it. A root without thermal/ is packed
-    as rgb and labels, for simulated thermal.
+    Frames whose short side is longer than ``short_side`` [pixels] are scaled down to it. A root without thermal/ is
+    packed as rgb and labels, for simulated thermal.
     """
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for root in roots:
@@ -63,9 +63,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("roots", nargs="+", type=Path, help="datasets in the folder layout")
     parser.add_argument("--out", required=True, type=Path, help="zip file to write")
-    parser.add_argument("--quality", type=int, default=80, help="of the JPEG images (default: 80)")
+    parser.add_argument("--quality", type=int, default=76, help="of the JPEG images (default: 76)")
     parser.add_argument(
-        "--short-side", type=int, default=640, help="larger frames are scaled down to it, pixels (default: 640)"
+        "--short-side", type=int, default=540, help="larger frames are scaled down to it, pixels (default: 540)"
     )
     arguments = parser.parse_args()
     pack(arguments.roots, arguments.out, arguments.quality, arguments.short_side)
