@@ -15,6 +15,7 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.image_files import read_label, read_rgb, read_rgb_thermal, read_thermal
 from mrfs_ros.types import UNLABELLED, ClassSet
 
+SIMULATED = "simulated"
 HOLE_RADIUS = 10  # pixels that Telea's inpainting looks around, as PST900's authors do
 
 
@@ -26,9 +27,19 @@ class DatasetConfig:
     layout: str = setting("folder", "How the folder is arranged.", choices=tuple(LAYOUTS))
     split: str = setting("train", "Sub-folder or list (SPLIT.txt) to take; all = every pair.")
     rgb: str = setting("", "Folder of the colour images; empty = the layout's.")
-    thermal: str = setting("", "Folder of the thermal images; empty = the layout's.")
+    thermal: str = setting(
+        "",
+        "Folder of the thermal images; empty = the layout's; simulated = none, training draws thermal from the labels.",
+    )
     label: str = setting("", "Folder of the labels; empty = the layout's.")
     label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
+    materials: dict = setting({}, "Label id in the files: material, for simulated thermal; see SceneDataset.")
+    share: float = setting(
+        0.0,
+        "Share of the training crops, in proportion to the other datasets' shares; 0 = by number of pairs.",
+        low=0,
+        high=1e6,
+    )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
     cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
 
@@ -60,11 +71,11 @@ class PairDataset:
         self.config, self.classes = config, classes
         if config.layout not in LAYOUTS:
             raise ConfigError(f"unknown layout {config.layout!r}: expected one of {', '.join(LAYOUTS)}")
-        self._layout = _with_own_folders(LAYOUTS[config.layout], config)
+        self._layout = self._folders(_with_own_folders(LAYOUTS[config.layout], config))
         if classes is None:
             self._layout = replace(self._layout, label=None)
         else:
-            self._map = _lookup(config.label_map, classes)
+            self._map = label_lookup(config.label_map, classes)
         root = Path(config.root).expanduser()
         if not config.root or not root.is_dir():
             raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
@@ -87,6 +98,13 @@ class PairDataset:
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
 
+    def _folders(self, layout: Layout) -> Layout:
+        if self.config.thermal == SIMULATED:
+            raise ConfigError(
+                f"{self.config.root}: thermal: {SIMULATED} is for datasets under train: expected a folder of images"
+            )
+        return layout
+
     def _read(self, files: PairFiles) -> Pair:
         if files.thermal == files.rgb:
             rgb, thermal = read_rgb_thermal(files.rgb)
@@ -100,16 +118,25 @@ class PairDataset:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
         if files.label is None:
             return Pair(files.name, rgb, thermal, np.full(thermal.shape, UNLABELLED, np.uint8))
-        label = self._map[read_label(files.label, self.classes)]
-        if label.shape != thermal.shape:
+        return Pair(files.name, rgb, thermal, self._mapped(files, self._read_ids(files, rgb)))
+
+    def _read_ids(self, files: PairFiles, rgb: np.ndarray) -> np.ndarray:
+        """(H, W) uint8 ids as the label file has them."""
+        label = read_label(files.label, self.classes)
+        if label.shape != rgb.shape[:2]:
             raise ImageError(f"{files.label}: is {_size(label)} (HxW), but {files.rgb} is {_size(rgb)}")
+        return label
+
+    def _mapped(self, files: PairFiles, ids: np.ndarray) -> np.ndarray:
+        """(H, W) uint8 ids of the network's classes."""
+        label = self._map[ids]
         unknown = sorted(set(np.unique(label).tolist()) - set(range(len(self.classes))) - {UNLABELLED})
         if unknown:
             raise ImageError(
                 f"{files.label}: class id {', '.join(map(str, unknown))} is unknown: {self.classes.name} has "
                 f"0 to {len(self.classes) - 1}, and 255 = ignore; map others with label_map"
             )
-        return Pair(files.name, rgb, thermal, label)
+        return label
 
 
 def by_name(datasets: Sequence[PairDataset]) -> dict[str, PairDataset]:
@@ -132,7 +159,8 @@ def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:
     )
 
 
-def _lookup(label_map: dict, classes: ClassSet) -> np.ndarray:
+def label_lookup(label_map: dict, classes: ClassSet) -> np.ndarray:
+    """(256,) uint8: id in the files -> id of ``classes``, after ``label_map``; ConfigError for ids there are not."""
     table = np.arange(256, dtype=np.uint8)
     for source, target in label_map.items():
         valid = type(source) is int and type(target) is int and 0 <= source <= 255
