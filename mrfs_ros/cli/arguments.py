@@ -32,6 +32,16 @@ def count(text: str) -> int:
     return int(text)
 
 
+def add_encoder_side(command: argparse._ActionsContainer, default: str | None = "weights") -> None:
+    """Add --encoder-side, whose text ``load_engine`` checks."""
+    command.add_argument(
+        "--encoder-side",
+        default=default,
+        metavar="N",
+        help="short side [pixels] at which the encoders see a pair, 0 = its own (default: as the weights file says)",
+    )
+
+
 def made_folder(path: Path) -> Path:
     """The folder, made if missing; ConfigError if it cannot be."""
     try:

@@ -24,7 +24,10 @@ except ImportError:  # ROS 2 Humble
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
+from mrfs_ros.engine.encoder_rate import median_ms, side_for_rate, tried_sides
+from mrfs_ros.engine.encoder_side import AUTO, WEIGHTS, EncoderSide
 from mrfs_ros.engine.intake import Intake, PairImages, answers
+from mrfs_ros.engine.protocol import SidedEngine
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
 from mrfs_ros.ros.features import FeatureSheets
@@ -67,7 +70,10 @@ class MrfsNode(Node):
         self._intake = Intake(config)  # first: loading an engine takes time
         self._engine = engine or _loaded(config)
         loaded = time.monotonic()
-        _warm_up(self._engine, self._intake, (config.warmup_height, config.warmup_width))
+        warmup_size = config.warmup_height, config.warmup_width
+        _warm_up(self._engine, self._intake, warmup_size)
+        if config.encoder_side == AUTO:
+            _choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
         ready = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
@@ -99,6 +105,8 @@ class MrfsNode(Node):
         log = self.get_logger()
         if self._engine.info.untrained:
             log.warning("UNTRAINED network: fused images and masks mean nothing; set the parameter weights")
+        if config.target_rate_hz and config.encoder_side != AUTO:
+            log.warning(f"target_rate_hz has no effect: it is for encoder_side: auto, not {config.encoder_side}")
         log.info(
             f"ready in {ready - begin:.1f} s (engine {loaded - begin:.1f} s, warm-up at {config.warmup_height}x"
             f"{config.warmup_width} {ready - loaded:.1f} s): {self._engine.info}; pairs by "
@@ -330,8 +338,27 @@ def _loaded(config: NodeConfig) -> Engine:
     from mrfs_ros.engine import load_engine  # here: it imports torch, which an engine of one's own may not need
 
     return load_engine(
-        config.weights, config.device, config.backend, classes=config.classes, precision=config.precision
+        config.weights,
+        config.device,
+        config.backend,
+        classes=config.classes,
+        precision=config.precision,
+        encoder_side=WEIGHTS if config.encoder_side == AUTO else config.encoder_side,
     )
+
+
+def _choose_encoder_side(engine: Engine, intake: Intake, size: tuple[int, int], rate_hz: float) -> None:
+    """Let ``engine`` use the side that ``encoder_side: auto`` stands for; nothing changes it later."""
+    if not isinstance(engine, SidedEngine):
+        raise ConfigError("encoder_side: auto: the node was given an engine of its own, whose side it cannot choose")
+    images = intake.black(size)[0]
+
+    def measured(side: EncoderSide) -> float:
+        engine.use_encoder_side(side)
+        return median_ms(lambda: answers(engine, [images]))
+
+    sides = tried_sides(min(size), engine.info.encoder_side.pixels)
+    engine.use_encoder_side(side_for_rate(sides, measured, rate_hz))
 
 
 def _warm_up(engine: Engine, intake: Intake, size: tuple[int, int]) -> None:
