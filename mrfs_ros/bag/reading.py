@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,24 +68,26 @@ class Bag:
         self._stack.close()
 
     def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
+        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None, *, apart: bool = False
     ) -> Iterator[Record]:
         """Messages on ``topics`` recorded from ``start_ns`` to before ``stop_ns``, in the order of recording.
 
-        Those that only a second look finds come last.
+        Those that only a second look finds come last. ``apart``: while others are read too, through a reader of its
+        own.
         """
         if self._reader is None:
             yield from self._salvaged(topics, start_ns, stop_ns, [])  # the scan has told what is damaged
             return
-        connections = [connection for connection in self._reader.connections if connection.topic in topics]
-        if not connections:
-            return
         given, again = Given(), ""
         try:
-            for connection, log_ns, raw in self._reader.messages(connections, start_ns, stop_ns):
-                record = unpacked(Record(self._channels[connection.id], log_ns, raw))
-                given.add(record)
-                yield record
+            with _indexed(self.path) if apart else nullcontext(self._reader) as reader:
+                connections = [connection for connection in reader.connections if connection.topic in topics]
+                if not connections:
+                    return
+                for connection, log_ns, raw in reader.messages(connections, start_ns, stop_ns):
+                    record = unpacked(Record(self._channels[connection.id], log_ns, raw))
+                    given.add(record)
+                    yield record
         except Exception as error:  # damaged files make the readers raise all there is
             again = f"damaged ({_line(error)})"
         promised = self._promised(topics, start_ns, stop_ns)
@@ -222,6 +224,11 @@ def _files(path: Path) -> list[Path]:
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")
     raise ConfigError(f"{path}: is no bag: expected a rosbag2 folder, or a file .mcap, .db3 (ROS 2) or .bag (ROS 1)")
+
+
+def files_of(path: Path) -> list[Path]:
+    """All that lies in a bag's folder, or the one file that it is."""
+    return [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
 
 
 def _natural(path: Path) -> list:

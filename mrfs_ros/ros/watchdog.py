@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mrfs_ros.ros.dds import profile_variable
+from mrfs_ros.sensing.stamp_advice import stamp_advice
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,4 @@ def _advice(i: InputReport) -> str:
 def _gap_advice(gap_s: float, slop_s: float) -> str:
     if abs(gap_s) < slop_s:
         return "Both inputs come with matching stamps; waiting for the next pair"
-    text = f"The nearest stamps are {abs(gap_s):.4f} s apart, slop_s is {slop_s:g}: "
-    if abs(gap_s) > 10:
-        return text + "the cameras' clocks differ: synchronize them, or stamp both with the same clock"
-    return text + f"set slop_s above {abs(gap_s):.4f}, or thermal_time_offset_s: {-gap_s:.4f} if the gap is constant"
+    return stamp_advice(gap_s, slop_s)
