@@ -96,7 +96,7 @@ def _losses(outcome: Outcome) -> list[str]:
     if outcome.summary is None:
         return []
     skipped = [f"{count} skipped: {reason}" for reason, count in outcome.summary.skipped.items()]
-    unpaired = [outcome.summary.unpaired_loss] if outcome.summary.unpaired_loss else []
+    unpaired = [outcome.summary.pairing_loss] if outcome.summary.pairing_loss else []
     return [_cell(text) for text in (*skipped, *unpaired, *outcome.summary.damage)]
 
 

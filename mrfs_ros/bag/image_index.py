@@ -29,13 +29,25 @@ class CameraStamps:
         self.log_ns.append(log_ns)
         self.usable.append(usable)
 
+    def stamps(self) -> np.ndarray:
+        """``stamp_ns``, (n,) int64."""
+        return np.frombuffer(self.stamp_ns, np.int64)
+
+    def logs(self) -> np.ndarray:
+        """``log_ns``, (n,) int64."""
+        return np.frombuffer(self.log_ns, np.int64)
+
+    def mask(self) -> np.ndarray:
+        """``usable``, (n,) bool."""
+        return np.frombuffer(self.usable, np.uint8).astype(bool)
+
     def epochs(self) -> list[np.ndarray]:
         """Numbers of the usable images, cut where the stamps fall back in the order of recording; each sorted by stamp.
 
         One that loops or whose clock was set back has several.
         """
-        stamps, logs = np.frombuffer(self.stamp_ns, np.int64), np.frombuffer(self.log_ns, np.int64)
-        numbers = np.flatnonzero(np.frombuffer(self.usable, np.uint8))
+        stamps, logs = self.stamps(), self.logs()
+        numbers = np.flatnonzero(self.mask())
         numbers = numbers[np.argsort(logs[numbers], kind="stable")]
         begins, newest = [0], None
         for place, stamp in enumerate(stamps[numbers].tolist()):

@@ -80,7 +80,7 @@ def run_bag(
             skipped=dict(tally.problems + reader.skipped),
             damage=tuple(bag.damage),
             unpaired=reader.left.counts,
-            unpaired_loss=reader.left.loss,
+            pairing_loss="; ".join(filter(None, (reader.left.loss, reader.apart))),
             seconds=time.monotonic() - begin_s,
             engine_seconds=tally.engine_seconds - earlier.engine_seconds,
             results=tuple(str(target) for target in settings.targets() if target.exists()),
@@ -157,11 +157,11 @@ def _tell_losses(
         say(_no_pairs(reader, settings))
     elif any(reader.left.counts):
         say(reader.left.loss or f"{reader.left} (of a faster camera, or at an end of the bag: no loss)")
+    if reader.apart:
+        say(reader.apart)
 
 
-def _work(
-    settings: BagSettings, engine: Engine, reader: PairReader, results: Results, tally: Tally
-) -> Iterator[int]:
+def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Results, tally: Tally) -> Iterator[int]:
     """Answer and write what is not in ``tally`` yet; yields the number of pairs in it as it grows."""
     items = _new_items(reader, settings.every, tally)
     with ThreadPoolExecutor(settings.workers) as pool, ThreadPoolExecutor(1) as engine_thread:
@@ -202,7 +202,7 @@ def _new_items(reader: PairReader, every: int, tally: Tally) -> Iterator[tuple[i
 def _no_pairs(reader: PairReader, settings: BagSettings) -> str:
     rgb, thermal = reader.images
     gap = "" if reader.best_gap_s is None else f", the nearest stamps {abs(reader.best_gap_s):.3f} s apart"
-    why = f". {reader.left.why}" if reader.left.why else ""
+    why = f": {reader.left.why}" if reader.left.why else ""
     return (
         f"no pairs: {rgb} rgb and {thermal} thermal images were read{gap}; stamps of a pair differ by less than "
         f"slop_s = {settings.node.slop_s:g} s (--slop){why}"

@@ -44,7 +44,7 @@ class Matches:
 
 
 def match(index: ImageIndex, config: NodeConfig, start_s: float) -> Matches:
-    """The node's pairs of the images in their order of recording; where that order keeps pairs apart, in that of stamps.
+    """The node's pairs of the images as they were recorded; where that order keeps pairs apart, as they are stamped.
 
     ``start_s``: when the bag begins [s].
     """
@@ -93,11 +93,8 @@ def _count_near(index: ImageIndex, config: NodeConfig, free: list[np.ndarray], f
     """How many pairs images ``free`` (numbers, sorted by stamp) of both cameras make that lie ``far_ns`` apart."""
     slop_ns = int(config.slop_s * 1e9)
     offsets = 0, round(config.thermal_time_offset_s * 1e9)
-    stamps = [
-        (np.frombuffer(index.cameras[c].stamp_ns, np.int64)[numbers] + offsets[c]).tolist()
-        for c, numbers in enumerate(free)
-    ]
-    logs = [np.frombuffer(index.cameras[c].log_ns, np.int64)[numbers].tolist() for c, numbers in enumerate(free)]
+    stamps = [(index.cameras[c].stamps()[numbers] + offsets[c]).tolist() for c, numbers in enumerate(free)]
+    logs = [index.cameras[c].logs()[numbers].tolist() for c, numbers in enumerate(free)]
     rgb = thermal = found = 0
     while rgb < len(stamps[0]) and thermal < len(stamps[1]):
         gap = stamps[1][thermal] - stamps[0][rgb]
@@ -123,9 +120,7 @@ def _by_stamp(index: ImageIndex, config: NodeConfig) -> Matches:
     for parts in zip(*(camera.epochs() for camera in index.cameras)):
         cameras = np.concatenate([np.full(len(part), c) for c, part in enumerate(parts)])
         numbers = np.concatenate(parts)
-        stamps = np.concatenate(
-            [np.frombuffer(index.cameras[c].stamp_ns, np.int64)[part] + c * offset_ns for c, part in enumerate(parts)]
-        )
+        stamps = np.concatenate([index.cameras[c].stamps()[part] + c * offset_ns for c, part in enumerate(parts)])
         order = np.lexsort((cameras, stamps))
         images = zip(cameras[order].tolist(), numbers[order].tolist())
         _matched(index, config, stamps[order[0]] / 1e9, images, partial(_stamp_s, offset_ns=offset_ns), made)

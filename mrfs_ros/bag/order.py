@@ -112,6 +112,7 @@ def report_facts(
         "pairs": f"{times} less than {settings.node.slop_s:g} s apart{every}",
         "images skipped": ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items())),
         "without a partner": (reader.left.loss or str(reader.left)).removeprefix("images without a partner: "),
+        "not well paired": reader.apart,
         "not readable": "; ".join(damage),
         "network": f"{info.variant}, {len(info.classes)} classes ({info.classes.name})",
         "weights": info.weights or UNTRAINED_NOTICE,

@@ -13,6 +13,7 @@ import numpy as np
 from mrfs_ros.bag.codec import COMPRESSED, IMAGE, Codec
 from mrfs_ros.bag.image_index import ImageIndex
 from mrfs_ros.bag.matching import NONE, Matches, match
+from mrfs_ros.bag.pair_gaps import frame_apart
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.records import Record
 from mrfs_ros.bag.settings import HEADER
@@ -53,7 +54,7 @@ class PairReader:
     The bag is read twice: for the stamps, then for the pairs that these make, so that no image waits in memory for a
     partner that never comes. ``skipped``: reason to count, of images that could not be used. ``events``: what a user
     should know, a line each. ``images``: how many of each camera were read. ``left``: those that are in no pair.
-    ``intake``: what makes arrays of them.
+    ``apart``: a sentence if pairs are a frame apart. ``intake``: what makes arrays of them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class PairReader:
         self.examples: dict[str, str] = {}
         self.events: list[str] = []
         self.left = Unpaired()
+        self.apart = ""
         self._bag = bag
         self._codec = codec
         self._cameras = {rgb_topic: RGB, thermal_topic: THERMAL}
@@ -93,7 +95,7 @@ class PairReader:
     @property
     def rate_hz(self) -> float:
         """Pairs a second of the stamps; 0 if there are too few to tell."""
-        rgb = np.frombuffer(self._index.cameras[RGB].stamp_ns, np.int64)
+        rgb = self._index.cameras[RGB].stamps()
         numbers = np.frombuffer(self._matches.numbers[RGB], np.int64)
         steps = np.diff(rgb[numbers[numbers != NONE]])
         steps = steps[steps > 0]
@@ -114,6 +116,7 @@ class PairReader:
         self.events += self._matches.events
         self._before = unpaired_before(self._index, self._matches)
         self.left = unpaired(self._index, self._matches, self._config, self._stamp)
+        self.apart = frame_apart(self._index, self._matches, self._config)
 
     def read(self) -> Iterator[Pair | Record]:
         """``Pair`` for each pair, ``Record`` for each message on the topics copied."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mrfs_ros.bag.cameras import find_cameras
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
-from mrfs_ros.bag.several import Bags
 from mrfs_ros.bag.salvage import Channel
 from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.several import Bags
 from mrfs_ros.bag.sinks.bag_sink import FUSED, OVERLAY, SEGMENTATION
 from mrfs_ros.errors import ConfigError
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mrfs_ros.bag.image_index import ImageIndex
 from mrfs_ros.bag.matching import Matches, match_recorded
+from mrfs_ros.bag.pair_gaps import usual_period
 from mrfs_ros.bag.settings import HEADER
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, THERMAL
@@ -43,7 +44,7 @@ class Unpaired:
 
 def unpaired(index: ImageIndex, matches: Matches, config: NodeConfig, stamp: str) -> Unpaired:
     """Judge what ``matches`` leaves; ``stamp``: which time paired, HEADER or RECORDED."""
-    usable = [np.frombuffer(camera.usable, np.uint8).astype(bool) for camera in index.cameras]
+    usable = [camera.mask() for camera in index.cameras]
     free = [mask & ~matches.used(camera, len(mask)) for camera, mask in enumerate(usable)]
     counts = int(free[RGB].sum()), int(free[THERMAL].sum())
     of = int(usable[RGB].sum()), int(usable[THERMAL].sum())
@@ -60,27 +61,20 @@ def _is_loss(index: ImageIndex, free: list[np.ndarray], config: NodeConfig) -> b
         return True
     offsets = 0, round(config.thermal_time_offset_s * 1e9)
     for parts in zip(*epochs):
-        times = [
-            np.frombuffer(index.cameras[c].stamp_ns, np.int64)[part] + offsets[c] for c, part in enumerate(parts)
-        ]
+        times = [index.cameras[c].stamps()[part] + offsets[c] for c, part in enumerate(parts)]
         paired = [time[~free[c][part]] for c, (time, part) in enumerate(zip(times, parts))]
-        periods = [_period(time) for time in times]
+        periods = [usual_period(time) for time in times]
         slower = RGB if periods[RGB] > periods[THERMAL] else THERMAL
         if not len(paired[slower]):
             return True
         begin, end = min(time[0] for time in times), max(time[-1] for time in times)
         holes = np.diff(np.concatenate([[begin], paired[slower], [end]]))
-        inside = free[slower][parts[slower]] & (times[slower] > paired[slower][0]) & (times[slower] < paired[slower][-1])
+        inside = (
+            free[slower][parts[slower]] & (times[slower] > paired[slower][0]) & (times[slower] < paired[slower][-1])
+        )
         if inside.any() or (holes > _HOLE * periods[slower]).any():
             return True
     return False
-
-
-def _period(times: np.ndarray) -> float:
-    """The usual time between two images [ns]; 0 if there are too few to tell, so that each one counts."""
-    steps = np.diff(times)
-    steps = steps[steps > 0]
-    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def _why(index: ImageIndex, free: list[np.ndarray], matches: Matches, config: NodeConfig) -> str:
@@ -110,18 +104,15 @@ def _longest_run(index: ImageIndex, free: list[np.ndarray], camera: int) -> str:
     first, last = (int(numbers[place]) for place in (begins[longest], ends[longest] - 1))
     stamps = index.cameras[camera].stamp_ns
     from_s, to_s = ((stamps[number] - stamps[int(numbers[0])]) / 1e9 for number in (first, last))
-    return (
-        f"no {CAMERAS[1 - camera]} image fits the {ends[longest] - begins[longest]} {CAMERAS[camera]} images "
-        f"{from_s:.2f} to {to_s:.2f} s after its first"
-    )
+    name, times = CAMERAS[camera], f"{from_s:.2f} to {to_s:.2f} s"
+    which = f"{name} image {from_s:.2f} s" if first == last else f"{name} images {times}"
+    return f"no {CAMERAS[1 - camera]} image is left for the {which} after the first {name} image"
 
 
 def nearest_s(index: ImageIndex, config: NodeConfig, free: list[np.ndarray] | None = None) -> float | None:
     """The smallest difference of stamps, thermal minus rgb [s]; of the images ``free`` only, (n,) bool a camera."""
-    masks = free or [np.frombuffer(camera.usable, np.uint8).astype(bool) for camera in index.cameras]
-    rgb, thermal = (
-        np.sort(np.frombuffer(camera.stamp_ns, np.int64)[mask]) for camera, mask in zip(index.cameras, masks)
-    )
+    masks = free or [camera.mask() for camera in index.cameras]
+    rgb, thermal = (np.sort(camera.stamps()[mask]) for camera, mask in zip(index.cameras, masks))
     if not len(rgb) or not len(thermal):
         return None
     thermal = thermal + round(config.thermal_time_offset_s * 1e9)
@@ -132,10 +123,10 @@ def nearest_s(index: ImageIndex, config: NodeConfig, free: list[np.ndarray] | No
 
 
 def unpaired_before(index: ImageIndex, matches: Matches) -> list[np.ndarray]:
-    """For each camera, how many images in no pair came between a pair and the one before; after the last: to its own."""
+    """For each camera and pair, how many images in no pair came since the pair before; the last has those after it."""
     counts = []
     for camera, own in enumerate(index.cameras):
-        free = np.frombuffer(own.usable, np.uint8).astype(bool) & ~matches.used(camera, len(own))
+        free = own.mask() & ~matches.used(camera, len(own))
         places = np.minimum(np.frombuffer(matches.waited[camera], np.int64)[free], len(matches) - 1)
         counts.append(np.bincount(np.maximum(places, 0), minlength=len(matches)))
     return counts

@@ -26,7 +26,7 @@ class Waiting:
     def put(self, key: Hashable, record: Record) -> None:
         size, place = len(record.raw), None
         if self._bytes + size > self._limit:
-            self._file = self._file or TemporaryFile(prefix="mrfs_bag_")
+            self._file = self._file or TemporaryFile(prefix="mrfs_bag_")  # noqa: SIM115 - closed by close
             place = self._file.seek(0, 2)
             self._file.write(record.raw)
             record = replace(record, raw=b"")

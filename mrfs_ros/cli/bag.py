@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"made {result}")
     if summary.damage:
         print("part of the bag could not be read, see above", file=sys.stderr)
-    if summary.unpaired_loss:
+    if summary.pairing_loss:
         print("part of the images could not be paired, see above", file=sys.stderr)
     return summary.exit_code
 

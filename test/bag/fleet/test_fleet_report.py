@@ -8,7 +8,9 @@ from mrfs_ros.bag.summary import Summary
 
 
 def test_the_table():
-    summary = Summary("x", 10, 8, 2, {"decode": 2}, ("a | b",), 4.0, unpaired=(3, 1), unpaired_loss="images without a partner")
+    summary = Summary(
+        "x", 10, 8, 2, {"decode": 2}, ("a | b",), 4.0, unpaired=(3, 1), pairing_loss="images without a partner"
+    )
     table = fleet_report.markdown(
         [
             Outcome(bag="x", name="x", summary=summary),
