@@ -73,7 +73,7 @@ def test_another_second_bag_is_another_run(tmp_path):
     asked = BagSettings(source=str(rgb), more=(str(thermal),), out=str(tmp_path / "out"))
     with pytest.raises(KeyboardInterrupt):
         run_bag(asked, StubEngine(), on_progress=stop)
-    with pytest.raises(ConfigError, match="a run with other settings .more, source files. has begun here"):
+    with pytest.raises(ConfigError, match=r"a run with other settings .more, source files. has begun here"):
         run(tmp_path, rgb, other)
     summary, _ = run(tmp_path, rgb, thermal)
     assert (summary.resumed_at, summary.answered) == (5, COUNT)
