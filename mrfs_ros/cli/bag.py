@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mrfs_ros.bag.settings import HEADER, STAMPS, STORAGES, BagSettings
-from mrfs_ros.cli.arguments import count, entries
-from mrfs_ros.config import BACKENDS, PRECISIONS, NodeConfig, check_settings
+from mrfs_ros.cli.arguments import count, entries, node_settings
+from mrfs_ros.config import BACKENDS, PRECISIONS, check_settings
 
 EXAMPLES = """examples:
   mrfs bag drive --out drive_mrfs                                   # /mrfs/fused and /mrfs/segmentation in a new bag
@@ -85,9 +85,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
 
 def settings_from(arguments: argparse.Namespace) -> BagSettings:
     """The settings that ``add_run_options`` asked for; ConfigError for values that cannot be."""
-    from mrfs_ros.bag.parameters import read_parameters
-
-    node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
+    node = node_settings(arguments.params_file)
     names = ("weights", "classes", "device", "backend", "precision", "calibration")
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.slop is not None:
