@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from mrfs_ros.config import setting
+from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, PairFiles, find_pairs
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.image_files import read_label, read_rgb, read_rgb_thermal, read_thermal
+from mrfs_ros.sensing.image_files import read_rgb, read_rgb_thermal, read_thermal
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 HOLE_RADIUS = 10  # pixels that Telea's inpainting looks around, as PST900's authors do
@@ -29,6 +30,11 @@ class DatasetConfig:
     thermal: str = setting("", "Folder of the thermal images; empty = the layout's.")
     label: str = setting("", "Folder of the labels; empty = the layout's.")
     label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
+    label_values: str = setting(
+        "auto",
+        "What label files store: ids (grey, palette index), colors (those of the classes); auto = as each file says.",
+        choices=LABEL_VALUES,
+    )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
     cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
 
@@ -64,7 +70,7 @@ class PairDataset:
         if classes is None:
             self._layout = replace(self._layout, label=None)
         else:
-            self._map = _lookup(config.label_map, classes)
+            self._labels = LabelReader(classes, config.label_map, config.label_values)
         root = Path(config.root).expanduser()
         if not config.root or not root.is_dir():
             raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
@@ -100,15 +106,7 @@ class PairDataset:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
         if files.label is None:
             return Pair(files.name, rgb, thermal, np.full(thermal.shape, UNLABELLED, np.uint8))
-        label = self._map[read_label(files.label, self.classes)]
-        if label.shape != thermal.shape:
-            raise ImageError(f"{files.label}: is {_size(label)} (HxW), but {files.rgb} is {_size(rgb)}")
-        unknown = sorted(set(np.unique(label).tolist()) - set(range(len(self.classes))) - {UNLABELLED})
-        if unknown:
-            raise ImageError(
-                f"{files.label}: class id {', '.join(map(str, unknown))} is unknown: {self.classes.name} has "
-                f"0 to {len(self.classes) - 1}, and 255 = ignore; map others with label_map"
-            )
+        label = self._labels.read(files.label, rgb.shape[:2])
         return Pair(files.name, rgb, thermal, label)
 
 
@@ -130,18 +128,6 @@ def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:
         config.label or layout.label,
         layout.holes,
     )
-
-
-def _lookup(label_map: dict, classes: ClassSet) -> np.ndarray:
-    table = np.arange(256, dtype=np.uint8)
-    for source, target in label_map.items():
-        valid = type(source) is int and type(target) is int and 0 <= source <= 255
-        if not valid or not (0 <= target < len(classes) or target == UNLABELLED):
-            raise ConfigError(
-                f"label_map: {source!r}: {target!r}: expected an id 0-255 and a class 0-{len(classes) - 1} or 255"
-            )
-        table[source] = target
-    return table
 
 
 def _size(image: np.ndarray) -> str:
