@@ -43,6 +43,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Train to the end; the first process under torchrun writes the run folder."""
     from mrfs_ros.data.dataset import PairDataset
+    from mrfs_ros.data.scenes import training_dataset
     from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
     from mrfs_ros.training.logit_shift import shift_file
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     processes = join(arguments.device, config.threads)
     try:
         classes = config.class_set()
-        datasets = [PairDataset(entry, classes) for entry in config.datasets("train")]
+        datasets = [training_dataset(entry, classes) for entry in config.datasets("train")]
         val = [PairDataset(entry, classes) for entry in config.datasets("val")]
         trainer = Trainer(config, datasets, processes)
         folder = RunFolder(arguments.out, config, arguments.resume) if processes.first else None

@@ -16,6 +16,7 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.image_files import read_rgb, read_rgb_thermal, read_thermal
 from mrfs_ros.types import UNLABELLED, ClassSet
 
+SIMULATED = "simulated"
 HOLE_RADIUS = 10  # pixels that Telea's inpainting looks around, as PST900's authors do
 
 
@@ -27,13 +28,23 @@ class DatasetConfig:
     layout: str = setting("folder", "How the folder is arranged.", choices=tuple(LAYOUTS))
     split: str = setting("train", "Sub-folder or list (SPLIT.txt) to take; all = every pair.")
     rgb: str = setting("", "Folder of the colour images; empty = the layout's.")
-    thermal: str = setting("", "Folder of the thermal images; empty = the layout's.")
+    thermal: str = setting(
+        "",
+        "Folder of the thermal images; empty = the layout's; simulated = none, training draws thermal from the labels.",
+    )
     label: str = setting("", "Folder of the labels; empty = the layout's.")
     label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
     label_values: str = setting(
         "auto",
         "What label files store: ids (grey, palette index), colors (those of the classes); auto = as each file says.",
         choices=LABEL_VALUES,
+    )
+    materials: dict = setting({}, "Label id in the files: material, for simulated thermal; see SceneDataset.")
+    share: float = setting(
+        0.0,
+        "Share of the training crops, in proportion to the other datasets' shares; 0 = by number of pairs.",
+        low=0,
+        high=1e6,
     )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
     cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
@@ -66,7 +77,7 @@ class PairDataset:
         self.config, self.classes = config, classes
         if config.layout not in LAYOUTS:
             raise ConfigError(f"unknown layout {config.layout!r}: expected one of {', '.join(LAYOUTS)}")
-        self._layout = _with_own_folders(LAYOUTS[config.layout], config)
+        self._layout = self._folders(_with_own_folders(LAYOUTS[config.layout], config))
         if classes is None:
             self._layout = replace(self._layout, label=None)
         else:
@@ -92,6 +103,13 @@ class PairDataset:
 
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
+
+    def _folders(self, layout: Layout) -> Layout:
+        if self.config.thermal == SIMULATED:
+            raise ConfigError(
+                f"{self.config.root}: thermal: {SIMULATED} is for datasets under train: expected a folder of images"
+            )
+        return layout
 
     def _read(self, files: PairFiles) -> Pair:
         if files.thermal == files.rgb:

@@ -30,11 +30,20 @@ class LabelReader:
         self._table = _lookup(label_map, classes)
         self._numbers = {_code(np.array(colour)).item(): number for number, colour in enumerate(classes.colors)}
 
+    @property
+    def table(self) -> np.ndarray:
+        """(65536,) int16: id in the files -> class id or 255; -1 where there is neither."""
+        return self._table
+
     def read(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """(H, W) uint8 class ids, 255 = ignored, of a label file that must have ``size`` (H, W).
 
         ImageError for what ``read_label_file`` refuses, and for ids and colours that are no class.
         """
+        return self.mapped(self.read_ids(path, size), path)
+
+    def read_ids(self, path: Path, size: tuple[int, int]) -> np.ndarray:
+        """(H, W) ids before ``label_map``, 0 to 65535; otherwise as ``read``."""
         label = read_label_file(path, size)
         ids, palette = label.values, label.palette
         if ids is None and (label.colours == label.colours[..., :1]).all():
@@ -45,7 +54,7 @@ class LabelReader:
             ids = self._of_colours(label.colours, path)
         elif self._values == "colors" or (self._values == "auto" and palette is not None):
             ids = self._by_palette(ids, palette, path)
-        return self._mapped(ids, path)
+        return ids
 
     def _of_colours(self, colours: np.ndarray, path: Path) -> np.ndarray:
         """(H, W) ids of (H, W, 3) colours; ImageError for one that is no class."""
@@ -81,7 +90,8 @@ class LabelReader:
             "say which is meant by label_values: ids or label_values: colors"
         )
 
-    def _mapped(self, ids: np.ndarray, path: Path) -> np.ndarray:
+    def mapped(self, ids: np.ndarray, path: Path) -> np.ndarray:
+        """(H, W) uint8 class ids of ids in the file ``path``; ImageError for those that are no class."""
         used = np.flatnonzero(np.bincount(ids.ravel(), minlength=1))
         unknown = used[self._table[used] == _UNKNOWN].tolist()
         if unknown:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mrfs_ros.network.attention import Size, map_to_tokens, tokens_to_map
+from mrfs_ros.network.upsampling import convolve_upsampled
 
 FUSION_WIDTH = 16
 
@@ -96,9 +97,24 @@ class FusionHead(nn.Module):
         )
 
     def forward(self, visual_rgb: list[Tensor], visual_thermal: list[Tensor], rgb: Tensor, thermal: Tensor) -> Tensor:
-        size = (rgb.shape[2], rgb.shape[3])
-        maps = []
+        pairs = []
         for number, (r, t) in enumerate(zip(visual_rgb, visual_thermal), start=1):
-            maps.append(_upsample(getattr(self, f"PointConv_{number}_rgb")(r), size))
-            maps.append(_upsample(getattr(self, f"PointConv_{number}_ir")(t), size))
-        return self.CNN_fuse(torch.cat((*maps, rgb, thermal), dim=1))
+            pairs.append(getattr(self, f"PointConv_{number}_rgb")(r))
+            pairs.append(getattr(self, f"PointConv_{number}_ir")(t))
+        convolution, *rest = self.CNN_fuse
+        mixed = self._mixed_before_upsampling if self.training else self._mixed
+        x = mixed(convolution, pairs, torch.cat((rgb, thermal), dim=1))
+        for layer in rest:
+            x = layer(x)
+        return x
+
+    def _mixed(self, convolution: nn.Conv2d, maps: list[Tensor], images: Tensor) -> Tensor:
+        size = (images.shape[2], images.shape[3])
+        return convolution(torch.cat((*(_upsample(x, size) for x in maps), images), dim=1))
+
+    def _mixed_before_upsampling(self, convolution: nn.Conv2d, maps: list[Tensor], images: Tensor) -> Tensor:
+        """The same sum in another order: no upsampled map is ever there, 134 channels at full size are slow."""
+        scales = [torch.cat(pair, dim=1) for pair in zip(maps[0::2], maps[1::2])]
+        *kernels, kernel = convolution.weight.split([*(x.shape[1] for x in scales), images.shape[1]], dim=1)
+        own = functional.conv2d(images, kernel, convolution.bias, padding=1)
+        return own + convolve_upsampled(scales, kernels, (images.shape[2], images.shape[3]))

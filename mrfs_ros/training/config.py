@@ -11,9 +11,10 @@ from typing import Any
 from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
 from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.network.parts import PARTS
 from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
-from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, PRESETS, LossPreset, preset_named
+from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, GRADIENT_RULES, PRESETS, LossPreset, preset_named
 from mrfs_ros.types import CLASS_SETS, ClassSet, class_set_named, numbered_hues
 
 _FILES = ("pretrained", "init")
@@ -45,7 +46,9 @@ class TrainConfig:
     val: list = setting([], "Datasets to choose the best weights on; empty = the last weights are the result.")
     augment: dict = setting({}, "See AugmentConfig.")
     preset: str = setting("MFNet", "Numbers of the fusion loss.", choices=tuple(PRESETS))
-    fusion_target: dict = setting({}, "Own gamma, contrast or gradient_weight in place of the preset's.")
+    fusion_target: dict = setting(
+        {}, "Own gamma, contrast, gradient_weight or gradient (signed, magnitude) in place of the preset's."
+    )
     fusion_rule: str = setting(
         "maximum",
         "How rgb and thermal are one target of the fused image: their maximum or, proportional, their mean.",
@@ -65,6 +68,10 @@ class TrainConfig:
     crop_height: int = setting(480, "Height [pixels] of a crop.", low=32, high=4096)
     crop_width: int = setting(640, "Width [pixels] of a crop.", low=32, high=4096)
     rate: float = setting(6e-5, "Highest learning rate (AdamW).", low=0, high=1)
+    learn: list = setting(
+        [],
+        "Parts that learn: encoders, segmentation_head, fusion_head; the others stay as they are; empty = all.",
+    )
     head_rate: float = setting(1.0, "Learning rate of both heads, as a multiple of rate.", low=0, high=1000)
     weight_decay: float = setting(0.01, "On matrices and kernels, none on biases and norms.", low=0, high=1)
     warmup_steps: int = setting(1500, "Steps over which the rate rises linearly.", low=0, high=10**8)
@@ -105,12 +112,18 @@ class TrainConfig:
     def loss_preset(self) -> LossPreset:
         """The preset with the numbers of ``fusion_target`` in place of its own."""
         preset = preset_named(self.preset)
-        names = [name for name in asdict(preset) if name != "rule"]
-        unknown = set(self.fusion_target) - set(names)
-        numbers = all(type(value) in (int, float) and value >= 0 for value in self.fusion_target.values())
-        if unknown or not numbers:
-            raise ConfigError(f"fusion_target: expected numbers for {', '.join(names)}: {self.fusion_target}")
-        return replace(preset, rule=self.fusion_rule, **self.fusion_target)
+        numbers = [name for name, value in asdict(preset).items() if type(value) is float]
+        expected = (
+            f"fusion_target: expected numbers for {', '.join(numbers)}, or gradient: {' or '.join(GRADIENT_RULES)}"
+        )
+        for name, value in self.fusion_target.items():
+            number = name in numbers and type(value) in (int, float) and value >= 0
+            if not number and not (name == "gradient" and value in GRADIENT_RULES):
+                raise ConfigError(f"{expected}: {self.fusion_target}")
+        preset = replace(preset, rule=self.fusion_rule, **self.fusion_target)
+        if preset.rule != "maximum" and preset.gradient != "signed":
+            raise ConfigError(f"fusion_target: gradient: {preset.gradient} goes with fusion_rule: maximum only")
+        return preset
 
     def class_set(self) -> ClassSet:
         """The classes by name, or the own ones."""
@@ -147,6 +160,12 @@ class TrainConfig:
             semantic_attention=self.semantic_attention,
         )
 
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the network that learn, checked."""
+        if not all(name in PARTS for name in self.learn):
+            raise ConfigError(f"learn: expected a list out of {', '.join(PARTS)}, got {self.learn!r}")
+        return tuple(self.learn) or tuple(PARTS)
+
     def datasets(self, part: str) -> list[DatasetConfig]:
         """The datasets under ``part`` (train or val), checked."""
         configs = [from_mapping(DatasetConfig, entry) for entry in getattr(self, part)]
@@ -178,7 +197,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     files = {name: _beside(path, getattr(config, name)) for name in _FILES}
     own = {name: _with_files_beside(path, settings) for name, settings in config.variants.items()}
     config = replace(config, **parts, **files, variants=own)
-    config.augmentation(), config.class_set(), config.loss_preset(), config.datasets("train"), config.datasets("val")
+    (
+        config.augmentation(),
+        config.parts(),
+        config.class_set(),
+        config.loss_preset(),
+        config.datasets("train"),
+        config.datasets("val"),
+    )
     return config
 
 

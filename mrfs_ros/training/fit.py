@@ -16,6 +16,7 @@ from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
+from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
 from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.losses import mrfs_loss
@@ -37,7 +38,8 @@ class Trainer:
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
         check_shares(config.batch_size, processes.world)  # here, before there is a run folder
-        self.network = _start(config).train().to(processes.device)
+        self.network = _start(config).to(processes.device)
+        self._frozen = _freeze_all_but(self.network, config.parts())
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
@@ -45,7 +47,6 @@ class Trainer:
         self.pixels = class_pixels(datasets, len(self.classes))
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
-        self._norms = [m for m in self.parallel.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
 
     def state(self) -> dict:
@@ -73,8 +74,7 @@ class Trainer:
         torch.manual_seed(hash((config.seed, self.step, self.processes.rank)) % 2**63)
         factor = rate_factor(self.step, config.warmup_steps, progress, config.poly_power)
         set_rate(self.optimizer, factor)
-        for norm in self._norms:
-            norm.train(progress < config.freeze_norms)
+        self._set_modes(progress)
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
         with _autocast(config.amp, device):
@@ -95,6 +95,16 @@ class Trainer:
         self.average.update_parameters(self.network)
         self.step += 1
         return {name: losses[name].detach() for name in LOGGED}
+
+    def _set_modes(self, progress: float) -> None:
+        """Training mode, but for parts that do not learn, and for BatchNorm after ``freeze_norms``."""
+        self.parallel.train()
+        for part in self._frozen:
+            part.eval()
+        if progress >= self.config.freeze_norms:
+            for module in self.parallel.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
 
     def averaged_network(self) -> MRFS:
         """The averaged weights, in eval mode."""
@@ -264,6 +274,14 @@ def _start(config: TrainConfig) -> MRFS:
     if config.pretrained:
         load_encoders(network, config.pretrained)
     return network
+
+
+def _freeze_all_but(network: MRFS, learning: tuple[str, ...]) -> list[nn.Module]:
+    """Turn off the gradients of the parts that are not ``learning``; return these parts."""
+    frozen = [getattr(network, module) for name, module in PARTS.items() if name not in learning]
+    for part in frozen:
+        part.requires_grad_(False)
+    return frozen
 
 
 def _autocast(amp: str, device: torch.device):

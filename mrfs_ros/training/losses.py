@@ -28,16 +28,19 @@ class LossPreset:
     """What the fusion loss asks for on one dataset: ``gamma`` of rgb, ``contrast`` of thermal, weight of gradients.
 
     ``rule``: how both are one target, maximum (the paper's) or proportional (their mean: Model I of the supplement,
-    which does not print the shares).
+    which does not print the shares). ``gradient``: which Sobel response is the larger one, by its sign (the paper's
+    maximum: of -1 and 0.5 it is 0.5) or by its magnitude (-1).
     """
 
     gamma: float
     contrast: float
     gradient_weight: float
     rule: str = "maximum"
+    gradient: str = "signed"
 
 
 FUSION_RULES = ("maximum", "proportional")
+GRADIENT_RULES = ("signed", "magnitude")
 PRESETS = {
     "MFNet": LossPreset(0.5, 1.7, 0.2),
     "FMB": LossPreset(0.8, 1.0, 1.0),
@@ -107,7 +110,8 @@ def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, pres
     salient = salient_information(thermal.expand_as(rgb), preset.contrast)
     both = torch.maximum if preset.rule == "maximum" else _mean
     intensity = intensity_loss(fused, visible, salient, both)
-    gradient = gradient_loss(fused, visible, salient, both)
+    steepest = _larger_magnitude if preset.gradient == "magnitude" else both
+    gradient = gradient_loss(fused, visible, salient, steepest)
     colour = colour_loss(fused, visible)
     fusion = INTENSITY_WEIGHT * intensity + preset.gradient_weight * gradient + COLOUR_WEIGHT * colour
     return {"fusion": fusion, "intensity": intensity, "gradient": gradient, "colour": colour}
@@ -131,7 +135,7 @@ def intensity_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both =
 
 
 def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = torch.maximum) -> Tensor:
-    """L1 of Sobel responses to ``both`` together, the larger signed one; horizontal and vertical by halves."""
+    """L1 of Sobel responses to ``both`` together (the larger signed one); horizontal and vertical by halves."""
     fused_x, fused_y = _sobel(fused)
     visible_x, visible_y = _sobel(visible)
     salient_x, salient_y = _sobel(salient)
@@ -145,6 +149,10 @@ def colour_loss(fused: Tensor, visible: Tensor) -> Tensor:
     fused_cb, fused_cr = _chroma(fused)
     visible_cb, visible_cr = _chroma(visible)
     return functional.l1_loss(fused_cb, visible_cb) + functional.l1_loss(fused_cr, visible_cr)
+
+
+def _larger_magnitude(visible: Tensor, salient: Tensor) -> Tensor:
+    return torch.where(visible.abs() >= salient.abs(), visible, salient)
 
 
 def _mean(visible: Tensor, salient: Tensor) -> Tensor:
