@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mrfs_ros.config import setting
+from mrfs_ros.data.cache import CacheLimit
 from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, PairFiles, find_pairs
 from mrfs_ros.errors import ConfigError, ImageError
@@ -47,7 +48,9 @@ class DatasetConfig:
         high=1e6,
     )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
-    cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
+    cache: bool = setting(
+        True, "Keep decoded images in memory, height x width x 5 bytes a pair, up to half of what is free."
+    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Pair:
     label: np.ndarray
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.rgb.nbytes + self.thermal.nbytes + self.label.nbytes
+
+    @property
     def labelled(self) -> bool:
         """True if any pixel has a class."""
         return bool((self.label != UNLABELLED).any())
@@ -70,7 +78,7 @@ class PairDataset:
 
     ``classes``: what the labels' ids, after ``label_map``, must belong to. ImageError for files that do not make
     pairs (when found), or that are damaged, of differing sizes, or have an unknown class id (when read).
-    Without ``classes`` labels are not read, and all pairs are unlabelled.
+    Without ``classes`` labels are not read, and all pairs are unlabelled. ``cache_limit``: of what ``cache`` keeps.
     """
 
     def __init__(self, config: DatasetConfig, classes: ClassSet | None):
@@ -88,6 +96,7 @@ class PairDataset:
         self.files = find_pairs(root, self._layout, config.split, config.missing_labels)
         if self._layout.label and config.label and all(files.label is None for files in self.files):
             raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
+        self.cache_limit = CacheLimit()
         self._cache: dict[int, Pair] = {}
 
     def __len__(self) -> int:
@@ -97,7 +106,7 @@ class PairDataset:
         if index in self._cache:
             return self._cache[index]
         pair = self._read(self.files[index])
-        if self.config.cache:
+        if self.config.cache and self.cache_limit.take(pair.nbytes):
             self._cache[index] = pair
         return pair
 

@@ -40,6 +40,11 @@ class Scene:
     label: np.ndarray
     materials: np.ndarray
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.rgb.nbytes + self.label.nbytes + self.materials.nbytes
+
 
 class SceneDataset(PairDataset):
     """The labelled rgb images of a split as ``Scene``; files, splits and ``label_map`` as for ``PairDataset``.
