@@ -27,12 +27,11 @@ except ImportError:  # ROS 2 Humble
 from mrfs_ros.bag.parameters import unused_sections
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.encoder_rate import median_ms, side_for_rate, tried_sides
-from mrfs_ros.engine.encoder_side import AUTO, WEIGHTS, EncoderSide
-from mrfs_ros.engine.intake import Intake, PairImages, answers
-from mrfs_ros.engine.protocol import SidedEngine
+from mrfs_ros.engine.encoder_side import AUTO
+from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
+from mrfs_ros.ros.engine import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.features import FeatureSheets
 from mrfs_ros.ros.graph import publishers_of
 from mrfs_ros.ros.mailbox import Mailbox
@@ -56,7 +55,6 @@ from mrfs_ros.types import FusionResult
 
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 TOPICS = ("rgb/image", "thermal/image")
-WARM_UP_FRAMES = 2  # ONNX Runtime plans its memory in the second
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 STOP_WAIT_S = 1.0  # how long a frame in a network may hold up the end of the node
 
@@ -76,12 +74,12 @@ class MrfsNode(Node):
         self._report_parameters()
         config = self._config
         self._intake = Intake(config)  # first: loading an engine takes time
-        self._engine = engine or _loaded(config)
+        self._engine = engine or loaded(config)
         loaded = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
-        _warm_up(self._engine, self._intake, warmup_size)
+        warm_up(self._engine, self._intake, warmup_size)
         if config.encoder_side == AUTO:
-            _choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
+            choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
         ready = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
@@ -373,42 +371,3 @@ class MrfsNode(Node):
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
-
-
-def _loaded(config: NodeConfig) -> Engine:
-    from mrfs_ros.engine import load_engine  # here: it imports torch, which an engine of one's own may not need
-
-    return load_engine(
-        config.weights,
-        config.device,
-        config.backend,
-        classes=config.classes,
-        precision=config.precision,
-        encoder_side=WEIGHTS if config.encoder_side == AUTO else config.encoder_side,
-    )
-
-
-def _choose_encoder_side(engine: Engine, intake: Intake, size: tuple[int, int], rate_hz: float) -> None:
-    """Let ``engine`` use the side that ``encoder_side: auto`` stands for; nothing changes it later."""
-    if not isinstance(engine, SidedEngine):
-        raise ConfigError("encoder_side: auto: the node was given an engine of its own, whose side it cannot choose")
-    images = intake.black(size)[0]
-
-    def measured(side: EncoderSide) -> float:
-        engine.use_encoder_side(side)
-        return median_ms(lambda: answers(engine, [images]))
-
-    sides = tried_sides(min(size), engine.info.encoder_side.pixels)
-    engine.use_encoder_side(side_for_rate(sides, measured, rate_hz))
-
-
-def _warm_up(engine: Engine, intake: Intake, size: tuple[int, int]) -> None:
-    try:
-        for images in intake.black(size):
-            for _ in range(WARM_UP_FRAMES):
-                answers(engine, [images])
-    except Exception as error:
-        raise ConfigError(
-            f"the engine ({engine.info}) cannot run at {size[0]}x{size[1]}: {type(error).__name__}: {error}; "
-            "set warmup_height, warmup_width and device to what the cameras and the machine have"
-        ) from error
