@@ -68,32 +68,32 @@ class MrfsNode(Node):
 
     def __init__(self, engine: Engine | None = None, **node_arguments):
         super().__init__("mrfs", **node_arguments)
-        begin = time.monotonic()
+        begin_s = time.monotonic()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
         self._intake = Intake(config)  # first: loading an engine takes time
         self._engine = engine or loaded(config)
-        loaded = time.monotonic()
+        loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
         warm_up(self._engine, self._intake, warmup_size)
         if config.encoder_side == AUTO:
             choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
-        ready = time.monotonic()
+        ready_s = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
         self._told: dict[str, float] = {}
         self._first_pair_s: float | None = None
         self._forget_reasons()
-        self._last_pair_s = ready
+        self._last_pair_s = ready_s
         self._levels: list = []
         self._device = self._ask_device()
         self._statistics = Statistics()
         self._mailbox: Mailbox[Work] = Mailbox()
         self._outputs = Outputs(self, config.output_qos, self._engine.info)
         self._features = FeatureSheets(self, lambda: self._config, self._engine.info, loaded=engine is None)
-        self._source = PairSource(self._pairing_of(config), start_s=ready, say=self.get_logger().warning)
+        self._source = PairSource(self._pairing_of(config), start_s=ready_s, say=self.get_logger().warning)
         self._apply(config)
         self._processor = Processor(
             engine=self._engine,
@@ -109,14 +109,17 @@ class MrfsNode(Node):
         self._features.start()
         self._open_services()
         self._open_inputs()
-        log = self.get_logger()
+        self._report_start(loaded_s - begin_s, ready_s - loaded_s)
+
+    def _report_start(self, loading_s: float, warm_up_s: float) -> None:
+        log, config = self.get_logger(), self._config
         if self._engine.info.untrained:
             log.warning("UNTRAINED network: fused images and masks mean nothing; set the parameter weights")
         if config.target_rate_hz and config.encoder_side != AUTO:
             log.warning(f"target_rate_hz has no effect: it is for encoder_side: auto, not {config.encoder_side}")
         log.info(
-            f"ready in {ready - begin:.1f} s (engine {loaded - begin:.1f} s, warm-up at {config.warmup_height}x"
-            f"{config.warmup_width} {ready - loaded:.1f} s): {self._engine.info}; pairs by "
+            f"ready in {loading_s + warm_up_s:.1f} s (engine {loading_s:.1f} s, warm-up at {config.warmup_height}x"
+            f"{config.warmup_width} {warm_up_s:.1f} s): {self._engine.info}; pairs by "
             f"{pairing_kind().__name__}; listening on "
             + " and ".join(end.topic_name for end in self._subscriptions_in)
             + f", for camera_info on {self._camera_info_in.topic_name}"
