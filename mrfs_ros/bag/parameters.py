@@ -7,6 +7,9 @@ from pathlib import Path
 from mrfs_ros.config import NodeConfig, check_settings, from_mapping
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
+_OF_EVERY_NODE = ("use_sim_time", "start_type_description_service", "qos_overrides", "diagnostic_updater")
+"""Parameters that rclpy and its helpers declare: in what ``ros2 param dump`` writes."""
+
 
 def read_parameters(path: Path) -> NodeConfig:
     """The node's parameters of a ROS 2 params file (of ``/**`` or ``/mrfs``); ConfigError for anything else."""
@@ -22,7 +25,7 @@ def read_parameters(path: Path) -> NodeConfig:
     except (OSError, yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
         problem = " ".join(str(error).split())
         raise ConfigError(f"{path}: is no ROS 2 params file (/**: ros__parameters: ...): {problem}") from error
-    values.pop("use_sim_time", None)  # every node has it
+    values = {name: value for name, value in values.items() if str(name).split(".")[0] not in _OF_EVERY_NODE}
     config = from_mapping(NodeConfig, values)
     check_settings(config)
     return config
