@@ -7,6 +7,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from mrfs_ros.cli.dataset_arguments import tell_notes
+from mrfs_ros.cli.pair_arguments import CALIBRATION
+
 EXAMPLES = """examples:
   mrfs train config/train_mfnet.yaml --out runs/mfnet
   mrfs train config/train_mfnet.yaml --out runs/mfnet --resume
@@ -37,6 +40,9 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
     )
+    command.add_argument(
+        "--calibration", default="", metavar="YAML", help=f"{CALIBRATION}; in place of the datasets' own"
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     return command
 
@@ -53,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.training.run_folder import RunFolder, load_state
 
     config = load_config(arguments.config, arguments.set)
+    if arguments.calibration:
+        config = config.with_calibration(arguments.calibration)
     budget_s = duration_s(arguments.time_budget) if arguments.time_budget else 0.0
     processes = join(arguments.device, config.threads)
     try:
@@ -61,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         val = [PairDataset(entry, classes) for entry in config.datasets("val")]
         memory = limit_caches([*datasets, *val], processes.on_this_machine)
         if processes.first:
+            tell_notes([*datasets, *val])
             print(memory, flush=True)
         pairs = sum(map(len, datasets))
         reading = partial(_bar, total=pairs, unit="pair", delay=2.0, leave=False) if processes.first else iter

@@ -180,6 +180,11 @@ class TrainConfig:
             raise ConfigError(f"learn: expected a list out of {', '.join(PARTS)}, got {self.learn!r}")
         return tuple(self.learn) or tuple(PARTS)
 
+    def with_calibration(self, path: str | Path) -> TrainConfig:
+        """The same with this calibration file for every dataset, in place of their own."""
+        own = {"calibration": str(Path(path).expanduser().resolve())}
+        return replace(self, train=[entry | own for entry in self.train], val=[entry | own for entry in self.val])
+
     def datasets(self, part: str) -> list[DatasetConfig]:
         """The datasets under ``part`` (train or val), checked."""
         configs = [from_mapping(DatasetConfig, entry) for entry in getattr(self, part)]
@@ -202,10 +207,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         entries = getattr(config, part)
         if not all(isinstance(entry, dict) for entry in entries):
             raise ConfigError(f"{path}: {part}: expected a list of datasets with root, layout, split")
-        parts[part] = [
-            {**entry, "root": _beside(path, entry["root"])} if isinstance(entry.get("root"), str) else entry
-            for entry in entries
-        ]
+        parts[part] = [_with_files_beside(path, entry, ("root", "calibration")) for entry in entries]
     if not config.train:
         raise ConfigError(f"{path}: train: expected at least one dataset")
     files = {name: _beside(path, getattr(config, name)) for name in _FILES}
@@ -282,9 +284,9 @@ def _beside(file: Path, path: str) -> str:
     return str((file.parent / Path(path).expanduser()).resolve()) if path else ""
 
 
-def _with_files_beside(file: Path, settings: Any) -> Any:
-    """The settings of an own variant, whatever else they are, with the files that they name."""
+def _with_files_beside(file: Path, settings: Any, names: tuple[str, ...] = _FILES) -> Any:
+    """Settings, whatever else they are, with the files that they name: those of an own variant, or of a dataset."""
     if not isinstance(settings, dict):
         return settings
-    named = {name: _beside(file, settings[name]) for name in _FILES if isinstance(settings.get(name), str)}
+    named = {name: _beside(file, settings[name]) for name in names if isinstance(settings.get(name), str)}
     return settings | named

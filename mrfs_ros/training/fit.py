@@ -330,7 +330,9 @@ def _without_paths(settings: dict) -> dict:
     """Settings fit for publishing: datasets and files by their last names, not by where they lie on this machine."""
     shown = dict(settings)
     for part in ("train", "val"):
-        shown[part] = [{**entry, "root": entry["root"].rpartition("/")[2]} for entry in settings[part]]
-    for file in ("pretrained", "init"):
-        shown[file] = settings[file].rpartition("/")[2]
-    return shown
+        shown[part] = [_by_last_names(entry, ("root", "calibration")) for entry in settings[part]]
+    return _by_last_names(shown, ("pretrained", "init"))
+
+
+def _by_last_names(settings: dict, files: tuple[str, ...]) -> dict:
+    return settings | {file: settings[file].rpartition("/")[2] for file in files if file in settings}
