@@ -22,7 +22,7 @@ _OF_NO_EFFECT = ("workers", "batch", "node")  # on the results; of the node only
 _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
     "overlay_opacity", "thermal_window", "thermal_unit", "thermal_low", "thermal_high", "thermal_percentile",
-    "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m",
+    "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m", "encoder_side",
 )  # fmt: skip
 
 
@@ -117,6 +117,7 @@ def report_facts(
         "network": f"{info.variant}, {len(info.classes)} classes ({info.classes.name})",
         "weights": info.weights or UNTRAINED_NOTICE,
         "weights sha256": info.sha256,
+        "encoder side": str(info.encoder_side),
         "backend": f"{info.backend} ({info.detail})" if info.detail else info.backend,
         "device": info.device,
         "versions": f"mrfs_ros {__version__}, Python {platform.python_version()}, {platform.platform()}",

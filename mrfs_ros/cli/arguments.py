@@ -34,6 +34,16 @@ def count(text: str) -> int:
     return int(text)
 
 
+def add_encoder_side(command: argparse._ActionsContainer, default: str | None = "weights") -> None:
+    """Add --encoder-side, whose text ``load_engine`` checks."""
+    command.add_argument(
+        "--encoder-side",
+        default=default,
+        metavar="N",
+        help="short side [pixels] at which the encoders see a pair, 0 = its own (default: as the weights file says)",
+    )
+
+
 def node_settings(params_file: Path | None) -> NodeConfig:
     """The node's parameters of a params file, its defaults without one; a warning tells of sections not taken."""
     if params_file is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mrfs_ros.bag.settings import HEADER, STAMPS, STORAGES, BagSettings
-from mrfs_ros.cli.arguments import count, entries, node_settings
+from mrfs_ros.cli.arguments import add_encoder_side, count, entries, node_settings
 from mrfs_ros.config import BACKENDS, PRECISIONS, check_settings
 
 EXAMPLES = """examples:
@@ -81,12 +81,13 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     how.add_argument("--device", help="auto, cpu, cuda, cuda:N (default: auto)")
     how.add_argument("--backend", choices=BACKENDS, help="what runs the network (default: auto)")
     how.add_argument("--precision", choices=PRECISIONS, help="of backend torch on CUDA (default: auto)")
+    add_encoder_side(how, default=None)
 
 
 def settings_from(arguments: argparse.Namespace) -> BagSettings:
     """The settings that ``add_run_options`` asked for; ConfigError for values that cannot be."""
     node = node_settings(arguments.params_file)
-    names = ("weights", "classes", "device", "backend", "precision", "calibration")
+    names = ("weights", "classes", "device", "backend", "precision", "encoder_side", "calibration")
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.slop is not None:
         given["slop_s"] = arguments.slop
@@ -121,11 +122,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
+    from mrfs_ros.bag.fleet import loaded_engine
     from mrfs_ros.bag.job import run_bag
-    from mrfs_ros.engine import load_engine
 
-    node = settings.node
-    engine = load_engine(node.weights, node.device, node.backend, classes=node.classes, precision=node.precision)
+    engine = loaded_engine(settings)
     print(f"engine: {engine.info}")
     with tqdm(unit="pair", dynamic_ncols=True, disable=None) as bar:  # none in logs
 

@@ -107,6 +107,7 @@ def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
         "age [s]": f"{statistics.age_s:.3f}",
         "weights": info.weights or UNTRAINED_NOTICE,
         "weights sha256": info.sha256,
+        "encoder side": str(info.encoder_side),
         "classes": f"{info.classes.name}: {', '.join(info.classes.names)}",
     }
     if not snapshot.working:

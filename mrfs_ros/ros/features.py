@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rclpy.node import Node
@@ -93,7 +93,7 @@ class FeatureSheets(threading.Thread):
         model = load_model(config.weights, config.classes)
         if model.sha256 != self._engine.sha256:
             raise ConfigError(f"{model.weights} has changed since the node began: restart the node")
-        reader = FeatureReader(model, DEVICE)
+        reader = FeatureReader(replace(model, encoder_side=self._engine.encoder_side), DEVICE)
 
         def draw(images: PairImages) -> np.ndarray:
             blocks, result = reader(images.rgb, images.thermal)

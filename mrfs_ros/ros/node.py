@@ -27,9 +27,11 @@ except ImportError:  # ROS 2 Humble
 from mrfs_ros.bag.parameters import unused_sections
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.intake import Intake, PairImages, answers
+from mrfs_ros.engine.encoder_side import AUTO
+from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
+from mrfs_ros.ros.engine import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.features import FeatureSheets
 from mrfs_ros.ros.graph import publishers_of
 from mrfs_ros.ros.mailbox import Mailbox
@@ -53,7 +55,6 @@ from mrfs_ros.types import FusionResult
 
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 TOPICS = ("rgb/image", "thermal/image")
-WARM_UP_FRAMES = 2  # ONNX Runtime plans its memory in the second
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 STOP_WAIT_S = 1.0  # how long a frame in a network may hold up the end of the node
 
@@ -67,29 +68,32 @@ class MrfsNode(Node):
 
     def __init__(self, engine: Engine | None = None, **node_arguments):
         super().__init__("mrfs", **node_arguments)
-        begin = time.monotonic()
+        begin_s = time.monotonic()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
         self._intake = Intake(config)  # first: loading an engine takes time
-        self._engine = engine or _loaded(config)
-        loaded = time.monotonic()
-        _warm_up(self._engine, self._intake, (config.warmup_height, config.warmup_width))
-        ready = time.monotonic()
+        self._engine = engine or loaded(config)
+        loaded_s = time.monotonic()
+        warmup_size = config.warmup_height, config.warmup_width
+        warm_up(self._engine, self._intake, warmup_size)
+        if config.encoder_side == AUTO:
+            choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
+        ready_s = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
         self._told: dict[str, float] = {}
         self._first_pair_s: float | None = None
         self._forget_reasons()
-        self._last_pair_s = ready
+        self._last_pair_s = ready_s
         self._levels: list = []
         self._device = self._ask_device()
         self._statistics = Statistics()
         self._mailbox: Mailbox[Work] = Mailbox()
         self._outputs = Outputs(self, config.output_qos, self._engine.info)
         self._features = FeatureSheets(self, lambda: self._config, self._engine.info, loaded=engine is None)
-        self._source = PairSource(self._pairing_of(config), start_s=ready, say=self.get_logger().warning)
+        self._source = PairSource(self._pairing_of(config), start_s=ready_s, say=self.get_logger().warning)
         self._apply(config)
         self._processor = Processor(
             engine=self._engine,
@@ -105,12 +109,17 @@ class MrfsNode(Node):
         self._features.start()
         self._open_services()
         self._open_inputs()
-        log = self.get_logger()
+        self._report_start(loaded_s - begin_s, ready_s - loaded_s)
+
+    def _report_start(self, loading_s: float, warm_up_s: float) -> None:
+        log, config = self.get_logger(), self._config
         if self._engine.info.untrained:
             log.warning("UNTRAINED network: fused images and masks mean nothing; set the parameter weights")
+        if config.target_rate_hz and config.encoder_side != AUTO:
+            log.warning(f"target_rate_hz has no effect: it is for encoder_side: auto, not {config.encoder_side}")
         log.info(
-            f"ready in {ready - begin:.1f} s (engine {loaded - begin:.1f} s, warm-up at {config.warmup_height}x"
-            f"{config.warmup_width} {ready - loaded:.1f} s): {self._engine.info}; pairs by "
+            f"ready in {loading_s + warm_up_s:.1f} s (engine {loading_s:.1f} s, warm-up at {config.warmup_height}x"
+            f"{config.warmup_width} {warm_up_s:.1f} s): {self._engine.info}; pairs by "
             f"{pairing_kind().__name__}; listening on "
             + " and ".join(end.topic_name for end in self._subscriptions_in)
             + f", for camera_info on {self._camera_info_in.topic_name}"
@@ -365,23 +374,3 @@ class MrfsNode(Node):
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
-
-
-def _loaded(config: NodeConfig) -> Engine:
-    from mrfs_ros.engine import load_engine  # here: it imports torch, which an engine of one's own may not need
-
-    return load_engine(
-        config.weights, config.device, config.backend, classes=config.classes, precision=config.precision
-    )
-
-
-def _warm_up(engine: Engine, intake: Intake, size: tuple[int, int]) -> None:
-    try:
-        for images in intake.black(size):
-            for _ in range(WARM_UP_FRAMES):
-                answers(engine, [images])
-    except Exception as error:
-        raise ConfigError(
-            f"the engine ({engine.info}) cannot run at {size[0]}x{size[1]}: {type(error).__name__}: {error}; "
-            "set warmup_height, warmup_width and device to what the cameras and the machine have"
-        ) from error

@@ -26,7 +26,8 @@ def declare_parameters(node: Node) -> NodeConfig:
     values: dict[str, Any] = {}
     for spec in fields(NodeConfig):
         try:
-            values[spec.name] = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
+            value = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
+            values[spec.name] = _text(value) if spec.metadata["whole"] else value
         except Exception as error:  # rclpy raises four unrelated types here; each text names the parameter
             decimal = " Write it with a decimal point, such as 1.0." if "type 'DOUBLE'" in str(error) else ""
             raise ConfigError(f"parameter {spec.name}: {error}.{decimal} {spec.metadata['text']}") from error
@@ -62,6 +63,13 @@ def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig
         return config, SetParametersResult(successful=False, reason=str(error))
 
 
+def _text(value: Any) -> str:
+    """A text or a whole number as text."""
+    if type(value) not in (str, int):
+        raise TypeError(f"expected a word or whole number, got {value!r}")
+    return str(value)
+
+
 def _check_choices(values: dict[str, Any]) -> None:
     for spec in fields(NodeConfig):
         choices = spec.metadata["choices"]
@@ -71,7 +79,8 @@ def _check_choices(values: dict[str, Any]) -> None:
 
 def _descriptor(spec: Field) -> ParameterDescriptor:
     meta = spec.metadata
-    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["fixed"])
+    # Numbers and texts are types of their own in ROS.
+    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["fixed"], dynamic_typing=meta["whole"])
     if meta["choices"]:
         descriptor.additional_constraints = "one of: " + ", ".join(meta["choices"])
     if meta["low"] is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 
@@ -16,6 +18,7 @@ from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
+from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
 from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.losses import mrfs_loss
@@ -29,23 +32,29 @@ Validate = Callable[[MRFS], dict[str, float]]
 
 
 class Trainer:
-    """Network, average, optimizer and where they are in the run."""
+    """Network, average, optimizer and where they are in the run; ``progress``: as for ``class_pixels``."""
 
-    def __init__(self, config: TrainConfig, datasets: list[PairDataset], processes: Processes):
+    def __init__(
+        self,
+        config: TrainConfig,
+        datasets: list[PairDataset],
+        processes: Processes,
+        progress: Callable[..., Iterable] = iter,
+    ):
         self.config, self.processes = config, processes
         self.classes = config.class_set()
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
         check_shares(config.batch_size, processes.world)  # here, before there is a run folder
-        self.network = _start(config).train().to(processes.device)
+        self.network = _start(config).to(processes.device)
+        self._frozen = _freeze_all_but(self.network, config.parts())
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
-        self.pixels = class_pixels(datasets, len(self.classes))
+        self.pixels = class_pixels(datasets, len(self.classes), progress)
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
-        self._norms = [m for m in self.parallel.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
 
     def state(self) -> dict:
@@ -73,8 +82,7 @@ class Trainer:
         torch.manual_seed(hash((config.seed, self.step, self.processes.rank)) % 2**63)
         factor = rate_factor(self.step, config.warmup_steps, progress, config.poly_power)
         set_rate(self.optimizer, factor)
-        for norm in self._norms:
-            norm.train(progress < config.freeze_norms)
+        self._set_modes(progress)
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
         with _autocast(config.amp, device):
@@ -96,19 +104,32 @@ class Trainer:
         self.step += 1
         return {name: losses[name].detach() for name in LOGGED}
 
+    def _set_modes(self, progress: float) -> None:
+        """Training mode, but for parts that do not learn, and for BatchNorm after ``freeze_norms``."""
+        self.parallel.train()
+        for part in self._frozen:
+            part.eval()
+        if progress >= self.config.freeze_norms:
+            for module in self.parallel.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
     def averaged_network(self) -> MRFS:
         """The averaged weights, in eval mode."""
         return self.average.module.eval()
 
+    def untrained_classes(self) -> list[str]:
+        """Names of the classes that no label of the training datasets has."""
+        return [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
+
     def provenance(self, origin: dict[str, str], datasets: list[PairDataset], scores: dict[str, float]) -> dict:
         """What a weights file says of its making; ``origin``: where the run comes from."""
-        untrained = [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
         return {
             **origin,
             "steps": self.step,
             "training time [s]": round(self.elapsed_s),
             "pairs": sum(len(dataset) for dataset in datasets),
-            "untrained classes": ", ".join(untrained) or "none",
+            "untrained classes": ", ".join(self.untrained_classes()) or "none",
             "scores": scores,
             "settings": _without_paths(asdict(self.config)),
         }
@@ -231,12 +252,25 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
     clock.skip()
 
 
-def class_pixels(datasets: list[PairDataset], count: int) -> np.ndarray:
-    """Labelled pixels of every class over all datasets, (count,) int64."""
+def class_pixels(datasets: list[PairDataset], count: int, progress: Callable[..., Iterable] = iter) -> np.ndarray:
+    """Labelled pixels of every class over all datasets, (count,) int64; every pair is read, and so checked, once.
+
+    ``progress``: wraps the pairs, such as tqdm.
+    """
+
+    def pixels(place: tuple[PairDataset, int]) -> np.ndarray:
+        dataset, index = place
+        return np.bincount(dataset[index].label.ravel(), minlength=256)
+
+    places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     total = np.zeros(256, np.int64)
-    for dataset in datasets:
-        for pair in dataset:
-            total += np.bincount(pair.label.ravel(), minlength=256)
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        try:
+            for counts in progress(readers.map(pixels, places)):
+                total += counts
+        except BaseException:
+            readers.shutdown(cancel_futures=True)  # the first damaged file ends it, not the last
+            raise
     return total[:count]
 
 
@@ -264,6 +298,14 @@ def _start(config: TrainConfig) -> MRFS:
     if config.pretrained:
         load_encoders(network, config.pretrained)
     return network
+
+
+def _freeze_all_but(network: MRFS, learning: tuple[str, ...]) -> list[nn.Module]:
+    """Turn off the gradients of the parts that are not ``learning``; return these parts."""
+    frozen = [getattr(network, module) for name, module in PARTS.items() if name not in learning]
+    for part in frozen:
+        part.requires_grad_(False)
+    return frozen
 
 
 def _autocast(amp: str, device: torch.device):

@@ -22,6 +22,7 @@ from mrfs_ros.cli.main import main
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import build_network
+from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.fit import class_pixels, class_weights, fit
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.run_folder import RunFolder, load_state
@@ -371,6 +372,28 @@ def test_norms_keep_their_statistics_late_in_the_run_and_go_on_learning(settings
         kept.append(torch.equal(norm.running_mean, before[0]))
         assert not torch.equal(norm.weight, before[1])
     assert kept == [False, False, True, True]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_only_the_parts_that_learn_change(settings, part):
+    """Weights, statistics and averages of the others stay to the bit; with the fusion head alone, so do the logits."""
+    trainer, datasets = trainer_of(settings(learn=[part]))
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    for _ in range(2):
+        one_step(trainer, datasets)
+    for network in (trainer.network, trainer.average.module):
+        changed = {
+            name.split(".")[0] for name, now in network.state_dict().items() if not torch.equal(now, before[name])
+        }
+        assert changed == {PARTS[part]}
+
+
+def test_parts_that_do_not_learn_drop_nothing_out(settings):
+    trainer, datasets = trainer_of(settings(learn=["fusion_head"]))
+    one_step(trainer, datasets)
+    assert trainer.network.aux_head.training
+    assert not any(module.training for module in trainer.network.backbone.modules())
+    assert not any(module.training for module in trainer.network.decode_head.modules())
 
 
 def test_bf16_keeps_weights_and_losses_in_float32(settings):
