@@ -143,4 +143,4 @@ class Journal:
 
 
 def _entry(values: dict) -> Entry:
-    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values["unpaired"])})
+    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values.get("unpaired", (0, 0)))})

@@ -9,9 +9,11 @@ from mrfs_ros.bag.matching import NONE, Matches
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
+_NEARER = 0.9  # of a gap, at least, so that jitter between two images is none
+
 
 def frame_apart(index: ImageIndex, matches: Matches, config: NodeConfig) -> str:
-    """A sentence if pairs are further apart than half the slower camera's period while the bag has far nearer images.
+    """A sentence if pairs are further apart than half the slower camera's period while nearer images were recorded.
 
     The node pairs so too where slop_s is no less than that, after an image was lost; empty if there are none.
     """
@@ -26,7 +28,7 @@ def frame_apart(index: ImageIndex, matches: Matches, config: NodeConfig) -> str:
     gaps = np.abs(second - first)
     nearest = np.minimum(_distances(first, times[THERMAL]), _distances(second, times[RGB]))
     period = max(map(usual_period, times))
-    wide = (gaps > period / 2) & (nearest < gaps / 2)
+    wide = (gaps > period / 2) & (nearest < _NEARER * gaps)
     if not wide.any():
         return ""
     return (

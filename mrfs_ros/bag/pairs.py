@@ -30,17 +30,17 @@ from mrfs_ros.sensing.pair_source import RGB, THERMAL
 class Pair:
     """Two messages that belong together (None for a missing camera), and when the pair was complete [ns].
 
+    ``grey``: the thermal image in 8 bits, (H, W) uint8, where that depends on the images before, or why there is none.
     ``times_ns``: of the rgb and the thermal image, by which they were paired. ``unpaired``: how many images of each
-    camera that are in no pair came since the pair before. ``grey``: the thermal image in 8 bits, (H, W) uint8, where
-    that depends on the images before, or why there is none.
+    camera that are in no pair came since the pair before.
     """
 
     rgb: Any | None
     thermal: Any | None
     log_ns: int
-    times_ns: tuple[int | None, int | None]
-    unpaired: tuple[int, int] = (0, 0)
     grey: np.ndarray | ImageError | None = None
+    times_ns: tuple[int | None, int | None] = (None, None)
+    unpaired: tuple[int, int] = (0, 0)
 
     def header(self, reference: str) -> Any:
         """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
@@ -220,7 +220,8 @@ class PairReader:
             return None
         numbers = [own[place] for own in self._matches.numbers]
         times = [None if n == NONE else self._index.cameras[c].stamp_ns[n] for c, n in enumerate(numbers)]
-        return Pair(*messages, self._matches.log_ns[place], tuple(times), self._unpaired_before(place))
+        log_ns, unpaired = self._matches.log_ns[place], self._unpaired_before(place)
+        return Pair(*messages, log_ns, times_ns=tuple(times), unpaired=unpaired)
 
     def _unpaired_before(self, place: int) -> tuple[int, int]:
         return int(self._before[RGB][place]), int(self._before[THERMAL][place])

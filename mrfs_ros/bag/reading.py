@@ -25,6 +25,7 @@ from mrfs_ros.bag.salvage import salvage
 from mrfs_ros.bag.salvage_mcap import read_summary
 from mrfs_ros.bag.write_ahead_log import joined, log_of
 from mrfs_ros.bag.zstd_files import unpack_file, unpacked
+from mrfs_ros.data.video_files import VIDEO_SUFFIXES, VIDEO_WAY
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
@@ -234,6 +235,8 @@ def _files(path: Path) -> list[Path]:
         return [path]
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
+        raise ConfigError(f"{path}: is a video, no bag: {VIDEO_WAY}")
     raise ConfigError(f"{path}: is no bag: expected a rosbag2 folder, or a file .mcap, .db3 (ROS 2) or .bag (ROS 1)")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from mrfs_ros.cli.arguments import add_encoder_side
 from mrfs_ros.data.layouts import images_in
 from mrfs_ros.data.names import camera_patterns, partners
+from mrfs_ros.data.video_files import check_no_video
 from mrfs_ros.errors import ImageError
 
 INCOMPLETE = 3
@@ -82,6 +83,7 @@ def find_pairs(rgb: Path, thermal: Path, rgb_name: str = "", thermal_name: str =
     for path in (rgb, thermal):
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
+        check_no_video(path)
     if rgb.is_dir() != thermal.is_dir():
         raise ImageError(f"--rgb {rgb} and --thermal {thermal}: expected two files or two folders, got one of each")
     if not rgb.is_dir():

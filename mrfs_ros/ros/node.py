@@ -45,7 +45,7 @@ from mrfs_ros.ros.parameters import (
     unknown_qos_overrides,
 )
 from mrfs_ros.ros.processor import Processor, Work
-from mrfs_ros.ros.qos import profile, subscription
+from mrfs_ros.ros.qos import profile, publisher, subscription
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.topics import camera_info_topic
 from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
@@ -225,7 +225,7 @@ class MrfsNode(Node):
     def _open_services(self) -> None:
         self.add_on_set_parameters_callback(self._on_parameters)
         self._enable_service = self.create_service(SetBool, "~/enable", self._on_enable)
-        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", profile("reliable", 10))
+        self._diagnostics_out = publisher(self, DiagnosticArray, "/diagnostics", profile("reliable", 10))
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
             post_callback=self._on_clock_jump,
