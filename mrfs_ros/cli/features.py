@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.studies.feature_maps import FeatureReader
 
     device = resolve_device(arguments.device)
-    reader = FeatureReader(load_model(arguments.weights, arguments.classes), device)
+    reader = FeatureReader(load_model(arguments.weights, arguments.classes, arguments.encoder_side), device)
     print(f"network: {reader.info}")
     made_folder(arguments.out)
     measured = []

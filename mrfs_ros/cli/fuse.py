@@ -44,7 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.engine import load_engine
     from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
 
-    engine = load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
+    engine = load_engine(
+        arguments.weights,
+        arguments.device,
+        arguments.backend,
+        classes=arguments.classes,
+        encoder_side=arguments.encoder_side,
+    )
     print(f"engine: {engine.info}")
     made_folder(arguments.out)
     seconds, failures = [], 0

@@ -6,18 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
+from mrfs_ros.cli.arguments import add_encoder_side
 from mrfs_ros.data.layouts import images_in
 from mrfs_ros.errors import ImageError
 
 
 def add_pair_arguments(command: argparse.ArgumentParser) -> None:
-    """Add --rgb, --thermal, --out, and the network by --weights, --classes and --device."""
+    """Add --rgb, --thermal, --out, and the network by --weights, --classes, --device and --encoder-side."""
     command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
     command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    add_encoder_side(command)
 
 
 def named_pairs(arguments: argparse.Namespace) -> list[tuple[str, Path, Path]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 EXAMPLES = """examples:
@@ -47,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
     from mrfs_ros.training.logit_shift import shift_file
+    from mrfs_ros.training.memory import limit_caches
     from mrfs_ros.training.processes import join
     from mrfs_ros.training.run_folder import RunFolder, load_state
 
@@ -57,7 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
         classes = config.class_set()
         datasets = [training_dataset(entry, classes) for entry in config.datasets("train")]
         val = [PairDataset(entry, classes) for entry in config.datasets("val")]
-        trainer = Trainer(config, datasets, processes)
+        memory = limit_caches([*datasets, *val], processes.on_this_machine)
+        if processes.first:
+            print(memory, flush=True)
+        pairs = sum(map(len, datasets))
+        reading = partial(_bar, total=pairs, unit="pair", delay=2.0, leave=False) if processes.first else iter
+        trainer = Trainer(config, datasets, processes, reading)
         folder = RunFolder(arguments.out, config, arguments.resume) if processes.first else None
         processes.wait()
         if arguments.resume:
@@ -76,10 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _bar(**settings):
+def _bar(*entries, **settings):
     from tqdm import tqdm
 
-    return tqdm(**settings, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
+    return tqdm(*entries, **settings, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
 
 
 def _describe(trainer, datasets, val, out: Path) -> None:
@@ -89,7 +96,14 @@ def _describe(trainer, datasets, val, out: Path) -> None:
         f"{sum(map(len, datasets))} pairs to learn from, {sum(map(len, val))} to choose on"
     )
     print(f"labelled pixels: {labelled or 'none: fusion only'}")
+    if labelled and (missing := trainer.untrained_classes()):
+        print(f"mrfs: warning: {_untrained(missing, len(trainer.classes))}", file=sys.stderr)
     print(f"run folder {out}, step {trainer.step} of {trainer.config.steps}")
+
+
+def _untrained(names: list[str], classes: int) -> str:
+    text = f"no label to learn from has a pixel of {', '.join(names)}: the network will not know it"
+    return text + ("; 255 is ignored: for masks of 0 and 255 set label_map: {255: 1}" if classes == 2 else "")
 
 
 def _validation(val, classes, processes):

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 
 from mrfs_ros.config import setting
+from mrfs_ros.data.cache import CacheLimit
+from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, PairFiles, find_pairs
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.image_files import read_label, read_rgb, read_rgb_thermal, read_thermal
+from mrfs_ros.sensing.image_files import read_rgb, read_rgb_thermal, read_thermal
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 SIMULATED = "simulated"
@@ -33,6 +35,11 @@ class DatasetConfig:
     )
     label: str = setting("", "Folder of the labels; empty = the layout's.")
     label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
+    label_values: str = setting(
+        "auto",
+        "What label files store: ids (grey, palette index), colors (those of the classes); auto = as each file says.",
+        choices=LABEL_VALUES,
+    )
     materials: dict = setting({}, "Label id in the files: material, for simulated thermal; see SceneDataset.")
     share: float = setting(
         0.0,
@@ -41,7 +48,9 @@ class DatasetConfig:
         high=1e6,
     )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
-    cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
+    cache: bool = setting(
+        True, "Keep decoded images in memory, height x width x 5 bytes a pair, up to half of what is free."
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,11 @@ class Pair:
     label: np.ndarray
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.rgb.nbytes + self.thermal.nbytes + self.label.nbytes
+
+    @property
     def labelled(self) -> bool:
         """True if any pixel has a class."""
         return bool((self.label != UNLABELLED).any())
@@ -64,7 +78,7 @@ class PairDataset:
 
     ``classes``: what the labels' ids, after ``label_map``, must belong to. ImageError for files that do not make
     pairs (when found), or that are damaged, of differing sizes, or have an unknown class id (when read).
-    Without ``classes`` labels are not read, and all pairs are unlabelled.
+    Without ``classes`` labels are not read, and all pairs are unlabelled. ``cache_limit``: of what ``cache`` keeps.
     """
 
     def __init__(self, config: DatasetConfig, classes: ClassSet | None):
@@ -75,13 +89,14 @@ class PairDataset:
         if classes is None:
             self._layout = replace(self._layout, label=None)
         else:
-            self._map = label_lookup(config.label_map, classes)
+            self._labels = LabelReader(classes, config.label_map, config.label_values)
         root = Path(config.root).expanduser()
         if not config.root or not root.is_dir():
             raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
         self.files = find_pairs(root, self._layout, config.split, config.missing_labels)
         if self._layout.label and config.label and all(files.label is None for files in self.files):
             raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
+        self.cache_limit = CacheLimit()
         self._cache: dict[int, Pair] = {}
 
     def __len__(self) -> int:
@@ -91,7 +106,7 @@ class PairDataset:
         if index in self._cache:
             return self._cache[index]
         pair = self._read(self.files[index])
-        if self.config.cache:
+        if self.config.cache and self.cache_limit.take(pair.nbytes):
             self._cache[index] = pair
         return pair
 
@@ -118,25 +133,8 @@ class PairDataset:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
         if files.label is None:
             return Pair(files.name, rgb, thermal, np.full(thermal.shape, UNLABELLED, np.uint8))
-        return Pair(files.name, rgb, thermal, self._mapped(files, self._read_ids(files, rgb)))
-
-    def _read_ids(self, files: PairFiles, rgb: np.ndarray) -> np.ndarray:
-        """(H, W) uint8 ids as the label file has them."""
-        label = read_label(files.label, self.classes)
-        if label.shape != rgb.shape[:2]:
-            raise ImageError(f"{files.label}: is {_size(label)} (HxW), but {files.rgb} is {_size(rgb)}")
-        return label
-
-    def _mapped(self, files: PairFiles, ids: np.ndarray) -> np.ndarray:
-        """(H, W) uint8 ids of the network's classes."""
-        label = self._map[ids]
-        unknown = sorted(set(np.unique(label).tolist()) - set(range(len(self.classes))) - {UNLABELLED})
-        if unknown:
-            raise ImageError(
-                f"{files.label}: class id {', '.join(map(str, unknown))} is unknown: {self.classes.name} has "
-                f"0 to {len(self.classes) - 1}, and 255 = ignore; map others with label_map"
-            )
-        return label
+        label = self._labels.read(files.label, rgb.shape[:2])
+        return Pair(files.name, rgb, thermal, label)
 
 
 def by_name(datasets: Sequence[PairDataset]) -> dict[str, PairDataset]:
@@ -157,19 +155,6 @@ def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:
         config.label or layout.label,
         layout.holes,
     )
-
-
-def label_lookup(label_map: dict, classes: ClassSet) -> np.ndarray:
-    """(256,) uint8: id in the files -> id of ``classes``, after ``label_map``; ConfigError for ids there are not."""
-    table = np.arange(256, dtype=np.uint8)
-    for source, target in label_map.items():
-        valid = type(source) is int and type(target) is int and 0 <= source <= 255
-        if not valid or not (0 <= target < len(classes) or target == UNLABELLED):
-            raise ConfigError(
-                f"label_map: {source!r}: {target!r}: expected an id 0-255 and a class 0-{len(classes) - 1} or 255"
-            )
-        table[source] = target
-    return table
 
 
 def _size(image: np.ndarray) -> str:

@@ -39,6 +39,7 @@ class TrainConfig:
     )
     classes: str = setting("MFNet", "Class set: MFNet, MSRS, FMB, PST900, or empty with class_names.")
     class_names: list = setting([], "Own class names, background first.")
+    class_colors: list = setting([], "[red, green, blue] of each own class, as in its colour labels; empty = made up.")
     pretrained: str = setting("", "MiT encoder weights (.pth, .safetensors), copied into both modalities.")
     init: str = setting("", "MRFS weights file to go on from.")
     train: list = setting([], "Datasets to learn from.")
@@ -127,12 +128,27 @@ class TrainConfig:
     def class_set(self) -> ClassSet:
         """The classes by name, or the own ones."""
         if not self.class_names:
+            if self.class_colors:
+                raise ConfigError(f"class_colors: are of own classes (class_names): {self.classes} has its own")
             return class_set_named(self.classes)
         if not all(isinstance(name, str) for name in self.class_names):
             raise ConfigError(f"class_names: expected a list of texts, got {self.class_names!r}")
         names = tuple(self.class_names)
         public = self.classes.lower() in {"", *(name.lower() for name in CLASS_SETS)}  # MFNet is but the default
-        return ClassSet("own" if public else self.classes, names, numbered_hues(len(names)))
+        return ClassSet("own" if public else self.classes, names, self._colors() or numbered_hues(len(names)))
+
+    def _colors(self) -> tuple[tuple[int, int, int], ...]:
+        """The own classes' colours, checked; empty if none are given."""
+        colors = tuple(tuple(color) if isinstance(color, list) else color for color in self.class_colors)
+        for color in colors:
+            levels = isinstance(color, tuple) and [level for level in color if type(level) is int and 0 <= level <= 255]
+            if not levels or not len(levels) == len(color) == 3:
+                raise ConfigError(f"class_colors: expected [red, green, blue] of 0-255 for each class, got {color!r}")
+        if colors and len(colors) != len(self.class_names):
+            raise ConfigError(f"class_colors: expected one for each of {len(self.class_names)} classes: {len(colors)}")
+        if len(set(colors)) < len(colors):
+            raise ConfigError("class_colors: expected a colour of its own for each class, two are the same")
+        return colors
 
     def network(self) -> NetworkConfig:
         """The network that these settings ask for."""

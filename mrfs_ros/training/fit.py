@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 
@@ -30,9 +32,15 @@ Validate = Callable[[MRFS], dict[str, float]]
 
 
 class Trainer:
-    """Network, average, optimizer and where they are in the run."""
+    """Network, average, optimizer and where they are in the run; ``progress``: as for ``class_pixels``."""
 
-    def __init__(self, config: TrainConfig, datasets: list[PairDataset], processes: Processes):
+    def __init__(
+        self,
+        config: TrainConfig,
+        datasets: list[PairDataset],
+        processes: Processes,
+        progress: Callable[..., Iterable] = iter,
+    ):
         self.config, self.processes = config, processes
         self.classes = config.class_set()
         if config.amp == "fp16" and processes.device.type != "cuda":
@@ -44,7 +52,7 @@ class Trainer:
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
-        self.pixels = class_pixels(datasets, len(self.classes))
+        self.pixels = class_pixels(datasets, len(self.classes), progress)
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
@@ -110,15 +118,18 @@ class Trainer:
         """The averaged weights, in eval mode."""
         return self.average.module.eval()
 
+    def untrained_classes(self) -> list[str]:
+        """Names of the classes that no label of the training datasets has."""
+        return [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
+
     def provenance(self, origin: dict[str, str], datasets: list[PairDataset], scores: dict[str, float]) -> dict:
         """What a weights file says of its making; ``origin``: where the run comes from."""
-        untrained = [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
         return {
             **origin,
             "steps": self.step,
             "training time [s]": round(self.elapsed_s),
             "pairs": sum(len(dataset) for dataset in datasets),
-            "untrained classes": ", ".join(untrained) or "none",
+            "untrained classes": ", ".join(self.untrained_classes()) or "none",
             "scores": scores,
             "settings": _without_paths(asdict(self.config)),
         }
@@ -241,12 +252,25 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
     clock.skip()
 
 
-def class_pixels(datasets: list[PairDataset], count: int) -> np.ndarray:
-    """Labelled pixels of every class over all datasets, (count,) int64."""
+def class_pixels(datasets: list[PairDataset], count: int, progress: Callable[..., Iterable] = iter) -> np.ndarray:
+    """Labelled pixels of every class over all datasets, (count,) int64; every pair is read, and so checked, once.
+
+    ``progress``: wraps the pairs, such as tqdm.
+    """
+
+    def pixels(place: tuple[PairDataset, int]) -> np.ndarray:
+        dataset, index = place
+        return np.bincount(dataset[index].label.ravel(), minlength=256)
+
+    places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     total = np.zeros(256, np.int64)
-    for dataset in datasets:
-        for pair in dataset:
-            total += np.bincount(pair.label.ravel(), minlength=256)
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        try:
+            for counts in progress(readers.map(pixels, places)):
+                total += counts
+        except BaseException:
+            readers.shutdown(cancel_futures=True)  # the first damaged file ends it, not the last
+            raise
     return total[:count]
 
 

@@ -41,7 +41,7 @@ def shift_file(
         network.decode_head.linear_pred.bias += torch.tensor(shifts, dtype=torch.float32, device=device)
     named = {name: shift for name, shift in zip(checkpoint.classes.names, shifts) if shift}
     provenance = {**checkpoint.provenance, "scores": validate(network), KEY: named}
-    save_checkpoint(path, network.cpu(), checkpoint.classes, provenance, torch.float16)
+    save_checkpoint(path, network.cpu(), checkpoint.classes, provenance, torch.float16, checkpoint.encoder_side)
     return named
 
 

@@ -138,9 +138,9 @@ def test_label_map_holds_for_every_id(tmp_path_factory, label_map):
 @pytest.mark.parametrize(
     "label_map, text",
     [
-        ({256: 1}, "label_map: 256: 1: expected an id 0-255 and a class 0-8 or 255"),
-        ({-1: 1}, "label_map: -1: 1: expected an id 0-255"),
-        ({1: 9}, "label_map: 1: 9: expected an id 0-255 and a class 0-8 or 255"),
+        ({65536: 1}, "label_map: 65536: 1: expected an id 0-65535 and a class 0-8 or 255"),
+        ({-1: 1}, "label_map: -1: 1: expected an id 0-65535"),
+        ({1: 9}, "label_map: 1: 9: expected an id 0-65535 and a class 0-8 or 255"),
         ({1: -1}, "label_map: 1: -1: expected"),
         ({"car": 1}, "label_map: 'car': 1: expected"),
         ({1: "car"}, "label_map: 1: 'car': expected"),
@@ -172,7 +172,7 @@ def test_unknown_colour(tmp_path):
     write_pair(tmp_path, label=colours)
     assert error_of(ImageError, tmp_path) == (
         f"{tmp_path / 'label' / 'a.png'}: colour (1, 2, 3) is no class of MFNet: "
-        "expected its palette, or a grey image of class ids"
+        "expected its colours (class_colors), or a grey image of class ids"
     )
 
 
@@ -196,7 +196,7 @@ def test_thermal_of_another_size(tmp_path):
 def test_label_of_another_size(tmp_path):
     write_pair(tmp_path, label=LABEL.T)
     assert error_of(ImageError, tmp_path) == (
-        f"{tmp_path / 'label' / 'a.png'}: is 32x24 (HxW), but {tmp_path / 'rgb' / 'a.png'} is 24x32"
+        f"{tmp_path / 'label' / 'a.png'}: is 32x24 (HxW), but its rgb image is 24x32"
     )
 
 
@@ -208,7 +208,8 @@ def test_damaged_files(tmp_path, folder):
     pairs = dataset(tmp_path)  # found: damage shows when the file is read
     with pytest.raises(ImageError) as error:
         pairs[0]
-    assert str(error.value).startswith(f"{path}: is no image that OpenCV reads")
+    wanted = "label image (PNG, TIFF, BMP, WebP), or is damaged" if folder == "label" else "image that OpenCV reads"
+    assert str(error.value).startswith(f"{path}: is no {wanted}")
 
 
 def test_16_bit_thermal_is_refused(tmp_path):

@@ -25,6 +25,7 @@ SIGNATURES = {
     "pool": "pilipp",
     "exchange": "ppppppppilipp",
     "decode": "piiiippippippip",
+    "area_average": "piiiiiip",
     "labels": "piiiiiip",
     "fuse": "ppippiiippppp",
 }
@@ -130,6 +131,11 @@ class NativeOperators(PlainOperators):
             "decode", finest, *finest.shape, scale.panels, scale.bias, scale.outputs, *_maps(coarse), classes.panels,
             classes.bias, classes.outputs, out,
         )  # fmt: skip
+        return out
+
+    def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        out = x.new_empty(x.shape[0], *size, x.shape[3])
+        self._call("area_average", x, *x.shape, *size, out)
         return out
 
     def labels(self, logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,6 +1,7 @@
 // The operators as C functions for ctypes. Everything is float32 in contiguous (batch, height, width, channels) maps;
 // channels are multiples of 16 except where images and logits are meant. eps < 0: no standardisation. Result: see
 // guarded.
+#include "area_average.h"
 #include "attention.h"
 #include "heads.h"
 #include "maps.h"
@@ -147,6 +148,11 @@ int mrfs_decode(const float* finest, int batch, int height, int width, int input
     multiply_rows(static_cast<long>(batch) * height * width, source, {class_panels, class_bias, mixed, classes},
                   {out, classes});
   });
+}
+
+int mrfs_area_average(const float* x, int batch, int height, int width, int channels, int out_height, int out_width,
+                      float* out) {
+  return guarded([&] { area_average({x, height, width, channels}, batch, out_height, out_width, out); });
 }
 
 int mrfs_labels(const float* logits, int batch, int small_height, int small_width, int classes, int height, int width,
