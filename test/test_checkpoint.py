@@ -59,6 +59,12 @@ def test_own_file_keeps_weights_config_classes_and_provenance(tmp_path, network,
     assert len(checkpoint.sha256) == 64
 
 
+def test_a_weights_file_is_replaced_whole(tmp_path, network, replaced_whole):
+    with replaced_whole(tmp_path / "best.safetensors"):
+        save_checkpoint(tmp_path / "best.safetensors", network, MFNET, {})
+    assert read_checkpoint(tmp_path / "best.safetensors").config == CONFIG
+
+
 def test_half_precision_files_come_back_as_float32(tmp_path, network):
     save_checkpoint(tmp_path / "half.safetensors", network, MFNET, {}, dtype=torch.float16)
     save_checkpoint(tmp_path / "full.safetensors", network, MFNET, {})
