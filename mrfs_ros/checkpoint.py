@@ -111,7 +111,7 @@ def write_encoder_side(path: str | Path, pixels: int, reason: str) -> None:
     weights, metadata = _read_file(path)
     config, classes, provenance, _ = read_metadata(path, metadata)
     if config is None or classes is None:
-        raise CheckpointError(f"{path}: has no metadata to write to: expected a .safetensors file of mrfs train")
+        raise CheckpointError(f"{path}: has no metadata to write to: expected a file of mrfs train")
     provenance = {**provenance, "encoder side chosen": reason}
     _write(path, weights, {**metadata, **metadata_of(config, classes, provenance, pixels)})
 
