@@ -10,6 +10,8 @@ from typing import Any
 from mrfs_ros.config import NodeConfig, check_settings, from_mapping
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
+_OF_EVERY_NODE = ("use_sim_time", "start_type_description_service", "qos_overrides", "diagnostic_updater")
+"""Parameters that rclpy and its helpers declare: in what ``ros2 param dump`` writes."""
 NODE = "/mrfs"  # the node's name, as it is launched without a namespace
 _PARAMETERS = "ros__parameters"
 
@@ -25,7 +27,7 @@ def read_parameters(path: Path, node: str = NODE) -> NodeConfig:
             values.update(section)
     if not any(applies(name, node) for name in sections):
         raise ConfigError(_unused(path, list(sections), node))
-    values.pop("use_sim_time", None)  # every node has it
+    values = {name: value for name, value in values.items() if str(name).split(".")[0] not in _OF_EVERY_NODE}
     config = from_mapping(NodeConfig, values)
     check_settings(config)
     return config

@@ -11,6 +11,11 @@ from mrfs_ros.errors import ConfigError, ImageError
 _RUNS = re.compile(r"\d+|[^\W\d_]+|[\W_]")  # digits, letters, one of anything else
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of PreviewDataRGB: Preview, Data, RGB
 _SEPARATORS = " _-."
+_CAMERAS = {
+    "rgb": {"rgb", "color", "colour", "vis", "vi", "visible", "visual"},
+    "thermal": {"ir", "thermal", "tir", "lwir", "infrared"},
+}
+"""Words for a camera, to tell the files of one folder apart."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,31 @@ def partners(
     if folded:
         return Partners(folded, "their names, whose case differs")
     return _by_affix(names, others, options)
+
+
+def camera_patterns(names: Iterable[str]) -> tuple[str, str] | None:
+    """Patterns of the rgb and of the thermal files of one folder, by what their names end or begin with.
+
+    None unless one word for each camera is found: then the files are of both cameras at once, or somebody must say.
+    """
+    for reverse in (True, False):
+        found: dict[str, set[str]] = {camera: set() for camera in _CAMERAS}
+        for name in names:
+            words = _words(name)
+            word = words[-1 if reverse else 0]
+            for camera, known in _CAMERAS.items():
+                if word.lower() in known and len(words) > 1:
+                    found[camera].add(_pattern(words, reverse))
+        if all(len(patterns) == 1 for patterns in found.values()):
+            return found["rgb"].pop(), found["thermal"].pop()
+    return None
+
+
+def _pattern(words: list[str], reverse: bool) -> str:
+    """{} and the word at one end, with the separator before or after it."""
+    if reverse:
+        return "{}" + "".join(words[-2:] if words[-2] in _SEPARATORS else words[-1:])
+    return "".join(words[:2] if words[1] in _SEPARATORS else words[:1]) + "{}"
 
 
 def _keys(names: list[str], pattern: NamePattern) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfs_ros.data.names import NamePattern, Partners, partners
+from mrfs_ros.data.names import NamePattern, Partners, camera_patterns, partners
 from mrfs_ros.errors import ConfigError, ImageError
 
 OPTIONS = "--rgb-name, --thermal-name"
@@ -111,6 +111,24 @@ def test_own_patterns():
     assert found(["IMG_1_RGB"], ["1"], "IMG_{}_RGB").of == {"IMG_1_RGB": ("1", "1")}
     assert pairs(["a_rgb"], ["b_ir"], "{}_rgb", "{}_ir") == {}
     assert pairs(["_rgb"], ["_ir"], "{}_rgb", "{}_ir") == {}
+
+
+@pytest.mark.parametrize(
+    "names, patterns",
+    [
+        (["A_rgb", "A_ir", "B_rgb", "B_ir", "B_mask"], ("{}_rgb", "{}_ir")),
+        (["1-Visible", "1-LWIR"], ("{}-Visible", "{}-LWIR")),
+        (["rgb_1", "rgb_2", "thermal_1"], ("rgb_{}", "thermal_{}")),
+        (["img1RGB", "img1IR"], ("{}RGB", "{}IR")),
+        (["1", "2"], None),
+        (["1_rgb", "2_rgb"], None),
+        (["1_rgb", "1_RGB", "1_ir"], None),  # two ways to write one camera
+        (["1_rgb", "1_ir", "1_lwir"], None),
+        (["rgb", "ir"], None),
+    ],
+)
+def test_cameras_of_one_folder(names, patterns):
+    assert camera_patterns(names) == patterns
 
 
 @pytest.mark.parametrize("text", ["rgb", "{}{}", "{}/x", "{"])

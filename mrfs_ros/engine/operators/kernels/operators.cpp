@@ -3,6 +3,7 @@
 // guarded.
 #include "area_average.h"
 #include "attention.h"
+#include "fusion.h"
 #include "heads.h"
 #include "maps.h"
 #include "multiply.h"
@@ -21,6 +22,8 @@ static int guarded(const Work& work) {
 extern "C" {
 
 int mrfs_panel() { return kPanel; }
+
+const char* mrfs_instructions() { return kInstructions; }
 
 int mrfs_linear(const float* x, long rows, float eps, const float* panels, const float* bias, int inputs, int outputs,
                 const float* residual, int activation, float* out) {
@@ -181,15 +184,15 @@ int mrfs_fuse(const float* const* scales, const int* sizes, int count, const flo
       upsampled.emplace_back(Map{scales[i], sizes[2 * i], sizes[2 * i + 1], 9 * kFusionWidth}, height, width);
     FusionWeights weights{{}, {last_panels, last_bias, kFusionWidth, 3}};
     for (int tap = 0; tap < 3; ++tap) weights.images[tap] = {image_panels[tap], image_bias[tap], 12, kFusionWidth};
-    const FusedRow fused_row(upsampled, {rgb, height, width, 3}, {thermal, height, width, 1}, weights);
+    const FusedRows fused_rows(upsampled, {rgb, height, width, 3}, {thermal, height, width, 1}, weights);
     thread_local Scratch kept;
     Scratch& scratch = kept;
-    scratch.reserve(fused_row.room());
-#pragma omp parallel for collapse(2) schedule(dynamic, 8)
+    scratch.reserve(fused_rows.room());
+#pragma omp parallel for collapse(2) schedule(dynamic)
     for (int b = 0; b < batch; ++b)
-      for (int y = 0; y < height; ++y) {
-        fused_row(b, y, scratch.mine(), out + (static_cast<long>(b) * height + y) * width * 3);
-      }
+      for (int top = 0; top < height; top += kBlockRows)
+        fused_rows(b, top, std::min(top + kBlockRows, height), scratch.mine(),
+                   out + (static_cast<long>(b) * height + top) * width * 3);
   });
 }
 
