@@ -155,6 +155,14 @@ def test_clocks_that_differ(tmp_path, change, gap):
     assert {row["gap_ms"] for row in table(tmp_path, "recorded")} == {"4.000"}
 
 
+def test_stamps_beyond_their_range_name_the_way(tmp_path):
+    entries = thermal_restamped(drive(), lambda ns: ns - START_NS - 10**9)  # before 1970, as a clock of -1 s
+    summary, said = run(tmp_path, entries, name="out_of_range")
+    assert summary.skipped["bad_stamp"] == 10 and summary.exit_code == 3
+    assert "10 images skipped (bad_stamp): stamp: expected 0 to 2147483548 s, got -1 s; --stamp recorded takes" in said
+    assert run(tmp_path, entries, name="recorded", stamp="recorded")[0].answered == COUNT
+
+
 def test_deep_thermal_by_the_time_of_recording_moves_its_window(tmp_path):
     """With stamps of 0 the window would stand still: times of recording give the grey of right stamps."""
 
