@@ -257,6 +257,14 @@ def test_labels(native, numbers, batch, height, width, classes):
 
 
 @examples
+@given(numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))
+def test_area_average(native, numbers, batch, height, width, small_height, small_width, channels):
+    size = min(height, small_height), min(width, small_width)
+    image = numbers(batch, height, width, channels)
+    near(native.area_average(image, size), PLAIN.area_average(image.double(), size))
+
+
+@examples
 @given(numbers, batches, side(1, 41), side(1, 41))
 def test_fuse(native, numbers, batch, height, width):
     size = height, width

@@ -23,8 +23,9 @@ SIGNATURES = {
     "pool": "tilitt",
     "exchange": "ttttttttilitt",
     "decode": "tiiiittimnittit",
+    "area_average": "tiiiiiit",
     "labels": "tiiiiiib",
-    "fuse": "mnittiiittttt",
+    "fuse": "mnittiiimmttt",
 }
 TYPES = {"i": ctypes.c_int, "l": ctypes.c_long, "f": ctypes.c_float}  # all others are addresses
 

@@ -45,9 +45,13 @@ class NativeOperators(PlainOperators):
         return weights
 
     def fusion(self, taps: Tensor, bias: Tensor, last: tuple[Tensor, Tensor]) -> nn.Module:
-        columns = taps.unflatten(0, (3, 3)).permute(2, 1, 0, 3)  # (16, 3 columns, 3 rows, 4)
+        rows = (
+            taps.unflatten(0, (3, 3)).permute(0, 2, 1, 3).flatten(2)
+        )  # (3, 16, 3 * 4): one matrix a row of the kernel
+        biases = torch.zeros(3, len(bias)).index_copy(0, torch.tensor([1]), bias.float()[None])
         weights = nn.Module()
-        weights.images, weights.last = self.dense((columns.flatten(1), bias)), self.dense(last)
+        weights.rows = nn.ModuleList(self.dense(row) for row in zip(rows, biases))
+        weights.last = self.dense(last)
         return weights
 
     def linear(
@@ -143,6 +147,11 @@ class NativeOperators(PlainOperators):
         )  # fmt: skip
         return out
 
+    def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        out = x.new_empty(x.shape[0], *size, x.shape[3])
+        self._call("area_average", x, *x.shape, *size, out)
+        return out
+
     def labels(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         check_shape(logits, "labels: logits", (None, None, None, None))
         out = torch.empty(logits.shape[0], *size, dtype=torch.uint8)
@@ -155,9 +164,10 @@ class NativeOperators(PlainOperators):
         for x in scales:
             check_shape(x, "fuse: scale", (rgb.shape[0], None, None, FUSION_TAPS))
         out = torch.empty_like(rgb)
+        panels, biases = ([getattr(row, name) for row in weights.rows] for name in ("panels", "bias"))
         self._call(
-            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], weights.images.panels, weights.images.bias,
-            weights.last.panels, weights.last.bias, out,
+            "fuse", *_maps(scales), rgb, thermal, *rgb.shape[:3], panels, biases, weights.last.panels,
+            weights.last.bias, out,
         )  # fmt: skip
         return out
 
