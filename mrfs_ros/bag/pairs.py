@@ -16,7 +16,7 @@ from mrfs_ros.bag.salvage import Record
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.messages import check_message, stamp_ns
+from mrfs_ros.sensing.messages import stamp_ns
 from mrfs_ros.sensing.pair_source import RGB, THERMAL, PairSource
 from mrfs_ros.sensing.pairing import ApproximateTime
 
@@ -60,7 +60,7 @@ class PairReader:
         self._source.thermal_offset_ns = round(config.thermal_time_offset_s * 1e9)
         self._source.on_missing = config.on_missing
         self._source.missing_timeout_s = config.missing_timeout_s
-        self.intake = Intake(config)
+        self.intake = Intake(config, self.events.append)
 
     @property
     def best_gap_s(self) -> float | None:
@@ -100,7 +100,7 @@ class PairReader:
         self._source.heard(camera, now_s)
         try:
             message = self._message(record)
-            check_message(camera, message)
+            self.intake.check_message(camera, message)
             pair = self._source.add(camera, stamp_ns(message), message, now_s)
             if pair is not None:
                 self.intake.check(*pair)

@@ -77,7 +77,9 @@ def open_frames(arguments: argparse.Namespace, bag: Path):
 
 
 def tell_losses(frames) -> None:
-    """Print what of the frames could not be used."""
+    """Print what was assumed of the frames, and which could not be used."""
+    for event in frames.events:
+        print(f"mrfs: {event}", file=sys.stderr)
     for reason, example in frames.examples.items():
         print(f"mrfs: {frames.skipped[reason]} images skipped ({reason}): {example}", file=sys.stderr)
     for loss in frames.damage:

@@ -36,7 +36,7 @@ from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.qos import profile
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.watchdog import Explanation, InputReport, explain_no_pairs
-from mrfs_ros.sensing.messages import check_message, stamp_ns
+from mrfs_ros.sensing.messages import stamp_ns
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
 from mrfs_ros.types import FusionResult
 
@@ -64,7 +64,7 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._intake = Intake(config)  # first: loading an engine takes time
+        self._intake = Intake(config, self.get_logger().warning)  # first: loading an engine takes time
         self._engine = engine or _loaded(config)
         loaded = time.monotonic()
         _warm_up(self._engine, self._intake, (config.warmup_height, config.warmup_width))
@@ -139,7 +139,7 @@ class MrfsNode(Node):
             return
         # Bad images end here: one that reached the mailbox could push a good pair out of it.
         try:
-            check_message(camera, message)
+            self._intake.check_message(camera, message)
             self._on_good_image(camera, message, now_s)
         except ImageError as error:
             self._refused = str(error)
