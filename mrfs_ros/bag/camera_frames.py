@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mrfs_ros.bag.cameras import find_cameras
+from mrfs_ros.bag.cameras import encoding_reader, find_cameras
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.config import NodeConfig
@@ -54,7 +54,10 @@ class CameraFrames:
         try:
             self._codec = Codec()
             self.rgb_topic, self.thermal_topic = find_cameras(
-                self._bag.topics, settings.rgb_topic, settings.thermal_topic
+                self._bag.topics,
+                settings.rgb_topic,
+                settings.thermal_topic,
+                encoding_reader(self._bag, self._codec),
             )
             length_s = (self._bag.end_ns - self._bag.start_ns) / 1e9
             if settings.begin_s > length_s:
