@@ -85,7 +85,9 @@ def _show(others: Callable) -> Callable:
 
     def show(message, category, *where) -> None:
         if category.__name__ == "ImageWarning":  # by name: the class comes with NumPy and OpenCV
-            print(f"mrfs: warning: {message}", file=sys.stderr)
+            from tqdm import tqdm
+
+            tqdm.write(f"mrfs: warning: {message}", file=sys.stderr)  # not into the middle of a progress bar
         else:
             others(message, category, *where)
 

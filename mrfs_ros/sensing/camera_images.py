@@ -20,7 +20,7 @@ from mrfs_ros.sensing.image_fields import DEEP, ImageFields, check_rgb, luma_sen
 from mrfs_ros.sensing.image_header import read_header
 from mrfs_ros.sensing.notices import Notices
 
-_DARK = 4095  # of 65535: a camera of 12 bits that does not shift them to the top
+_DARK = 256, 4095  # highest of 65535 of a camera of 10 or 12 bits that does not shift them to the top
 
 
 class CameraImages:
@@ -75,11 +75,11 @@ class CameraImages:
         if fields.encoding in GREY:
             self._tell_grey(fields.encoding)
         if fields.bits == 16:
-            values = sent_pixels(fields)[:, ::2, 0]  # of a mosaic, every second has the same colour
-            self._tell_dark(values, fields.encoding)
-            if looks_swapped(values[::2]):
+            values = sent_pixels(fields)
+            if looks_swapped(values[::2, ::2, 0]):  # of a mosaic, every second has the same colour
                 self._tell_swapped("rgb", fields)
-                fields = fields.in_other_order()
+                fields, values = fields.in_other_order(), values.byteswap()
+            self._tell_dark(values[:, :, :3], fields.encoding)
         return rgb_image(fields)
 
     def thermal(self, fields: ImageFields) -> np.ndarray:
@@ -104,11 +104,13 @@ class CameraImages:
         )
 
     def _tell_dark(self, values: np.ndarray, encoding: str) -> None:
-        if values.max(initial=0) <= _DARK:
+        least, most = _DARK
+        highest = int(values.max())
+        if least <= highest <= most:
             self._notices.tell(
                 "dark rgb",
-                f"rgb images ({encoding}) use {int(values.max(initial=0))} of 65535 levels, so they are nearly black: "
-                "a camera of 10 or 12 bits should send them shifted to the top",
+                f"rgb images ({encoding}) use {highest} of 65535 levels, so they are nearly black: if the camera has "
+                "10 or 12 bits, let its driver send them shifted to the top",
             )
 
     def _tell_swapped(self, camera: str, fields: ImageFields) -> None:

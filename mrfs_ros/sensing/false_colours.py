@@ -35,9 +35,11 @@ class FalseColours:
             (H, W) uint8: levels of the palette, or the luma.
         """
         colours = sample(rgb)
+        if (palette := self._palette) is not None:
+            (levels,) = palette.levels(colours[None])
+            if palette.misfit(colours, levels) < _STILL_FITS:
+                return palette.levels(rgb)
         share = coloured(colours).mean()
-        if self._palette is not None and self._palette.misfit(colours) < _STILL_FITS:
-            return self._palette.levels(rgb)
         if share < _SOME:
             return luma(rgb)
         if self._wait:

@@ -14,6 +14,11 @@ from mrfs_ros.sensing.planar_yuv import PLANAR, check_planar, luma_and_chroma, p
 _PACKED = {**PLAIN, **MOSAICS, **GREY}
 GRAY = ("mono8", "8UC1")
 DEEP = {"mono16": "u2", "16UC1": "u2", "16SC1": "i2", "32FC1": "f4"}  # and what a pixel of it is
+_THERMAL = {  # encoding to bytes of a pixel
+    **dict.fromkeys(GRAY, 1),
+    **{name: np.dtype(pixel).itemsize for name, pixel in DEEP.items()},
+    **{name: plain.pixel for name, plain in PLAIN.items()},
+}
 _NEUTRAL = 14  # chroma so near to 128 is none
 _TINTED = 0.05  # of the pixels: fewer in colours are noise, or a cross-hair
 
@@ -62,13 +67,10 @@ def check_thermal(fields: ImageFields) -> None:
         _check_size(fields, "thermal image")
         check_planar(fields, "thermal image")
         return
-    sizes = dict.fromkeys(GRAY, 1)
-    sizes |= {name: np.dtype(pixel).itemsize for name, pixel in DEEP.items()}
-    sizes |= {name: plain.pixel for name, plain in PLAIN.items()}
-    if fields.encoding not in sizes:
-        expected = ", ".join([*sizes, *PLANAR])
+    if fields.encoding not in _THERMAL:
+        expected = ", ".join([*_THERMAL, *PLANAR])
         raise ImageError(f"thermal image: expected encoding {expected}, got {fields.encoding!r}", "thermal_encoding")
-    _check_layout(fields, "thermal image", sizes[fields.encoding])
+    _check_layout(fields, "thermal image", _THERMAL[fields.encoding])
 
 
 def rgb_image(fields: ImageFields) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.camera_images import CameraImages
 from mrfs_ros.sensing.colour_formats import MOSAICS, PLAIN
 from mrfs_ros.sensing.image_fields import ImageFields, rgb_image, thermal_image
 
@@ -106,6 +107,20 @@ def test_colours_of_16_bits(scene, encoding, big):
         pixels = np.dstack((pixels, np.full(scene.shape[:2], 9, np.uint16)))
     read = rgb_image(sent(pixels.astype(">u2" if big else "<u2"), encoding, 4, big))
     assert read.dtype == np.uint8 and (read == scene).all()
+
+
+@pytest.mark.parametrize("highest, told", [(1023, True), (4095, True), (5000, False), (65535, False), (0, False)])
+@pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bayer_rggb16"])
+def test_bits_that_are_not_shifted_to_the_top_are_said_once(encoding, highest, told):
+    said = []
+    camera = CameraImages(said.append)
+    deep = np.zeros((HEIGHT, WIDTH, 3 if encoding == "rgb16" else 1), "<u2")
+    deep[3, 5, -1] = highest
+    for _ in range(3):
+        camera.rgb(sent(deep, encoding))
+    assert [
+        f"rgb images ({encoding}) use {highest} of 65535 levels" in text for text in said if "grey" not in text
+    ] == [True] * told
 
 
 @pytest.mark.parametrize("encoding, factor", [("mono8", 1), ("8UC1", 1), ("mono16", 257)])

