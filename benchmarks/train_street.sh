@@ -9,8 +9,7 @@ budget=${3:-25m}
 shift "$(($# < 3 ? $# : 3))"
 cd "$(dirname "$0")/.."
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
-# On a CPU glibc gives large blocks back to the system after every use, and asks for them again: much time for nothing.
-export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000
+
 python=${PYTHON:-python3}
 options=("$@")
 "$python" -c "import tensorboard" 2>/dev/null || options+=(--set tensorboard=false)

@@ -103,9 +103,9 @@ class Intake:
         distance_m = self._registration.plane_distance_m
         return self._config.calibration + ("" if distance_m is None else f", plane at {distance_m:g} m")
 
-    def check_message(self, camera: int, message: Any) -> None:
-        """Raise ImageError for a message of ``RGB`` or ``THERMAL`` that cannot be read, without touching its pixels."""
-        check_message(camera, message, self._config.max_image_pixels)
+    def check_message(self, camera: int, message: Any, *, stamped: bool = True) -> None:
+        """As ``check_message`` of ``mrfs_ros.sensing.messages``, with the limit of the settings."""
+        check_message(camera, message, self._config.max_image_pixels, stamped=stamped)
 
     def check(self, rgb: Any | None, thermal: Any | None) -> None:
         """Raise ImageError for two raw images whose sizes do not make a pair, without touching their pixels."""
@@ -134,9 +134,13 @@ class Intake:
         """Can this thermal message be read without knowing those before it?"""
         return stands_alone(thermal) and self.window.passes(np.dtype(np.uint8))
 
-    def grey(self, thermal: Any) -> np.ndarray:
-        """(h, w) uint8 of a thermal message, on its own grid; the window wants them in order."""
-        return self.window.grey(self._messages.thermal(thermal), stamp_ns(thermal))
+    def grey(self, thermal: Any, at_ns: int | None = None) -> np.ndarray:
+        """(h, w) uint8 of a thermal message, on its own grid; the window wants them in order.
+
+        ``at_ns``: when it was taken, where its stamp does not say so.
+        """
+        values = self._messages.thermal(thermal)
+        return self.window.grey(values, stamp_ns(thermal) if at_ns is None else at_ns)
 
     def images(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None = None) -> PairImages:
         """What an engine takes of two messages; a camera that is missing (None) is black.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mrfs_ros.network.attention import Size, map_to_tokens, tokens_to_map
+from mrfs_ros.network.upsampling import convolve_upsampled, upsample
 
 FUSION_WIDTH = 16
 
@@ -42,8 +43,9 @@ class SegmentationHead(nn.Module):
 
     def forward(self, semantic: list[Tensor], size: Size) -> Tensor:
         fuse, norm, relu = self.linear_fuse
-        mixed = self._mixed_before_upsampling(fuse, semantic) if self.training else self._mixed(fuse, semantic)
-        return _upsample(self.linear_pred(self.dropout(relu(norm(mixed)))), size)
+        if self.training:
+            return upsample(self._classified(relu(norm(self._mixed_before_upsampling(fuse, semantic)))), size)
+        return _upsample(self.linear_pred(relu(norm(self._mixed(fuse, semantic)))), size)
 
     def _projections(self) -> tuple[ChannelProjection, ...]:
         return self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1
@@ -56,13 +58,23 @@ class SegmentationHead(nn.Module):
     def _mixed_before_upsampling(self, fuse: nn.Conv2d, semantic: list[Tensor]) -> Tensor:
         """The same sum in another order: 1x1 convolutions commute with upsampling, and are cheap before it."""
         finest = (semantic[0].shape[2], semantic[0].shape[3])
-        total = fuse.bias.view(1, -1, 1, 1)
+        total = None
         slices = fuse.weight[:, :, 0, 0].chunk(len(semantic), dim=1)
         for linear, part, x in zip(self._projections(), slices, reversed(semantic)):
             weight = (part @ linear.proj.weight)[:, :, None, None]
-            mixed = functional.conv2d(x, weight, part @ linear.proj.bias)
-            total = total + (mixed if mixed.shape[2:] == finest else _upsample(mixed, finest))
+            # Before upsampling, too, and under autocast in its precision: added to the sum it would make that float32.
+            bias = part @ linear.proj.bias if total is not None else part @ linear.proj.bias + fuse.bias
+            mixed = functional.conv2d(x, weight, bias)
+            mixed = mixed if mixed.shape[2:] == finest else _upsample(mixed, finest)
+            total = mixed if total is None else total + mixed
         return total
+
+    def _classified(self, x: Tensor) -> Tensor:
+        """Dropout2d and the last 1x1 at once: what is to scale whole maps scales the weights that read them."""
+        b, c, h, w = x.shape
+        kept = self.dropout(self.linear_pred.weight.new_ones(b, c, 1, 1)).view(b, c, 1)
+        weights = self.linear_pred.weight.view(-1, c).t() * kept  # (B, C, classes)
+        return tokens_to_map(torch.baddbmm(self.linear_pred.bias, map_to_tokens(x), weights), (h, w))
 
 
 class PointConvolution(nn.Module):
@@ -96,9 +108,24 @@ class FusionHead(nn.Module):
         )
 
     def forward(self, visual_rgb: list[Tensor], visual_thermal: list[Tensor], rgb: Tensor, thermal: Tensor) -> Tensor:
-        size = (rgb.shape[2], rgb.shape[3])
-        maps = []
+        pairs = []
         for number, (r, t) in enumerate(zip(visual_rgb, visual_thermal), start=1):
-            maps.append(_upsample(getattr(self, f"PointConv_{number}_rgb")(r), size))
-            maps.append(_upsample(getattr(self, f"PointConv_{number}_ir")(t), size))
-        return self.CNN_fuse(torch.cat((*maps, rgb, thermal), dim=1))
+            pairs.append(getattr(self, f"PointConv_{number}_rgb")(r))
+            pairs.append(getattr(self, f"PointConv_{number}_ir")(t))
+        convolution, *rest = self.CNN_fuse
+        mixed = self._mixed_before_upsampling if self.training else self._mixed
+        x = mixed(convolution, pairs, torch.cat((rgb, thermal), dim=1))
+        for layer in rest:
+            x = layer(x)
+        return x
+
+    def _mixed(self, convolution: nn.Conv2d, maps: list[Tensor], images: Tensor) -> Tensor:
+        size = (images.shape[2], images.shape[3])
+        return convolution(torch.cat((*(_upsample(x, size) for x in maps), images), dim=1))
+
+    def _mixed_before_upsampling(self, convolution: nn.Conv2d, maps: list[Tensor], images: Tensor) -> Tensor:
+        """The same sum in another order: no upsampled map is ever there, 134 channels at full size are slow."""
+        scales = [torch.cat(pair, dim=1) for pair in zip(maps[0::2], maps[1::2])]
+        *kernels, kernel = convolution.weight.split([*(x.shape[1] for x in scales), images.shape[1]], dim=1)
+        own = functional.conv2d(images, kernel, convolution.bias, padding=1)
+        return own + convolve_upsampled(scales, kernels, (images.shape[2], images.shape[3]))

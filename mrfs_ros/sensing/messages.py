@@ -26,13 +26,18 @@ def stamp_ns(message: Any) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
-def check_message(camera: int, message: Any, max_pixels: int = MAX_IMAGE_PIXELS) -> None:
+def check_message(camera: int, message: Any, max_pixels: int = MAX_IMAGE_PIXELS, *, stamped: bool = True) -> None:
     """Raise ImageError for an image of ``RGB`` or ``THERMAL`` that cannot be read, without touching its pixels.
 
-    ``max_pixels``: so many a compressed image may have by its header. What else is wrong with one only shows when it
-    is read.
+    What else is wrong with a compressed image only shows when it is read.
+
+    Args:
+        camera: ``RGB`` or ``THERMAL``.
+        message: Its message.
+        max_pixels: So many a compressed image may have by its header.
+        stamped: Its stamp counts.
     """
-    if not 0 <= message.header.stamp.sec <= _LATEST_S:
+    if stamped and not 0 <= message.header.stamp.sec <= _LATEST_S:
         raise ImageError(f"stamp: expected 0 to {_LATEST_S} s, got {message.header.stamp.sec} s", "bad_stamp")
     if not is_compressed(message):
         (check_rgb if camera == RGB else check_thermal)(_fields(message))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from mrfs_ros.data.dataset import PairDataset, by_name
+from mrfs_ros.data.scenes import training_dataset
 from mrfs_ros.engine import load_engine
 from mrfs_ros.engine.load import resolve_device
 from mrfs_ros.errors import ConfigError, ImageError
@@ -101,7 +102,7 @@ def read_data(config: TrainConfig) -> Data:
             if min(pair.thermal.shape) < SMALLEST_SIDE:
                 size, least = "x".join(map(str, pair.thermal.shape)), f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
                 raise ImageError(f"{name}: {pair.name}: is {size} (HxW): expected {least} or more, to score it")
-    return Data([PairDataset(entry, classes) for entry in config.datasets("train")], named)
+    return Data([training_dataset(entry, classes) for entry in config.datasets("train")], named)
 
 
 def do_run(

@@ -9,6 +9,9 @@ import numpy as np
 
 from mrfs_ros.config import setting
 from mrfs_ros.data.dataset import Pair
+from mrfs_ros.data.scenes import Scene
+from mrfs_ros.training.copied_objects import Donors
+from mrfs_ros.training.simulated_thermal import simulate
 from mrfs_ros.types import UNLABELLED
 
 
@@ -19,8 +22,17 @@ class AugmentConfig:
     mirror: float = setting(0.5, "Probability of a left-right mirror.", low=0, high=1)
     scale_low: float = setting(0.5, "Smallest factor of the random scale.", low=0.1, high=4)
     scale_high: float = setting(1.75, "Largest factor of the random scale.", low=0.1, high=4)
+    short_side: int = setting(
+        0,
+        "Frames of any size are brought to this short side [pixels] before the random scale; 0 = their own.",
+        low=0,
+        high=4096,
+    )
     balanced_crops: float = setting(
         0.0, "Probability that a crop is laid around a pixel of a class other than background.", low=0, high=1
+    )
+    copied_objects: float = setting(
+        0.0, "Probability that an object of another pair is copied into a crop, and then another, ...", low=0, high=0.9
     )
     rgb_gamma: float = setting(0.0, "Day and night: rgb to the power exp(+-this).", low=0, high=2)
     rgb_gain: float = setting(0.0, "Each colour channel times 1 +- this.", low=0, high=1)
@@ -51,9 +63,25 @@ class Crop:
     valid: np.ndarray
 
 
-def augment(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> Crop:
-    """A random crop of ``size`` (H, W); the same ``rng`` state gives the same crop."""
-    rgb, thermal, label = _cut(pair, size, config, rng)
+def augment(
+    pair: Pair | Scene,
+    size: tuple[int, int],
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    donors: Donors | None = None,
+) -> Crop:
+    """A random crop of ``size`` (H, W); the same ``rng`` state gives the same crop. A scene's thermal is simulated.
+
+    ``donors``: objects to copy into it, for ``copied_objects``.
+    """
+    region = _region(pair.label, size, config, rng)
+    rgb, label = region.smooth(pair.rgb), region.nearest(pair.label)
+    if isinstance(pair, Scene):
+        rgb, thermal = simulate(rgb, region.nearest(pair.materials), rng)
+    else:
+        thermal = region.smooth(pair.thermal)
+    while donors and rng.random() < config.copied_objects:
+        rgb, thermal, label = donors.paste(rgb, thermal, label, region.zoom, rng)
     if rng.random() < config.mirror:
         rgb, thermal, label = rgb[:, ::-1], thermal[:, ::-1], label[:, ::-1]
     rgb = _light(np.ascontiguousarray(rgb), config, rng)
@@ -66,24 +94,38 @@ def augment(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.ra
     return _padded(rgb, thermal, np.ascontiguousarray(label), size, rng)
 
 
-def _cut(pair: Pair, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """A scaled region of the pair, at most ``size``; smaller where the scaled frame is."""
-    frame = pair.thermal.shape
-    scale = np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high)))
+@dataclass(frozen=True)
+class _Region:
+    """``rows``, ``columns`` of a frame and their ``target`` (width, height); ``zoom``: the scale's random factor."""
+
+    rows: slice
+    columns: slice
+    target: tuple[int, int]
+    shrinks: bool
+    zoom: float
+
+    def smooth(self, image: np.ndarray) -> np.ndarray:
+        interpolation = cv2.INTER_AREA if self.shrinks else cv2.INTER_LINEAR
+        return cv2.resize(image[self.rows, self.columns], self.target, interpolation=interpolation)
+
+    def nearest(self, ids: np.ndarray) -> np.ndarray:
+        return cv2.resize(ids[self.rows, self.columns], self.target, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def _region(label: np.ndarray, size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> _Region:
+    """Where to cut and how far to scale, so that the crop is at most ``size``; smaller where the scaled frame is."""
+    frame = label.shape
+    zoom = float(np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high))))
+    scale = zoom * (config.short_side / min(frame) if config.short_side else 1)
     region = [min(frame[i], max(1, round(size[i] / scale))) for i in (0, 1)]
     free = [frame[i] - region[i] for i in (0, 1)]
-    if rng.random() < config.balanced_crops and (anchor := _object_pixel(pair.label, rng)) is not None:
+    if rng.random() < config.balanced_crops and (anchor := _object_pixel(label, rng)) is not None:
         corner = [int(np.clip(anchor[i] - int(rng.uniform(0.1, 0.9) * region[i]), 0, free[i])) for i in (0, 1)]
     else:
         corner = [int(rng.integers(free[i] + 1)) for i in (0, 1)]
-    cut = np.s_[corner[0] : corner[0] + region[0], corner[1] : corner[1] + region[1]]
-    target = [min(size[i], max(1, round(frame[i] * scale))) for i in (1, 0)]
-    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return (
-        cv2.resize(pair.rgb[cut], target, interpolation=smooth),
-        cv2.resize(pair.thermal[cut], target, interpolation=smooth),
-        cv2.resize(pair.label[cut], target, interpolation=cv2.INTER_NEAREST_EXACT),
-    )
+    rows, columns = (slice(corner[i], corner[i] + region[i]) for i in (0, 1))
+    width, height = (min(size[i], max(1, round(frame[i] * scale))) for i in (1, 0))
+    return _Region(rows, columns, (width, height), scale < 1, zoom)
 
 
 def _object_pixel(label: np.ndarray, rng: np.random.Generator) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,32 +14,73 @@ from torch.utils.data import DataLoader, Dataset
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.training.augment import AugmentConfig, augment
+from mrfs_ros.training.copied_objects import Donors
 
 
 class StepExamples(Dataset):
-    """Examples by (step, slot): which frame, and how it is cut, follow from the seed and these two numbers."""
+    """Examples by (step, slot): which frame, and how it is cut, follow from the seed and these two numbers.
+
+    Datasets without ``share`` are one pool: every epoch takes each of their frames once, in random order. With shares,
+    every batch has its part of each dataset, rounded up or down, and frames of a dataset are drawn at random.
+    ConfigError when only some datasets have a share.
+    """
 
     def __init__(
         self, datasets: Sequence[PairDataset], size: tuple[int, int], config: AugmentConfig, seed: int, batch: int
     ):
+        self._datasets = datasets
+        self._shares = _shares(datasets)
         self._pairs = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
         self._size, self._config, self._seed, self.batch = size, config, seed, batch
+        self._donors = Donors(datasets, config.short_side) if config.copied_objects else None
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
         step, slot = key
-        epoch, position = divmod(step * self.batch + slot, len(self._pairs))
-        order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._pairs))
-        dataset, index = self._pairs[order[position]]
-        crop = augment(dataset[index], self._size, self._config, np.random.default_rng((self._seed, 1, step, slot)))
+        dataset, index = self._frame(step, slot)
+        rng = np.random.default_rng((self._seed, 1, step, slot))
+        crop = augment(dataset[index], self._size, self._config, rng, self._donors)
         return {
             "rgb": torch.from_numpy(crop.rgb).permute(2, 0, 1),
             "thermal": torch.from_numpy(crop.thermal)[None],
             "label": torch.from_numpy(crop.label),
             "valid": torch.from_numpy(crop.valid)[None],
         }
+
+    def source(self, key: tuple[int, int]) -> tuple[str, str]:
+        """Folder of the dataset and name of the frame that an example is cut from."""
+        dataset, index = self._frame(*key)
+        return Path(dataset.config.root).name, dataset.files[index].name
+
+    def _frame(self, step: int, slot: int) -> tuple[PairDataset, int]:
+        return self._pooled(step, slot) if self._shares is None else self._shared(step, slot)
+
+    def _pooled(self, step: int, slot: int) -> tuple[PairDataset, int]:
+        epoch, position = divmod(step * self.batch + slot, len(self._pairs))
+        order = np.random.default_rng((self._seed, 0, epoch)).permutation(len(self._pairs))
+        return self._pairs[order[position]]
+
+    def _shared(self, step: int, slot: int) -> tuple[PairDataset, int]:
+        """Systematic sampling: ``batch`` equally spaced points, moved together, fall into the datasets' shares."""
+        rng = np.random.default_rng((self._seed, 2, step))
+        points = (rng.permutation(self.batch) + rng.random()) / self.batch
+        dataset = self._datasets[int(np.searchsorted(self._shares, points[slot], side="right"))]
+        return dataset, int(np.random.default_rng((self._seed, 3, step, slot)).integers(len(dataset)))
+
+
+def _shares(datasets: Sequence[PairDataset]) -> np.ndarray | None:
+    """Upper ends, in [0, 1], of the datasets' parts of a batch; None when no dataset has a share."""
+    shares = np.array([dataset.config.share for dataset in datasets])
+    if not shares.any():
+        return None
+    if not shares.all():
+        missing = ", ".join(dataset.config.root for dataset in datasets if not dataset.config.share)
+        raise ConfigError(f"share: expected for every dataset under train or for none, missing for {missing}")
+    ends = np.cumsum(shares) / shares.sum()
+    ends[-1] = 1.0
+    return ends
 
 
 class _Steps:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 
@@ -16,8 +18,10 @@ from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
+from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
 from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.logit_shift import KEY, undo_shifts
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
 from mrfs_ros.training.pretrained import load_encoders
@@ -29,23 +33,30 @@ Validate = Callable[[MRFS], dict[str, float]]
 
 
 class Trainer:
-    """Network, average, optimizer and where they are in the run."""
+    """Network, average, optimizer and where they are in the run; ``progress``: as for ``class_pixels``."""
 
-    def __init__(self, config: TrainConfig, datasets: list[PairDataset], processes: Processes):
+    def __init__(
+        self,
+        config: TrainConfig,
+        datasets: list[PairDataset],
+        processes: Processes,
+        progress: Callable[..., Iterable] = iter,
+    ):
         self.config, self.processes = config, processes
         self.classes = config.class_set()
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
         check_shares(config.batch_size, processes.world)  # here, before there is a run folder
-        self.network = _start(config).train().to(processes.device)
+        network, self._shifts = _start(config)
+        self.network = network.to(processes.device)
+        self._frozen = _freeze_all_but(self.network, config.parts())
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
-        self.pixels = class_pixels(datasets, len(self.classes))
+        self.pixels = class_pixels(datasets, len(self.classes), progress)
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
-        self._norms = [m for m in self.parallel.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
 
     def state(self) -> dict:
@@ -73,8 +84,7 @@ class Trainer:
         torch.manual_seed(hash((config.seed, self.step, self.processes.rank)) % 2**63)
         factor = rate_factor(self.step, config.warmup_steps, progress, config.poly_power)
         set_rate(self.optimizer, factor)
-        for norm in self._norms:
-            norm.train(progress < config.freeze_norms)
+        self._set_modes(progress)
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
         with _autocast(config.amp, device):
@@ -96,20 +106,34 @@ class Trainer:
         self.step += 1
         return {name: losses[name].detach() for name in LOGGED}
 
+    def _set_modes(self, progress: float) -> None:
+        """Training mode, but for parts that do not learn, and for BatchNorm after ``freeze_norms``."""
+        self.parallel.train()
+        for part in self._frozen:
+            part.eval()
+        if progress >= self.config.freeze_norms:
+            for module in self.parallel.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
     def averaged_network(self) -> MRFS:
         """The averaged weights, in eval mode."""
         return self.average.module.eval()
 
+    def untrained_classes(self) -> list[str]:
+        """Names of the classes that no label of the training datasets has."""
+        return [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
+
     def provenance(self, origin: dict[str, str], datasets: list[PairDataset], scores: dict[str, float]) -> dict:
         """What a weights file says of its making; ``origin``: where the run comes from."""
-        untrained = [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
         return {
             **origin,
             "steps": self.step,
             "training time [s]": round(self.elapsed_s),
             "pairs": sum(len(dataset) for dataset in datasets),
-            "untrained classes": ", ".join(untrained) or "none",
+            "untrained classes": ", ".join(self.untrained_classes()) or "none",
             "scores": scores,
+            **({KEY: self._shifts} if self._shifts else {}),
             "settings": _without_paths(asdict(self.config)),
         }
 
@@ -222,21 +246,36 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
         if log and scores:
             log.add(trainer.step, {f"val/{name}": value for name, value in scores.items()})
         provenance = trainer.provenance(folder.origin, datasets, scores)
-        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance)
+        side = trainer.config.encoder_side
+        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance, encoder_side=side)
         score = scores.get("mIoU", float(trainer.step))
         if score > trainer.best:
             trainer.best = score
-            save_checkpoint(folder.path / "best.safetensors", network, trainer.classes, provenance, torch.float16)
+            best = folder.path / "best.safetensors"
+            save_checkpoint(best, network, trainer.classes, provenance, torch.float16, side)
     trainer.processes.wait()
     clock.skip()
 
 
-def class_pixels(datasets: list[PairDataset], count: int) -> np.ndarray:
-    """Labelled pixels of every class over all datasets, (count,) int64."""
+def class_pixels(datasets: list[PairDataset], count: int, progress: Callable[..., Iterable] = iter) -> np.ndarray:
+    """Labelled pixels of every class over all datasets, (count,) int64; every pair is read, and so checked, once.
+
+    ``progress``: wraps the pairs, such as tqdm.
+    """
+
+    def pixels(place: tuple[PairDataset, int]) -> np.ndarray:
+        dataset, index = place
+        return np.bincount(dataset[index].label.ravel(), minlength=256)
+
+    places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     total = np.zeros(256, np.int64)
-    for dataset in datasets:
-        for pair in dataset:
-            total += np.bincount(pair.label.ravel(), minlength=256)
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        try:
+            for counts in progress(readers.map(pixels, places)):
+                total += counts
+        except BaseException:
+            readers.shutdown(cancel_futures=True)  # the first damaged file ends it, not the last
+            raise
     return total[:count]
 
 
@@ -250,8 +289,11 @@ def class_weights(pixels: np.ndarray, rule: str, device: torch.device) -> Tensor
     return torch.tensor(np.sqrt(weights) if rule == "sqrt" else weights, dtype=torch.float32, device=device)
 
 
-def _start(config: TrainConfig) -> MRFS:
-    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file."""
+def _start(config: TrainConfig) -> tuple[MRFS, dict[str, float]]:
+    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file; and the logit shifts it keeps.
+
+    A segmentation head that learns on does so without the shifts that were chosen for it.
+    """
     wanted = config.network()
     if config.init:
         checkpoint = read_checkpoint(config.init)
@@ -259,11 +301,23 @@ def _start(config: TrainConfig) -> MRFS:
             got, asked = getattr(checkpoint.config, name), getattr(wanted, name)
             if got != asked:
                 raise ConfigError(f"init: {config.init} has {name} {got}, the settings ask for {asked}")
-        return checkpoint.network()
+        network = checkpoint.network()
+        if "segmentation_head" not in config.parts():
+            return network, checkpoint.provenance.get(KEY, {})
+        undo_shifts(network, checkpoint)
+        return network, {}
     network = build_network(wanted, config.seed)
     if config.pretrained:
         load_encoders(network, config.pretrained)
-    return network
+    return network, {}
+
+
+def _freeze_all_but(network: MRFS, learning: tuple[str, ...]) -> list[nn.Module]:
+    """Turn off the gradients of the parts that are not ``learning``; return these parts."""
+    frozen = [getattr(network, module) for name, module in PARTS.items() if name not in learning]
+    for part in frozen:
+        part.requires_grad_(False)
+    return frozen
 
 
 def _autocast(amp: str, device: torch.device):
@@ -276,7 +330,9 @@ def _without_paths(settings: dict) -> dict:
     """Settings fit for publishing: datasets and files by their last names, not by where they lie on this machine."""
     shown = dict(settings)
     for part in ("train", "val"):
-        shown[part] = [{**entry, "root": entry["root"].rpartition("/")[2]} for entry in settings[part]]
-    for file in ("pretrained", "init"):
-        shown[file] = settings[file].rpartition("/")[2]
-    return shown
+        shown[part] = [_by_last_names(entry, ("root", "calibration")) for entry in settings[part]]
+    return _by_last_names(shown, ("pretrained", "init"))
+
+
+def _by_last_names(settings: dict, files: tuple[str, ...]) -> dict:
+    return settings | {file: settings[file].rpartition("/")[2] for file in files if file in settings}

@@ -19,8 +19,6 @@ INTENSITY_WEIGHT = 0.5
 COLOUR_WEIGHT = 1.0
 Both = Callable[[Tensor, Tensor], Tensor]
 _GRAY = (0.2989, 0.587, 0.114)  # grey value whose mean the contrast turns around
-_SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
-_SOBEL_Y = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))  # top minus bottom
 
 
 @dataclass(frozen=True)
@@ -28,16 +26,19 @@ class LossPreset:
     """What the fusion loss asks for on one dataset: ``gamma`` of rgb, ``contrast`` of thermal, weight of gradients.
 
     ``rule``: how both are one target, maximum (the paper's) or proportional (their mean: Model I of the supplement,
-    which does not print the shares).
+    which does not print the shares). ``gradient``: which Sobel response is the larger one, by its sign (the paper's
+    maximum: of -1 and 0.5 it is 0.5) or by its magnitude (-1).
     """
 
     gamma: float
     contrast: float
     gradient_weight: float
     rule: str = "maximum"
+    gradient: str = "signed"
 
 
 FUSION_RULES = ("maximum", "proportional")
+GRADIENT_RULES = ("signed", "magnitude")
 PRESETS = {
     "MFNet": LossPreset(0.5, 1.7, 0.2),
     "FMB": LossPreset(0.8, 1.0, 1.0),
@@ -104,10 +105,11 @@ def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, pres
     """The fusion loss (``fusion``) and its terms before weighting; shapes as for ``mrfs_loss``, float."""
     fused = fused * valid
     visible = recover_weak_information(rgb, preset.gamma)
-    salient = salient_information(thermal.expand_as(rgb), preset.contrast)
+    salient = salient_information(thermal, preset.contrast)
     both = torch.maximum if preset.rule == "maximum" else _mean
     intensity = intensity_loss(fused, visible, salient, both)
-    gradient = gradient_loss(fused, visible, salient, both)
+    steepest = _larger_magnitude if preset.gradient == "magnitude" else both
+    gradient = gradient_loss(fused, visible, salient, steepest)
     colour = colour_loss(fused, visible)
     fusion = INTENSITY_WEIGHT * intensity + preset.gradient_weight * gradient + COLOUR_WEIGHT * colour
     return {"fusion": fusion, "intensity": intensity, "gradient": gradient, "colour": colour}
@@ -119,9 +121,11 @@ def recover_weak_information(rgb: Tensor, gamma: float) -> Tensor:
 
 
 def salient_information(thermal: Tensor, contrast: float) -> Tensor:
-    """Salient information: (B, 3, H, W) thermal with its contrast raised around each image's mean grey, in [0, 1]."""
-    weights = thermal.new_tensor(_GRAY).view(1, 3, 1, 1)
-    mean = (thermal * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
+    """Salient information: thermal with its contrast raised around each image's mean grey, in [0, 1].
+
+    (B, 3, H, W), or (B, 1, H, W) for three equal channels; the result has as many.
+    """
+    mean = (thermal.mean(dim=(2, 3)) * thermal.new_tensor(_GRAY)).sum(dim=1).view(-1, 1, 1, 1)
     return (contrast * thermal + (1 - contrast) * mean).clamp(0, 1)
 
 
@@ -131,7 +135,7 @@ def intensity_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both =
 
 
 def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = torch.maximum) -> Tensor:
-    """L1 of Sobel responses to ``both`` together, the larger signed one; horizontal and vertical by halves."""
+    """L1 of Sobel responses to ``both`` together (the larger signed one); horizontal and vertical by halves."""
     fused_x, fused_y = _sobel(fused)
     visible_x, visible_y = _sobel(visible)
     salient_x, salient_y = _sobel(salient)
@@ -147,15 +151,21 @@ def colour_loss(fused: Tensor, visible: Tensor) -> Tensor:
     return functional.l1_loss(fused_cb, visible_cb) + functional.l1_loss(fused_cr, visible_cr)
 
 
+def _larger_magnitude(visible: Tensor, salient: Tensor) -> Tensor:
+    return torch.where(visible.abs() >= salient.abs(), visible, salient)
+
+
 def _mean(visible: Tensor, salient: Tensor) -> Tensor:
     return (visible + salient) / 2
 
 
 def _sobel(image: Tensor) -> tuple[Tensor, Tensor]:
-    channels = image.shape[1]
-    kernels = image.new_tensor((_SOBEL_X, _SOBEL_Y)).view(2, 1, 3, 3).repeat(channels, 1, 1, 1)
-    response = functional.conv2d(image, kernels, padding=1, groups=channels)
-    return response[:, 0::2], response[:, 1::2]
+    """Responses to [-1 0 1] times [1 2 1]' and [1 2 1] times [1 0 -1]' (top minus bottom), zeros around the image."""
+    padded = functional.pad(image, (1, 1, 1, 1))
+    left, middle, right = padded[..., :-2], padded[..., 1:-1], padded[..., 2:]
+    across, along = right - left, left + 2 * middle + right
+    horizontal = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
+    return horizontal, along[..., :-2, :] - along[..., 2:, :]
 
 
 def _chroma(image: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,9 +23,11 @@ def adamw(network: MRFS, rate: float, weight_decay: float, head_rate: float = 1.
         (network.aux_head, rate * head_rate),
     ):
         for decay, wanted in ((weight_decay, True), (0.0, False)):
-            parameters = [p for p in part.parameters() if (p.ndim > NO_DECAY_AXES) == wanted]
+            parameters = [p for p in part.parameters() if p.requires_grad and (p.ndim > NO_DECAY_AXES) == wanted]
+            if not parameters:
+                continue  # a part that does not learn
             groups.append({"params": parameters, "weight_decay": decay, "lr": full_rate, "full_rate": full_rate})
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999))
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999), fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.load import resolve_device
 
 
@@ -23,6 +24,11 @@ class Processes:
     @property
     def first(self) -> bool:
         return self.rank == 0
+
+    @property
+    def on_this_machine(self) -> int:
+        """Processes of the group that share this machine's memory."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
     def parallel(self, network: nn.Module) -> nn.Module:
         """``network`` on this device; with several processes its gradients are averaged over them."""
@@ -58,8 +64,10 @@ def join(device: str, threads: int = 0) -> Processes:
 
     ``threads``: of torch on the CPU, for each process; 0 leaves torch's own choice.
 
-    CUDA processes of one machine take one GPU each and talk over NCCL, CPU processes over gloo.
+    CUDA processes of one machine take one GPU each and talk over NCCL, CPU processes over gloo. Memory that a step has
+    freed stays with the process, for the next step.
     """
+    keep_memory()
     if threads:
         torch.set_num_threads(threads)
     resolved = torch.device(resolve_device(device))

@@ -14,7 +14,7 @@ from mrfs_ros.training.augment import AugmentConfig, Crop, augment
 from mrfs_ros.types import UNLABELLED
 
 PLAIN = AugmentConfig(mirror=0.0, scale_low=1.0, scale_high=1.0)
-GEOMETRY = {"mirror", "scale_low", "scale_high", "balanced_crops"}
+GEOMETRY = {"mirror", "scale_low", "scale_high", "short_side", "balanced_crops", "copied_objects"}
 EVERYTHING = AugmentConfig(
     balanced_crops=0.5, rgb_gamma=0.5, rgb_gain=0.2, rgb_noise=8, rgb_blur=0.5, thermal_gain=0.3, thermal_offset=25,
     thermal_noise=5, thermal_blur=0.5, thermal_inversion=0.3, misalignment=3, drop_rgb=0.1, drop_thermal=0.1,
@@ -151,6 +151,15 @@ def test_scale_and_mirror(seed, scale):
         columns, rows = (crop.rgb[top : bottom + 1, left : right + 1, i].astype(float) for i in (0, 1))
         assert sign * (columns[0, -1] - columns[0, 0]) == pytest.approx((right - left) / scale, rel=0.04, abs=1.5)
         assert rows[-1, 0] - rows[0, 0] == pytest.approx((bottom - top) / scale, rel=0.04, abs=1.5)
+
+
+@pytest.mark.parametrize("height, width", [(60, 80), (120, 160), (160, 120), (300, 400)])
+def test_frames_of_all_sizes_are_brought_to_one_short_side(height, width):
+    config = replace(PLAIN, short_side=90, scale_low=0.5, scale_high=0.5)
+    frame = Pair("ramp", *(np.full(shape, 9, np.uint8) for shape in ((height, width, 3), (height, width))), None)
+    crop = crop_of(replace(frame, label=np.ones((height, width), np.uint8)), (100, 100), config)
+    inside = np.argwhere(crop.valid)
+    assert sorted(inside.max(axis=0) - inside.min(axis=0) + 1) == [45, 60]
 
 
 def test_mirror_falls_on_half_of_the_crops():

@@ -287,3 +287,53 @@ def test_shapes_that_do_not_belong_together(name, shape, expected):
 def test_an_unknown_preset():
     with pytest.raises(ConfigError, match="unknown loss preset 'mfnet': expected one of MFNet, FMB, PST900"):
         mrfs_loss(**tensors(arrays(15, 6, 6)), preset="mfnet")
+
+
+def larger_magnitude(visible: np.ndarray, salient: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(visible) >= np.abs(salient), visible, salient)
+
+
+def test_gradients_by_magnitude_keep_their_sign():
+    """Against a plain restatement; only the gradient's target is another one."""
+    inputs = arrays(9, 9, 10)
+    gamma, contrast, weight = NUMBERS["MFNet"]
+    signed = mrfs_loss(**tensors(inputs), preset=LossPreset(gamma, contrast, weight))
+    steep = mrfs_loss(**tensors(inputs), preset=LossPreset(gamma, contrast, weight, gradient="magnitude"))
+    expected = plain_terms(**inputs, gamma=gamma, contrast=contrast)
+    by_magnitude = magnitude_gradient(**inputs, gamma=gamma, contrast=contrast)
+    assert steep["gradient"].item() == pytest.approx(by_magnitude, rel=1e-5)
+    assert signed["gradient"].item() == pytest.approx(expected["gradient"], rel=1e-5)
+    assert abs(by_magnitude - expected["gradient"]) > 0.01
+    for name in ("intensity", "colour", "segmentation"):
+        assert steep[name] == signed[name]
+    assert steep["fusion"].item() == pytest.approx(
+        signed["fusion"].item() + weight * (by_magnitude - expected["gradient"]), rel=1e-5
+    )
+
+
+def magnitude_gradient(fused, rgb, thermal, valid, gamma: float, contrast: float, **_) -> float:
+    costs = []
+    for one, visible, heat, mask in zip(fused, rgb, thermal, valid):
+        heat = np.broadcast_to(heat, visible.shape)
+        mean = (0.2989 * heat[0] + 0.587 * heat[1] + 0.114 * heat[2]).mean()
+        salient = np.clip(contrast * heat + (1 - contrast) * mean, 0, 1)
+        for f, v, t in zip(one * mask, visible**gamma, salient):
+            for kernel in (SOBEL_X, SOBEL_Y):
+                target = larger_magnitude(correlated(v, kernel), correlated(t, kernel))
+                costs.append(np.abs(correlated(f, kernel) - target).mean())
+    return float(np.mean(costs))
+
+
+def test_a_falling_edge_is_wanted_by_magnitude_alone():
+    """Thermal falls by 1 from left to right where rgb is flat: signed, the flat image is the target."""
+    rgb = torch.full((1, 3, 8, 8), 0.5)
+    thermal = torch.ones(1, 1, 8, 8)
+    thermal[..., 4:] = 0
+    flat, sharp = rgb, thermal.expand(1, 3, 8, 8)
+    valid = torch.ones(1, 1, 8, 8)
+
+    def cost(fused: torch.Tensor, rule: str) -> float:
+        return fusion_loss(fused, rgb, thermal, valid, LossPreset(1.0, 1.0, 1.0, gradient=rule))["gradient"].item()
+
+    assert cost(flat, "signed") < cost(sharp, "signed")
+    assert cost(sharp, "magnitude") < cost(flat, "magnitude")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfs_ros.data.dataset import DatasetConfig
+from mrfs_ros.engine.encoder_side import of_file
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.config import TrainConfig, duration_s, load_config, to_yaml
@@ -187,11 +188,43 @@ def test_own_fusion_target(tmp_path):
     assert preset.gamma != 0.9  # the preset itself stays as it is
 
 
-@pytest.mark.parametrize("target", ["{gama: 1}", "{gamma: high}", "{gamma: -1}", "{gamma: true}", "{gamma: .nan}"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "{gama: 1}",
+        "{gamma: high}",
+        "{gamma: -1}",
+        "{gamma: true}",
+        "{gamma: .nan}",
+        "{gradient: steep}",
+        "{rule: maximum}",
+    ],
+)
 def test_wrong_fusion_target(tmp_path, target):
     values = yaml.safe_load(target)
     text = error_of(tmp_path, f"fusion_target: {target}\n")
-    assert text == f"fusion_target: expected numbers for gamma, contrast, gradient_weight: {values}"
+    expected = "numbers for gamma, contrast, gradient_weight, or gradient: signed or magnitude"
+    assert text == f"fusion_target: expected {expected}: {values}"
+
+
+def test_gradients_by_magnitude(tmp_path):
+    preset = load(tmp_path, "preset: FMB\nfusion_target: {gradient: magnitude}\n").loss_preset()
+    assert preset == replace(PRESETS["FMB"], gradient="magnitude")
+    text = error_of(tmp_path, "fusion_target: {gradient: magnitude}\nfusion_rule: proportional\n")
+    assert text == "fusion_target: gradient: magnitude goes with fusion_rule: maximum only"
+
+
+def test_encoder_side(tmp_path):
+    assert load(tmp_path, "encoder_side: 240\n").side() == of_file(240)
+    assert error_of(tmp_path, "encoder_side: 20\n") == "encoder_side: expected 0 or 32 up, got 20"
+
+
+def test_parts_that_learn(tmp_path):
+    assert load(tmp_path, "").parts() == ("encoders", "segmentation_head", "fusion_head")
+    assert load(tmp_path, "learn: [fusion_head]\n").parts() == ("fusion_head",)
+    text = error_of(tmp_path, "learn: [fusion_head, eyes]\n")
+    expected = "encoders, segmentation_head, fusion_head"
+    assert text == f"learn: expected a list out of {expected}, got ['fusion_head', 'eyes']"
 
 
 def test_own_classes(tmp_path):
