@@ -38,7 +38,8 @@ def read_pairs(arguments: argparse.Namespace) -> tuple[list, str]:
 
     found = files.pairs[:: arguments.every]
     chosen = found[:: -(-len(found) // arguments.pairs)]  # spread over the folder: neighbours look alike
-    return [read_pair(rgb, thermal) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
+    limit = arguments.max_image_pixels
+    return [read_pair(rgb, thermal, limit) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
 
 
 def _bag_pairs(arguments: argparse.Namespace) -> list:

@@ -47,9 +47,9 @@ def read_picture(path: Path) -> np.ndarray:
     return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, 2::-1])
 
 
-def read_rgb_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_rgb_thermal(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[np.ndarray, np.ndarray]:
     """Return (H, W, 3) uint8 RGB and (H, W) uint8 thermal of a 4-channel file, as MFNet has; ImageError otherwise."""
-    image = decode_four(_content(path), str(path))
+    image = decode_four(_content(path), str(path), max_pixels)
     return np.ascontiguousarray(image[:, :, 2::-1]), np.ascontiguousarray(image[:, :, 3])
 
 

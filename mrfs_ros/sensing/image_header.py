@@ -56,7 +56,7 @@ def check_pixels(height: int, width: int, name: str, camera: str, max_pixels: in
     """Raise ImageError for an image that its header says is larger than ``max_pixels``."""
     if height * width > max_pixels:
         raise ImageError(
-            f"{name}: its header says {height}x{width} (HxW), {height * width / 1e6:.0f} million pixels: expected at "
+            f"{name}: its header says {height}x{width} (HxW), {height * width / 1e6:.4g} million pixels: expected at "
             f"most {max_pixels / 1e6:g} million (max_image_pixels); not decoded",
             f"{camera}_too_large",
         )

@@ -175,6 +175,14 @@ def test_what_is_assumed_of_images_is_said_once_in_one_line(tmp_path, tiny_weigh
     assert "UserWarning" not in output.err and "ImageWarning" not in output.err
 
 
+def test_files_above_the_limit_are_refused(pair_files, tmp_path, tiny_weights, capsys):
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights, "--max-image-pixels", "12287") == 2
+    assert (
+        "street.png: its header says 96x128 (HxW), 0.01229 million pixels: expected at most" in capsys.readouterr().err
+    )
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights, "--max-image-pixels", "12288") == 0
+
+
 def test_a_bad_pair_does_not_stop_the_others(tmp_path, tiny_weights, small_pair, capsys):
     rgb, thermal = small_pair
     for folder, image in (("rgb", rgb), ("thermal", thermal)):
