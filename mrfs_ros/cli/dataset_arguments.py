@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.pair_arguments import CALIBRATION, add_limit_argument, add_name_arguments
+from mrfs_ros.cli.pair_arguments import CALIBRATION, add_file_arguments
 from mrfs_ros.errors import ConfigError
 
 # Of a DatasetConfig, in place of its own.
@@ -25,8 +25,7 @@ def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> Non
     command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
     command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
     command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
-    add_name_arguments(command)
-    add_limit_argument(command, default=None)
+    add_file_arguments(command, limit=None)
     command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
 
 
