@@ -143,8 +143,6 @@ def _check_absent(settings: BagSettings) -> None:
 def _tell_losses(
     reader: PairReader, bag: Bag | Bags, tally: Tally, settings: BagSettings, say: Callable[[str], None]
 ) -> None:
-    for event in reader.events:
-        say(event)
     for what, counts, examples in (
         ("images", reader.skipped, reader.examples),
         ("pairs", tally.problems, tally.examples),
@@ -153,12 +151,15 @@ def _tell_losses(
             say(f"{counts[reason]} {what} skipped ({reason}): {example}")
     for loss in bag.damage:
         say(loss)
-    if not tally.pairs and not reader.skipped:
-        say(_no_pairs(reader, settings))
-    elif any(reader.left.counts):
+    no_pairs = not tally.pairs and not reader.skipped
+    if any(reader.left.counts) and not no_pairs:
         say(reader.left.loss or f"{reader.left} (of a faster camera, or at an end of the bag: no loss)")
     if reader.apart:
         say(reader.apart)
+    for event in reader.events:  # last, because there may be thousands
+        say(event)
+    if no_pairs:
+        say(_no_pairs(reader, settings))
 
 
 def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Results, tally: Tally) -> Iterator[int]:

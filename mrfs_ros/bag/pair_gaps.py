@@ -9,20 +9,22 @@ from mrfs_ros.bag.matching import NONE, Matches
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
-_NEARER = 0.9  # of a gap, at least, so that jitter between two images is none
+_NEARER = 0.75  # of a gap: about half a period, where jitter decides, no image is much nearer
+_SLOP = 0.525  # of a period: where two images are as near, jitter keeps none from both
 
 
 def frame_apart(index: ImageIndex, matches: Matches, config: NodeConfig) -> str:
     """A sentence if pairs are further apart than half the slower camera's period while nearer images were recorded.
 
-    The node pairs so too where slop_s is no less than that, after an image was lost; empty if there are none.
+    The node pairs so too where slop_s is no less than that: after an image was lost, all that follow; from the start
+    on, if the recording begins between the images of a pair. Empty if there are none.
     """
     rgb, thermal = (np.frombuffer(numbers, np.int64) for numbers in matches.numbers)
     both = (rgb != NONE) & (thermal != NONE)
+    if not both.any():
+        return ""
     offset_ns = round(config.thermal_time_offset_s * 1e9)
     times = [np.sort(camera.stamps()[camera.mask()]) + c * offset_ns for c, camera in enumerate(index.cameras)]
-    if not both.any() or min(map(len, times)) < 2:
-        return ""
     first = index.cameras[RGB].stamps()[rgb[both]]
     second = index.cameras[THERMAL].stamps()[thermal[both]] + offset_ns
     gaps = np.abs(second - first)
@@ -34,7 +36,7 @@ def frame_apart(index: ImageIndex, matches: Matches, config: NodeConfig) -> str:
     return (
         f"{wide.sum()} of {both.sum()} pairs are a frame apart (such as {gaps[wide][0] / 1e6:.1f} ms, where images "
         f"{nearest[wide][0] / 1e6:.1f} ms apart were recorded): slop_s = {config.slop_s:g} s is too much for these "
-        f"cameras, set it to half their period: --slop {period / 2e9:.3g}"
+        f"cameras, set it to little more than half their period: --slop {_SLOP * period / 1e9:.3g}"
     )
 
 

@@ -235,7 +235,8 @@ class PairReader:
             self._index.add(camera, stamp_ns(message) if by_header else record.log_ns, record.log_ns)
         except ImageError as error:
             self._index.add(camera, 0, record.log_ns, usable=False)
-            self.skip(error.reason, str(error))
+            way = "; --stamp recorded takes the time of recording instead" if error.reason == "bad_stamp" else ""
+            self.skip(error.reason, f"{error}{way}")
 
     def skip(self, reason: str, text: str) -> None:
         """Count what cannot be used; the first text of each reason is kept."""

@@ -78,6 +78,9 @@ def _is_loss(index: ImageIndex, free: list[np.ndarray], config: NodeConfig) -> b
 
 
 def _why(index: ImageIndex, free: list[np.ndarray], matches: Matches, config: NodeConfig) -> str:
+    for camera, own in enumerate(index.cameras):
+        if not any(own.usable):
+            return f"there is no {CAMERAS[camera]} image that can be read"
     falls = [camera.fall_s() for camera in index.cameras]
     epochs = [len(camera.epochs()) for camera in index.cameras]
     if epochs[RGB] != epochs[THERMAL]:

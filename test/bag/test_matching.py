@@ -105,7 +105,8 @@ def test_a_bag_in_the_usual_order_is_paired_as_the_node_does(tmp_path):
     assert summary.exit_code == 3
     assert said.endswith(
         f"{COUNT} of {COUNT} pairs are a frame apart (such as 84.0 ms, where images 16.0 ms apart were recorded): "
-        "slop_s = 0.09 s is too much for these cameras, set it to half their period: --slop 0.05"
+        "slop_s = 0.09 s is too much for these cameras, set it to little more than half their period: --slop "
+        "0.0525"
     )
 
 
@@ -122,8 +123,9 @@ def test_an_image_that_was_lost_shifts_pairs_only_in_sight(tmp_path):
     assert run(tmp_path, entries)[0].exit_code == 0
     summary, said = run(tmp_path, [e for i, e in enumerate(entries) if i != 10], name="lost")
     assert summary.exit_code == 3 and "18 of 23 pairs are a frame apart (such as 29.0 ms" in said
+    assert "frame apart" in summary.pairing_loss
     summary, said = run(
-        tmp_path, [e for i, e in enumerate(entries) if i != 10], name="mended", node=NodeConfig(slop_s=0.0165)
+        tmp_path, [e for i, e in enumerate(entries) if i != 10], name="mended", node=NodeConfig(slop_s=0.0173)
     )
     assert (summary.exit_code, summary.unpaired) == (3, (0, 1))
     assert "apart" not in said and {row["gap_ms"] for row in table(tmp_path, "mended")} == {"4.000"}
@@ -151,6 +153,14 @@ def test_clocks_that_differ(tmp_path, change, gap):
     assert (summary.answered, summary.exit_code, said) == (COUNT, 0, "")
     assert list(answers(tmp_path, "recorded")) == [START_NS + i * PERIOD_NS for i in range(COUNT)]  # rgb's own stamps
     assert {row["gap_ms"] for row in table(tmp_path, "recorded")} == {"4.000"}
+
+
+def test_stamps_beyond_their_range_name_the_way(tmp_path):
+    entries = thermal_restamped(drive(), lambda ns: ns - START_NS - 10**9)  # before 1970, as a clock of -1 s
+    summary, said = run(tmp_path, entries, name="out_of_range")
+    assert summary.skipped["bad_stamp"] == 10 and summary.exit_code == 3
+    assert "10 images skipped (bad_stamp): stamp: expected 0 to 2147483548 s, got -1 s; --stamp recorded takes" in said
+    assert run(tmp_path, entries, name="recorded", stamp="recorded")[0].answered == COUNT
 
 
 def test_deep_thermal_by_the_time_of_recording_moves_its_window(tmp_path):

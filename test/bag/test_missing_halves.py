@@ -65,7 +65,7 @@ def made(seed: int, folder: Path) -> tuple[Drive, list[Path]]:
     drive = Drive(
         count=rng.randint(3, 30),
         period_ms=rng.choice((100, 100, 40, 33)),
-        clock=rng.choice(("same",) * 4 + tuple(CLOCKS)),
+        clock=rng.choice(("same",) * 12 + tuple(CLOCKS)),
         order=rng.choice(("usual", "usual", "rgb first", "thermal first", "shuffled", "two bags")),
         stamp=rng.choice(("header", "header", "recorded")),
     )
@@ -80,7 +80,7 @@ def made(seed: int, folder: Path) -> tuple[Drive, list[Path]]:
             stamp_ns = CLOCKS[drive.clock](ns, i >= drive.count // 2) if camera else ns
             pixels = np.full((32, 32, 3) if camera == 0 else (32, 32), i + 1, np.uint8)
             kind, content = message(pixels, stamp_ns, "frame")
-            if rng.random() < 0.01:
+            if rng.random() < 0.003:
                 content, drive.bad = replace(content, encoding="8UC7"), drive.bad + 1
             else:
                 drive.kept[camera].add(i)
@@ -93,8 +93,8 @@ def made(seed: int, folder: Path) -> tuple[Drive, list[Path]]:
 
 def lost_images(rng: random.Random, count: int) -> set[tuple[int, int]]:
     """(camera, moment) of the images that are not in the bag: here and there, in runs, all of an end, all of one."""
-    lost = {(rng.randint(0, 1), rng.randrange(count)) for _ in range(rng.choice((0, 0, 1, 1, 2, 5)))}
-    if rng.random() < 0.3:
+    lost = {(rng.randint(0, 1), rng.randrange(count)) for _ in range(rng.choice((0, 0, 0, 0, 1, 2, 5)))}
+    if rng.random() < 0.15:
         begin, camera = rng.randrange(count), rng.randint(0, 1)
         lost |= {(camera, i) for i in range(begin, min(count, begin + rng.randint(1, count)))}
     return lost
