@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.calibration import Homography
 from mrfs_ros.sensing.calibration_file import write_calibration
+from mrfs_ros.sensing.gray import to_gray
+from mrfs_ros.sensing.notices import ImageWarning
 from mrfs_ros.training.config import load_config
 from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
 
@@ -259,7 +262,9 @@ def test_names_of_one_folder_by_their_patterns(tmp_path):
     check_pair(pair)
     check_pair(dataset(tmp_path, **folders, label_name="{}_mask")[0])  # rgb and ir are words for cameras
     named = {"rgb_name": "{}_ir", "thermal_name": "{}_mask", "label_name": "{}_mask"}  # as told, not as guessed
-    assert "expected a colour image" in error_of(ImageError, tmp_path, **folders, **named)
+    with pytest.warns(ImageWarning, match="rgb images are grey"):
+        pair = dataset(tmp_path, **folders, **named)[0]
+    assert (pair.rgb == THERMAL[:, :, None]).all() and (pair.thermal == LABEL).all()
 
 
 def test_names_that_have_nothing_in_common(tmp_path):
@@ -326,9 +331,11 @@ def test_16_bit_thermal_is_refused(tmp_path):
 
 def test_sensors_that_are_swapped(tmp_path):
     write_pair(tmp_path, rgb=THERMAL, thermal=RGB)
-    assert error_of(ImageError, tmp_path) == (
-        f"{tmp_path / 'rgb' / 'a.png'}: expected a colour image, got a grey one; are rgb and thermal swapped?"
-    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        pair = dataset(tmp_path)[0]
+    assert (pair.rgb == THERMAL[:, :, None]).all() and (pair.thermal == to_gray(RGB)).all()
+    assert ["rgb and thermal are swapped" in str(warning.message) for warning in told] == [True, True]
 
 
 def test_three_channels_where_mfnet_has_four(tmp_path):
