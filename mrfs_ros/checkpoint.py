@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mrfs_ros.config import NetworkConfig, from_mapping
 from mrfs_ros.errors import CheckpointError
+from mrfs_ros.files import atomic
 from mrfs_ros.network import MRFS, VARIANTS
 from mrfs_ros.types import MIN_SIDE, ClassSet, class_set_for_count, class_set_named
 
@@ -110,19 +111,18 @@ def write_encoder_side(path: str | Path, pixels: int, reason: str) -> None:
     weights, metadata = _read_file(path)
     config, classes, provenance, _ = read_metadata(path, metadata)
     if config is None or classes is None:
-        raise CheckpointError(f"{path}: has no metadata to write to: expected a .safetensors file of mrfs train")
+        raise CheckpointError(f"{path}: has no metadata to write to: expected a file of mrfs train")
     provenance = {**provenance, "encoder side chosen": reason}
     _write(path, weights, {**metadata, **metadata_of(config, classes, provenance, pixels)})
 
 
 def _write(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """The file, whole or not at all."""
-    unfinished = Path(f"{path}.unfinished")
     try:
-        save_file(dict(weights), str(unfinished), dict(metadata))
+        with atomic(path) as unfinished:
+            save_file(dict(weights), str(unfinished), dict(metadata))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{unfinished}: cannot be written ({error}): free space or choose another") from error
-    unfinished.replace(path)
+        raise CheckpointError(f"{path}: cannot be written ({error}): free space or choose another") from error
 
 
 def metadata_of(

@@ -73,6 +73,27 @@ def emulated_caller(shared_cache, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def replaced_whole() -> Callable[[Path], contextlib.AbstractContextManager]:
+    """Checks that a file is replaced, not written over: a second name keeps what was there before.
+
+    Who writes over a file leaves half of it when he is killed.
+    """
+
+    @contextlib.contextmanager
+    def check(path: Path) -> Iterator[None]:
+        path.write_bytes(b"what was there")
+        kept = path.with_name(f"{path.name}.kept")
+        kept.hardlink_to(path)
+        yield
+        assert kept.read_bytes() == b"what was there"
+        assert path.read_bytes() != b"what was there"
+        kept.unlink()
+        assert not list(path.parent.glob(f"{path.name}.*"))
+
+    return check
+
+
+@pytest.fixture
 def set_threads() -> Iterator[Callable[[int], None]]:
     """Sets torch's number of threads, for one test."""
     import torch

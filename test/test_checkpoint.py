@@ -7,9 +7,10 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mrfs_ros import load_network
-from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.checkpoint import metadata_of, read_checkpoint, save_checkpoint, write_encoder_side
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.errors import CheckpointError, ConfigError
 from mrfs_ros.network import build_network
@@ -57,6 +58,58 @@ def test_own_file_keeps_weights_config_classes_and_provenance(tmp_path, network,
     assert (checkpoint.config, checkpoint.classes) == (CONFIG, MFNET)
     assert checkpoint.provenance == {"command": "train", "scores": {"mIoU": 0.5}}
     assert len(checkpoint.sha256) == 64
+
+
+def test_a_weights_file_is_replaced_whole(tmp_path, network, replaced_whole):
+    with replaced_whole(tmp_path / "best.safetensors"):
+        save_checkpoint(tmp_path / "best.safetensors", network, MFNET, {})
+    assert read_checkpoint(tmp_path / "best.safetensors").config == CONFIG
+
+
+def test_the_encoder_side_is_kept_and_none_is_the_own_size(tmp_path, network):
+    save_checkpoint(tmp_path / "own.safetensors", network, MFNET, {}, encoder_side=240)
+    save_checkpoint(tmp_path / "none.safetensors", network, MFNET, {})
+    torch.save(network.state_dict(), tmp_path / "released.pth")
+    sides = [read_checkpoint(tmp_path / name).encoder_side for name in ("own.safetensors", "none.safetensors")]
+    assert [*sides, read_checkpoint(tmp_path / "released.pth").encoder_side] == [240, 0, 0]
+
+
+def test_files_made_before_there_were_encoder_sides(tmp_path, network):
+    metadata = metadata_of(network.config, MFNET, {}, 240)
+    del metadata["encoder_side"]
+    save_file(network.state_dict(), tmp_path / "old.safetensors", metadata)
+    assert read_checkpoint(tmp_path / "old.safetensors").encoder_side == 0
+
+
+@pytest.mark.parametrize("side", ["20", "-1", "many", "2.5", ""])
+def test_an_encoder_side_that_cannot_be_is_an_error(tmp_path, network, side):
+    save_file(
+        network.state_dict(),
+        tmp_path / "w.safetensors",
+        {**metadata_of(network.config, MFNET, {}, 0), "encoder_side": side},
+    )
+    with pytest.raises(CheckpointError, match="its metadata cannot be read"):
+        read_checkpoint(tmp_path / "w.safetensors")
+
+
+def test_writing_the_encoder_side_leaves_all_else(tmp_path, network):
+    path = tmp_path / "half.safetensors"
+    save_checkpoint(path, network, MFNET, {"command": "train"}, dtype=torch.float16)
+    before = load_file(path)
+    write_encoder_side(path, 240, "best on val")
+    checkpoint, after = read_checkpoint(path), load_file(path)
+    assert (checkpoint.encoder_side, checkpoint.classes, checkpoint.config) == (240, MFNET, CONFIG)
+    assert checkpoint.provenance == {"command": "train", "encoder side chosen": "best on val"}
+    assert all(
+        torch.equal(tensor, after[name]) and tensor.dtype == after[name].dtype for name, tensor in before.items()
+    )
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_released_file_has_no_place_for_an_encoder_side(tmp_path, network):
+    torch.save(network.state_dict(), tmp_path / "released.pth")
+    with pytest.raises(CheckpointError, match="has no metadata to write to: expected a file of mrfs train"):
+        write_encoder_side(tmp_path / "released.pth", 240, "")
 
 
 def test_half_precision_files_come_back_as_float32(tmp_path, network):

@@ -35,6 +35,26 @@ def test_unknown_names_and_wrong_types_are_refused(values, text):
     assert text in str(error.value)
 
 
+@pytest.mark.parametrize("given", [240, "240"])
+def test_a_whole_number_may_stand_for_its_text_where_that_is_said(given):
+    assert from_mapping(NodeConfig, {"encoder_side": given}).encoder_side == "240"
+
+
+@pytest.mark.parametrize(
+    "values, text",
+    [
+        ({"encoder_side": 240.5}, "encoder_side: expected str, got float 240.5"),
+        ({"encoder_side": True}, "encoder_side: expected str, got bool True"),
+        ({"weights": 240}, "weights: expected str, got int 240"),
+        ({"encoder_side": "auto"}, "encoder_side: auto needs target_rate_hz, the pairs a second to hold, got 0"),
+    ],
+)
+def test_other_types_do_not_and_auto_needs_a_rate(values, text):
+    with pytest.raises(ConfigError) as error:
+        from_mapping(NodeConfig, values)
+    assert text in str(error.value)
+
+
 def test_yaml_names_every_parameter_with_its_default():
     parameters = yaml.safe_load(YAML.read_text())["/**"]["ros__parameters"]
     assert parameters == asdict(NodeConfig())

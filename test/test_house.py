@@ -16,6 +16,7 @@ PACKAGE = ROOT / "mrfs_ros"
 # A room imports only from rooms of a lower floor, or itself. cli and ros share a floor: they never import each other.
 FLOORS = {
     "errors": 0,
+    "files": 1,
     "types": 1,
     "config": 1,
     "shipped": 1,

@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         unchecked.unlink(missing_ok=True)
     print(f"{arguments.onnx}: {model.network.config.title}, {len(model.classes)} classes ({model.classes.name})")
-    print(f"encoders see pairs at {'x'.join(map(str, seen or arguments.size))} (HxW)")
+    if seen:
+        print(f"encoders see pairs at {seen[0]}x{seen[1]} (HxW)")
     print(f"checked in ONNX Runtime: {agreement:.3%} of the labels equal, fused differs by at most {difference} of 255")
     return 0

@@ -37,6 +37,16 @@ def test_it_prints_the_table_keeps_it_and_auto_goes_by_it(tiny_weights, tmp_path
     assert all(f"{name} " in info.reason for name in times)
 
 
+def test_encoder_sides_are_measured_each(tiny_weights, tmp_path, capsys):
+    small = ("--sizes", "64x96", "--rounds", 1, "--backends", "torch-plain", "--encoder-sides", "0,32,64")
+    assert bench("--weights", tiny_weights, *small, "--out", tmp_path) == 0
+    output = capsys.readouterr().out
+    assert output.count("| torch-plain | 32 | ") == output.count("| eager | 32 | ") == 1
+    assert output.count("| eager | 0 | ") == 2  # 64 is the own size of 64x96
+    sides = [case["encoder_side"] for case in json.loads((tmp_path / "bench.json").read_text())["side by side"]]
+    assert sides == ["0", "32", "0"]
+
+
 def test_batches_are_measured_but_auto_goes_by_single_pairs(empty_cache, capsys):
     small = ("--sizes", "32x32", "--rounds", 1, "--backends", "eager")
     assert bench("--variants", "mit_b0,mit_b1", *small, "--batches", 2) == 0
@@ -73,6 +83,9 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tiny_weights, monkeypatch, 
         (["--variants", "mit_b9"], "unknown variant 'mit_b9': expected one of mit_b0, "),
         (["--variants", "mit_b0", "--weights", "w.pth"], "--weights: not allowed with argument --variants"),
         (["--weights", "nowhere.pth"], "no weights file at "),
+        (["--encoder-sides", "20"], "whole pixels from 32 up, the smallest that works, got '20'"),
+        (["--encoder-sides", "0,auto"], "encoder_side: auto is measured by the live node alone"),
+        (["--encoder-sides", "64"], "encoder_side 64 is larger than the short side of an image of 32x32 (HxW)"),
     ],
 )
 def test_bad_arguments_end_in_one_line_and_exit_code_2(arguments, text, capsys):

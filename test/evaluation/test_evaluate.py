@@ -142,6 +142,13 @@ def test_night_by_name_or_by_light(name, gray, night):
     assert is_night(Pair(name, rgb, plane, plane)) is night
 
 
+def test_scores_are_replaced_whole(two_datasets, tmp_path, replaced_whole):
+    evaluation = evaluate(HotIsPerson(), two_datasets, baselines=BASELINES)
+    with replaced_whole(tmp_path / "scores.json"):
+        write_report(evaluation, tmp_path, {"network": "a stub"})
+    json.loads((tmp_path / "scores.json").read_text())
+
+
 def test_report_files(two_datasets, tmp_path):
     evaluation = evaluate(HotIsPerson(), two_datasets, baselines=BASELINES)
     write_report(evaluation, tmp_path, {"network": "a stub"})

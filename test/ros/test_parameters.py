@@ -48,6 +48,12 @@ def test_every_parameter_carries_its_text_range_and_choices(ros):
             assert all(choice in descriptor.additional_constraints for choice in spec.metadata["choices"])
 
 
+@pytest.mark.parametrize("given", [240, "240", "0", 0, "weights"])
+def test_the_encoder_side_is_a_word_or_a_number(ros, given):
+    with node_with(encoder_side=given) as node:
+        assert declare_parameters(node).encoder_side == str(given)
+
+
 @pytest.mark.parametrize(
     "overrides, text",
     [
@@ -57,6 +63,9 @@ def test_every_parameter_carries_its_text_range_and_choices(ros):
         ({"qos_depth": 0}, "parameter qos_depth: "),
         ({"overlay_opacity": 1.5}, "parameter overlay_opacity: "),
         ({"exit_with_parent": "yes"}, "parameter exit_with_parent: "),
+        ({"encoder_side": 240.5}, "parameter encoder_side: expected a word or whole number, got 240.5."),
+        ({"encoder_side": True}, "parameter encoder_side: expected a word or whole number, got True."),
+        ({"encoder_side": "auto"}, "encoder_side: auto needs target_rate_hz"),
     ],
 )
 def test_values_that_cannot_be_are_refused(ros, overrides, text):

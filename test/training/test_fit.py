@@ -325,12 +325,25 @@ def test_class_weights_by_rule():
     assert class_weights(pixels, "sqrt", CPU).dtype == torch.float32
 
 
-def test_weights_of_classes_reach_the_loss(settings):
-    losses = {}
-    for rule in ("none", "median"):
-        trainer, datasets = trainer_of(settings(class_weights=rule, label_smoothing=0.1))
-        losses[rule] = one_step(trainer, datasets)["segmentation"]
-    assert losses["none"] != losses["median"]
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("rule", ["none", "median", "sqrt"])
+def test_class_weights_and_label_smoothing_reach_the_loss(settings, rule, smoothing):
+    """The step's loss is PyTorch's own cross-entropy of the step's logits, with these weights and this smoothing."""
+    trainer, datasets = trainer_of(settings(class_weights=rule, label_smoothing=smoothing))
+    seen = []
+    trainer.network.register_forward_hook(lambda *arguments: seen.append(arguments[-1].logits))
+    loss = one_step(trainer, datasets)["segmentation"]
+    label = batch_of(datasets)["label"].long()
+    weights = class_weights(class_pixels(datasets, len(CLASSES)), rule, CPU)
+    assert (weights is None) == (rule == "none")
+    expected = torch.nn.functional.cross_entropy(
+        seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing
+    )
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    other = torch.nn.functional.cross_entropy(
+        seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing + 0.1
+    )
+    assert loss.item() != pytest.approx(other.item(), rel=1e-3)
 
 
 def one_step(trainer, datasets) -> dict[str, torch.Tensor]:
