@@ -104,7 +104,7 @@ def test_a_bag_in_the_usual_order_is_paired_as_the_node_does(tmp_path):
     assert [row["gap_ms"] for row in table(tmp_path)] == ["84.000"] * COUNT
     assert summary.exit_code == 3
     assert said.endswith(
-        f"{COUNT} of {COUNT} pairs are a frame apart (such as 84.0 ms, where images 16.0 ms apart were recorded): "
+        f"{COUNT} of {COUNT} pairs are a frame apart (such as 84.0 ms, of a period of 100.0 ms): "
         "slop_s = 0.09 s is too much for these cameras, set it to little more than half their period: --slop "
         "0.0525"
     )
