@@ -32,8 +32,8 @@ def frame_apart(index: ImageIndex, matches: Matches, config: NodeConfig) -> str:
         return ""
     return (
         f"{wide.sum()} of {both.sum()} pairs are a frame apart (such as {gaps[wide][0] / 1e6:.1f} ms, of a period of "
-        f"{period / 1e6:.1f} ms): slop_s = {config.slop_s:g} s is too much for these cameras, set it to little more than "
-        f"half their period: --slop {_SLOP * period / 1e9:.3g}"
+        f"{period / 1e6:.1f} ms): slop_s = {config.slop_s:g} s is too much for these cameras, set it to little more "
+        f"than half their period: --slop {_SLOP * period / 1e9:.3g}"
     )
 
 
