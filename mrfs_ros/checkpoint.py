@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,7 +21,7 @@ from torch import Tensor
 from mrfs_ros.config import NetworkConfig, from_mapping
 from mrfs_ros.errors import CheckpointError
 from mrfs_ros.network import MRFS, VARIANTS
-from mrfs_ros.types import ClassSet, class_set_for_count, class_set_named
+from mrfs_ros.types import MIN_SIDE, ClassSet, class_set_for_count, class_set_named
 
 FORMAT = "mrfs_ros/1"
 WRAPPERS = ("model", "state_dict", "module")  # keys under which training scripts nest the weights
@@ -33,6 +34,7 @@ class Checkpoint:
 
     ``weights``: name to float32 tensor (int64 counters). ``config``, ``classes``: the network they belong to.
     ``provenance``: what an own file says of its making, empty for released files. ``sha256``: of the file.
+    ``encoder_side``: the short side [pixels] at which its encoders do best; 0 = every image's own.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Checkpoint:
     classes: ClassSet
     provenance: dict[str, Any]
     sha256: str
+    encoder_side: int = 0
 
     def network(self) -> MRFS:
         """The network with these weights, float32, on the CPU, in eval mode."""
@@ -63,7 +66,7 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
     """
     path = Path(path).expanduser()
     weights, metadata = _read_file(path)
-    config, own_classes, provenance = read_metadata(path, metadata)
+    config, own_classes, provenance, encoder_side = read_metadata(path, metadata)
     config = _config_from_shapes(path, weights, config)
     weights = _matching(path, weights, config)
     named = class_set_named(classes) if classes else own_classes or class_set_for_count(config.num_classes)
@@ -72,7 +75,7 @@ def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
             f"{path}: has {config.num_classes} classes, but class set {named.name} has {len(named)}: "
             "leave the class set empty or name the one that the file was trained with"
         )
-    return Checkpoint(path, weights, config, named, provenance, sha256_of(path))
+    return Checkpoint(path, weights, config, named, provenance, sha256_of(path), encoder_side)
 
 
 def save_checkpoint(
@@ -81,32 +84,57 @@ def save_checkpoint(
     classes: ClassSet,
     provenance: Mapping[str, Any],
     dtype: torch.dtype = torch.float32,
+    encoder_side: int = 0,
 ) -> None:
     """Write ``network`` as safetensors, floats as ``dtype``, with config, classes and provenance as metadata.
 
     Whole or not at all: a write that is interrupted leaves the file that was there; CheckpointError if it fails.
     ``provenance``: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
+    ``encoder_side``: the default of those who load the file, see ``Checkpoint``.
     """
     weights = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in network.state_dict().items()
     }
-    metadata = metadata_of(network.config, classes, provenance)
+    _write(Path(path), weights, metadata_of(network.config, classes, provenance, encoder_side))
+
+
+def write_encoder_side(path: str | Path, pixels: int, reason: str) -> None:
+    """Let an own weights file say another encoder side; its tensors stay as they are.
+
+    ``pixels``: 0 or 32 up. ``reason``: goes into its provenance. CheckpointError if it is none of ours or cannot be
+    written.
+    """
+    path = Path(path).expanduser()
+    read_checkpoint(path)
+    weights, metadata = _read_file(path)
+    config, classes, provenance, _ = read_metadata(path, metadata)
+    if config is None or classes is None:
+        raise CheckpointError(f"{path}: has no metadata to write to: expected a .safetensors file of mrfs train")
+    provenance = {**provenance, "encoder side chosen": reason}
+    _write(path, weights, {**metadata, **metadata_of(config, classes, provenance, pixels)})
+
+
+def _write(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """The file, whole or not at all."""
     unfinished = Path(f"{path}.unfinished")
     try:
-        save_file(weights, str(unfinished), metadata)
+        save_file(dict(weights), str(unfinished), dict(metadata))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{unfinished}: cannot be written ({error}): free space or choose another") from error
     unfinished.replace(path)
 
 
-def metadata_of(config: NetworkConfig, classes: ClassSet, provenance: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(
+    config: NetworkConfig, classes: ClassSet, provenance: Mapping[str, Any], encoder_side: int
+) -> dict[str, str]:
     """What an own file says of its network, as text by name; ``read_metadata`` reads it."""
     return {
         "format": FORMAT,
         "config": json.dumps(asdict(config)),
         "classes": json.dumps(asdict(classes)),
         "provenance": json.dumps(dict(provenance)),
+        "encoder_side": str(encoder_side),
     }
 
 
@@ -172,13 +200,22 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     return f"is truncated or damaged ({type(error).__name__}: {str(error).partition('.')[0]})"
 
 
-def read_metadata(path: Path, metadata: Mapping[str, str]) -> tuple[NetworkConfig | None, ClassSet | None, dict]:
-    """Config, classes and provenance of a file with this metadata, None and empty if it has none of ours.
+class Metadata(NamedTuple):
+    """What an own file says of its network; see ``Checkpoint``."""
+
+    config: NetworkConfig | None = None
+    classes: ClassSet | None = None
+    provenance: Mapping[str, Any] = MappingProxyType({})
+    encoder_side: int = 0
+
+
+def read_metadata(path: Path, metadata: Mapping[str, str]) -> Metadata:
+    """What a file with this metadata says of its network, None and empty if it has none of ours.
 
     CheckpointError if they are of another format or cannot be read.
     """
     if "config" not in metadata:
-        return None, None, {}
+        return Metadata()
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"{path}: expected metadata format {FORMAT}, got {metadata.get('format')!r}: update mrfs_ros"
@@ -187,9 +224,17 @@ def read_metadata(path: Path, metadata: Mapping[str, str]) -> tuple[NetworkConfi
         config = from_mapping(NetworkConfig, json.loads(metadata["config"]))
         table = json.loads(metadata["classes"])
         classes = ClassSet(table["name"], tuple(table["names"]), tuple(tuple(c) for c in table["colors"]))
-        return config, classes, dict(json.loads(metadata["provenance"]))
+        provenance = dict(json.loads(metadata["provenance"]))
+        return Metadata(config, classes, provenance, _encoder_side(metadata.get("encoder_side", "0")))
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: its metadata cannot be read ({error}): copy or export it again") from error
+
+
+def _encoder_side(text: str) -> int:
+    pixels = int(text)
+    if pixels and pixels < MIN_SIDE:
+        raise ValueError(f"encoder_side {text!r}: expected 0 or {MIN_SIDE} up")
+    return pixels
 
 
 def _config_from_shapes(path: Path, weights: Mapping[str, Tensor], stated: NetworkConfig | None) -> NetworkConfig:

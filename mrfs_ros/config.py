@@ -48,17 +48,20 @@ def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
     """Build dataclass ``kind`` from ``values`` over its defaults.
 
     ConfigError for a name that it lacks (listing the valid ones) or a value of another type than the default's;
-    an int is welcome where a float is expected.
+    an int is welcome where a float is expected, and where a setting is ``whole``.
     """
     known = {f.name: f.default_factory() if f.default is MISSING else f.default for f in fields(kind)}
     unknown = sorted(map(str, set(values) - set(known)))
     if unknown:
         raise ConfigError(f"unknown setting {', '.join(unknown)}: expected one of {', '.join(known)}")
     checked = {}
+    whole = {f.name for f in fields(kind) if f.metadata.get("whole")}
     for name, value in values.items():
         expected = type(known[name])
         if expected is float and type(value) is int:
             value = float(value)
+        if name in whole and type(value) is int:
+            value = str(value)
         if type(value) is not expected:
             raise ConfigError(f"{name}: expected {expected.__name__}, got {type(value).__name__} {value!r}")
         checked[name] = value
@@ -73,9 +76,13 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     fixed: bool = False,
+    whole: bool = False,
 ) -> Any:
-    """A dataclass field with what a user needs to know: text with unit, range or choices, restart or not."""
-    metadata = {"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed}
+    """A dataclass field with what a user needs to know: text with unit, range or choices, restart or not.
+
+    ``whole``: a text for which a whole number may be given.
+    """
+    metadata = {"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed, "whole": whole}
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -112,6 +119,21 @@ class NodeConfig:
         "auto",
         "What backend torch computes in on CUDA; auto = fp16. On the CPU it is always fp32.",
         choices=PRECISIONS,
+        fixed=True,
+    )
+    encoder_side: str = setting(
+        "weights",
+        "Short side [pixels] at which the encoders see a pair, which sets the speed; both heads work at full size. 0 = "
+        "the image's own; weights = as the weights file says (smaller images: their own); auto = the largest of a few "
+        "that holds target_rate_hz, measured at the start.",
+        fixed=True,
+        whole=True,
+    )
+    target_rate_hz: float = setting(
+        0.0,
+        "Pairs a second [Hz] that encoder_side: auto shall hold at the warm-up size.",
+        low=0.0,
+        high=1000.0,
         fixed=True,
     )
     warmup_height: int = setting(
@@ -240,3 +262,5 @@ class NodeConfig:
                 f"thermal_window: fixed needs thermal_low < thermal_high, got {self.thermal_low:g} and "
                 f"{self.thermal_high:g}"
             )
+        if self.encoder_side == "auto" and not self.target_rate_hz:
+            raise ConfigError("encoder_side: auto needs target_rate_hz, the pairs a second to hold, got 0")

@@ -58,6 +58,20 @@ def operators_loaded(shared_cache) -> None:
         NativeOperators(NetworkConfig())
 
 
+@pytest.fixture(scope="session")
+def emulated_caller(shared_cache, tmp_path_factory) -> Path:
+    """The program that runs the C++ operators for ARM, built here once a session; skips where that cannot be."""
+    import emulated_arm
+
+    if text := emulated_arm.missing():
+        pytest.skip(text)
+    program = shared_cache.parent / "operator_caller"
+    program.parent.mkdir(exist_ok=True)
+    if not program.exists():
+        emulated_arm.build_caller(tmp_path_factory.mktemp("arm")).replace(program)
+    return program
+
+
 @pytest.fixture
 def set_threads() -> Iterator[Callable[[int], None]]:
     """Sets torch's number of threads, for one test."""

@@ -110,7 +110,14 @@ def loaded_engine(run: BagSettings) -> Engine:
     from mrfs_ros.engine import load_engine
 
     node = run.node
-    return load_engine(node.weights, node.device, node.backend, classes=node.classes, precision=node.precision)
+    return load_engine(
+        node.weights,
+        node.device,
+        node.backend,
+        classes=node.classes,
+        precision=node.precision,
+        encoder_side=node.encoder_side,
+    )
 
 
 def planned(settings: FleetSettings) -> tuple[list[Task], list[Task]]:

@@ -45,7 +45,7 @@ def _run(case: Case, device: str, backend: str, precision: str, keep: bool, thre
     if keep:
         keep_memory()
     used_before = _gpu_used(device)
-    engine = build_engine(load_model(case.weights), device, backend, precision)
+    engine = build_engine(load_model(case.weights, encoder_side=case.encoder_side), device, backend, precision)
     rgb, thermal = scene(case.shape)
     for _ in range(WARM_UP):  # as the node does before it says that it is ready
         engine.batch(rgb, thermal)

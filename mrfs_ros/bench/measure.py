@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mrfs_ros.engine.base import BaseEngine
+from mrfs_ros.engine.encoder_side import WEIGHTS
 from mrfs_ros.engine.load import Model, build_engine
 from mrfs_ros.errors import MrfsError
 
@@ -20,19 +21,22 @@ WARM_UP = 2  # frames before the measured ones
 
 @dataclass(frozen=True)
 class Case:
-    """What is run: ``weights`` as for ``load_engine``, ``size`` (H, W) in pixels, ``batch`` pairs at once."""
+    """What is run: ``weights``, ``encoder_side`` as for ``load_engine``, ``size`` (H, W), ``batch`` pairs at once."""
 
     weights: str
     variant: str
     size: tuple[int, int]
     batch: int
+    encoder_side: str = WEIGHTS
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return (self.batch, *self.size)
 
     def __str__(self) -> str:
-        return f"{self.variant} {self.size[0]}x{self.size[1]}" + (f" x{self.batch}" if self.batch > 1 else "")
+        batch = f" x{self.batch}" if self.batch > 1 else ""
+        side = f", encoder side {self.encoder_side}" if self.encoder_side not in (WEIGHTS, "0") else ""
+        return f"{self.variant} {self.size[0]}x{self.size[1]}{batch}{side}"
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,12 @@ class Report:
 
 
 _TIMING_COLUMNS = (
-    "network", "HxW", "batch", "backend", "median ms", "p95 ms", f"x {BASELINE}", "pairs/s", "fused differs, of 255",
-    "labels equal %",
+    "network", "HxW", "batch", "backend", "encoder side", "median ms", "p95 ms", f"x {BASELINE}", "pairs/s",
+    "fused differs, of 255", "labels equal %",
 )  # fmt: skip
 _ALONE_COLUMNS = (
-    "network", "HxW", "batch", "backend", "memory kept", "median ms", "first frame ms", "peak MiB", "page faults/frame",
+    "network", "HxW", "batch", "backend", "encoder side", "memory kept", "median ms", "first frame ms",
+    "peak MiB", "page faults/frame",
 )  # fmt: skip
 
 
@@ -74,6 +75,7 @@ def _timing_row(case: Case, timing: Timing) -> list[str]:
     return [
         *_case_cells(case),
         f"{timing.backend} ({timing.detail})" if timing.detail else timing.backend,
+        case.encoder_side,
         f"{timing.median_ms:.4g}",
         f"{timing.p95_ms:.4g}",
         f"{timing.ratio:.2f}",
@@ -87,6 +89,7 @@ def _alone_row(case: Case, alone: Alone) -> list[str]:
     return [
         *_case_cells(case),
         alone.backend,
+        case.encoder_side,
         "yes" if alone.keeps_memory else "no (C library's default)",
         f"{alone.median_ms:.4g}",
         f"{alone.first_ms:.4g}",

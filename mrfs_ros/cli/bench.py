@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import count, entries, made_folder, pixels
@@ -13,6 +14,7 @@ from mrfs_ros.errors import ConfigError, MrfsError
 EXAMPLES = """examples:
   mrfs bench
   mrfs bench --weights models/mfnet.pth --sizes 512x640 --out out/bench
+  mrfs bench --backends torch --encoder-sides 0,360,240,168
   mrfs bench --variants mit_b0,mit_b2,mit_b4 --sizes 240x320,480x640,720x1280 --rounds 5 --alone
 
 Prints a table in Markdown; --out writes bench.md and bench.json. Backends that are not installed are named under it.
@@ -35,6 +37,13 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--backends", type=entries, default=list(BACKENDS[1:]), help="default: all")
     command.add_argument("--sizes", type=_sizes, default=[(480, 640)], help="HxW in pixels, default: 480x640")
     command.add_argument("--batches", type=_counts, default=[1], help="pairs at once, default: 1")
+    command.add_argument(
+        "--encoder-sides",
+        type=entries,
+        default=["weights"],
+        metavar="N",
+        help="short sides [pixels] at which encoders see a pair, such as 0,240 (default: as the weights file says)",
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--precision", default="auto", choices=PRECISIONS, help="of backend torch on CUDA")
     command.add_argument("--rounds", type=count, default=15, help="frames of each backend (default: 15)")
@@ -49,11 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure every case, print the table."""
     if unknown := set(arguments.backends) - set(BACKENDS[1:]):
         raise ConfigError(f"--backends {', '.join(sorted(unknown))}: expected some of {', '.join(BACKENDS[1:])}")
-    from tqdm import tqdm
-
-    from mrfs_ros.bench.measure import Case, measure
+    from mrfs_ros.bench.measure import Case
     from mrfs_ros.bench.report import Report
     from mrfs_ros.engine.allocator import keep_memory
+    from mrfs_ros.engine.encoder_side import asked_side
     from mrfs_ros.engine.load import UNTRAINED, check_precision, load_model, resolve_device
 
     device = resolve_device(arguments.device)
@@ -67,20 +75,30 @@ def run(arguments: argparse.Namespace) -> int:
         model = load_model(weights)
         for size in arguments.sizes:
             for batch in arguments.batches:
-                case = Case(weights, model.network.config.variant, size, batch)
-                frames = arguments.rounds * len({"eager", *arguments.backends})
-                with tqdm(total=frames, unit="frame", desc=str(case), leave=False) as bar:
-                    timings = measure(
-                        case, model, device, arguments.backends, arguments.rounds, arguments.precision, bar.update
-                    )
-                report.timings.append((case, timings))
-                if arguments.alone:
-                    report.alone.append((case, _alone(case, device, timings, arguments.precision)))
-                if arguments.out:
-                    report.write(arguments.out)  # after every case: a long run that is interrupted leaves what it has
+                for asked in arguments.encoder_sides:
+                    side = asked_side(asked, model.encoder_side.pixels)
+                    seen = side.size(size)
+                    case = Case(weights, model.network.config.variant, size, batch, str(min(seen) if seen else 0))
+                    _measure(case, replace(model, encoder_side=side), device, arguments, report)
     print(report.markdown(), end="")
     _remember(report)
     return 0
+
+
+def _measure(case, model, device: str, arguments: argparse.Namespace, report) -> None:
+    """Measure one case and put it into ``report``."""
+    from tqdm import tqdm
+
+    from mrfs_ros.bench.measure import measure
+
+    frames = arguments.rounds * len({"eager", *arguments.backends})
+    with tqdm(total=frames, unit="frame", desc=str(case), leave=False) as bar:
+        timings = measure(case, model, device, arguments.backends, arguments.rounds, arguments.precision, bar.update)
+    report.timings.append((case, timings))
+    if arguments.alone:
+        report.alone.append((case, _alone(case, device, timings, arguments.precision)))
+    if arguments.out:
+        report.write(arguments.out)  # after every case: a long run that is interrupted leaves what it has
 
 
 def _alone(case, device: str, timings, precision: str) -> list:

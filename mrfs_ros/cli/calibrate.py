@@ -39,9 +39,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     source.add_argument("--bag", type=Path, help="a bag with both cameras")
     source.add_argument("--time", type=Path, metavar="BAG", help="find the offset of the clocks in this bag")
     source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)
-    source.add_argument(
-        "--every", type=count, default=1, metavar="N", help="take every N-th: neighbours in a bag look alike"
-    )
+    source.add_argument("--every", type=count, default=1, metavar="N", help="take every N-th: neighbours look alike")
     source.add_argument("--begin", type=float, default=0.0, metavar="S", help="begin S seconds into the bag")
     source.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
     source.add_argument("--rgb-topic", default="", metavar="TOPIC", help="default: found by type and name")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from mrfs_ros.cli.arguments import node_settings
 from mrfs_ros.cli.pair_arguments import named_pairs
-from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
 
 
@@ -59,9 +59,8 @@ def _bag_pairs(arguments: argparse.Namespace) -> list:
 def open_frames(arguments: argparse.Namespace, bag: Path):
     """The ``CameraFrames`` of a bag, by the command line's topics, times and pairing."""
     from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
-    from mrfs_ros.bag.parameters import read_parameters
 
-    node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
+    node = node_settings(arguments.params_file)
     settings = FrameSettings(
         rgb_topic=arguments.rgb_topic,
         thermal_topic=arguments.thermal_topic,

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import made_folder, pixels
+from mrfs_ros.cli.arguments import add_encoder_side, made_folder, pixels
 from mrfs_ros.cli.dataset_arguments import add_dataset_arguments, named_datasets
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ConfigError
@@ -37,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
+    add_encoder_side(command)
     command.add_argument(
         "--window", type=pixels, metavar="HxW", help="slide a window of this size, stride 2/3, as the paper does"
     )
@@ -78,13 +79,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _engine(arguments: argparse.Namespace):
     from mrfs_ros.engine import load_engine
+    from mrfs_ros.engine.encoder_side import WEIGHTS
     from mrfs_ros.engine.load import load_model, resolve_device
     from mrfs_ros.evaluation.sliding import sliding_engine
 
     if not arguments.window:
-        return load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
+        return load_engine(
+            arguments.weights,
+            arguments.device,
+            arguments.backend,
+            classes=arguments.classes,
+            encoder_side=arguments.encoder_side,
+        )
     if arguments.backend not in ("auto", "eager"):
         raise ConfigError(f"--window runs on backend eager, not on {arguments.backend}: leave --backend out")
+    if arguments.encoder_side not in (WEIGHTS, "0"):
+        raise ConfigError("--window shows the encoders its own size, as the paper does: leave --encoder-side out")
     model = load_model(arguments.weights, arguments.classes)
     return sliding_engine(model.network, model.info("eager", resolve_device(arguments.device)), arguments.window)
 
@@ -93,6 +103,7 @@ def _facts(engine, datasets: dict, arguments: argparse.Namespace) -> dict[str, s
     return {
         "network": str(engine.info),
         "data": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in datasets.items()),
+        "encoder side": str(engine.info.encoder_side),
         "image": f"window {'x'.join(map(str, arguments.window))}, stride 2/3" if arguments.window else "whole",
         "fused image": "STRETCHED to its min and max before scoring"
         if arguments.stretch

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count, made_folder, pixels
+from mrfs_ros.cli.arguments import add_encoder_side, count, made_folder, pixels
 from mrfs_ros.errors import ConfigError, MrfsError
 
 EXAMPLES = """examples:
   mrfs export --onnx out/mrfs_480x640.onnx
   mrfs export --weights models/mfnet.pth --size 512x640 --onnx out/mfnet_512x640.onnx
+  mrfs export --size 480x640 --encoder-side 240 --onnx out/mrfs_480x640_240.onnx
   mrfs fuse --weights out/mrfs_480x640.onnx --backend openvino --rgb street.jpg --thermal street_ir.jpg --out out
 
 The file takes rgb (B, H, W, 3) and thermal (B, H, W), uint8, of that one size, and gives fused (B, H, W, 3), RGB, and
-labels (B, H, W), uint8. Class names and colours are in its metadata.
+labels (B, H, W), uint8. Its encoder side is fixed too. Class names and colours are in its metadata.
 """
 
 
@@ -31,6 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--size", type=pixels, default=(480, 640), help="HxW in pixels, default: 480x640")
+    add_encoder_side(command)
     command.add_argument("--batch", type=count, default=1, help="pairs at once, default: 1")
     return command
 
@@ -44,14 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.engine.onnx_file import EXPORTED_FROM, check_export, export_onnx
     from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
 
-    model = load_model(arguments.weights, arguments.classes)
-    shape = (arguments.batch, *arguments.size)
+    model = load_model(arguments.weights, arguments.classes, arguments.encoder_side)
+    shape, side = (arguments.batch, *arguments.size), model.encoder_side
+    seen = side.size(arguments.size)  # before anything is written
     made_folder(arguments.onnx.parent)
     provenance = {EXPORTED_FROM: Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
     unchecked = arguments.onnx.with_suffix(".unchecked.onnx")
     try:
-        export_onnx(unchecked, model.network, model.classes, shape, provenance)
-        difference, agreement = check_export(unchecked, model.network, shape)
+        export_onnx(unchecked, model.network, model.classes, shape, provenance, side)
+        difference, agreement = check_export(unchecked, model.network, shape, side)
         if not is_right(difference, agreement):
             raise MrfsError(
                 f"ONNX Runtime computes something else than PyTorch: {agreement:.2%} of the labels are equal, fused "
@@ -63,5 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         unchecked.unlink(missing_ok=True)
     print(f"{arguments.onnx}: {model.network.config.title}, {len(model.classes)} classes ({model.classes.name})")
+    print(f"encoders see pairs at {'x'.join(map(str, seen or arguments.size))} (HxW)")
     print(f"checked in ONNX Runtime: {agreement:.3%} of the labels equal, fused differs by at most {difference} of 255")
     return 0

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     registration = load_registration(arguments.calibration)
     device = resolve_device(arguments.device)
-    reader = FeatureReader(load_model(arguments.weights, arguments.classes), device)
+    reader = FeatureReader(load_model(arguments.weights, arguments.classes, arguments.encoder_side), device)
     print(f"network: {reader.info}")
     made_folder(arguments.out)
     measured = []

@@ -51,7 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.sensing.registration import load_registration
 
     registration = load_registration(arguments.calibration)
-    engine = load_engine(arguments.weights, arguments.device, arguments.backend, classes=arguments.classes)
+    engine = load_engine(
+        arguments.weights,
+        arguments.device,
+        arguments.backend,
+        classes=arguments.classes,
+        encoder_side=arguments.encoder_side,
+    )
     print(f"engine: {engine.info}")
     made_folder(arguments.out)
     seconds, failures = [], 0

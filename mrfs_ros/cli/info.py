@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _of_weights(path: Path, class_set: str) -> dict:
     from mrfs_ros.checkpoint import read_checkpoint
+    from mrfs_ros.engine.encoder_side import of_file
 
     checkpoint = read_checkpoint(path, class_set)
     config = checkpoint.config
@@ -57,6 +58,7 @@ def _of_weights(path: Path, class_set: str) -> dict:
         **_costs(config),
         "head width": config.head_width,
         "BatchNorm eps": config.batch_norm_eps,
+        "encoder side": str(of_file(checkpoint.encoder_side)),
         "classes": _described(checkpoint.classes),
         **checkpoint.provenance,
     }
@@ -84,6 +86,7 @@ def _of_onnx(path: Path) -> dict:
         "sha256": file.sha256,
         "variant": file.config.title,
         "takes": described(file.shape),
+        "encoder side": str(file.encoder_side),
         "classes": _described(file.classes),
         **file.provenance,
     }

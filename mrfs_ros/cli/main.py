@@ -19,13 +19,14 @@ from mrfs_ros.cli import (
     fuse,
     generalize,
     info,
+    preview,
     ros_commands,
     train,
 )
 from mrfs_ros.errors import MrfsError
 
 # In the order of --help.
-COMMANDS = (fuse, bag, bags, calibrate, info, train, evaluate, generalize, features, ablate, export, bench)
+COMMANDS = (fuse, bag, bags, calibrate, info, preview, train, evaluate, generalize, features, ablate, export, bench)
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
   mrfs fuse --rgb samples/rgb --thermal samples/thermal --out out

@@ -7,8 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrfs_ros.cli.arguments import add_encoder_side
 from mrfs_ros.data.layouts import images_in
 from mrfs_ros.data.names import camera_patterns, partners
+from mrfs_ros.data.video_files import check_no_video
 from mrfs_ros.errors import ImageError
 
 INCOMPLETE = 3
@@ -36,7 +38,7 @@ class FilePairs:
 
 
 def add_pair_arguments(command: argparse.ArgumentParser) -> None:
-    """Add --rgb, --thermal, --out, how pairs are made of them, and the network by --weights, --classes, --device."""
+    """Add --rgb, --thermal, --out, how they pair, and the network: --weights, --classes, --device, --encoder-side."""
     command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
     command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
     add_name_arguments(command)
@@ -45,6 +47,7 @@ def add_pair_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    add_encoder_side(command)
 
 
 CALIBRATION = "brings thermal onto the rgb image (mrfs calibrate)"
@@ -80,6 +83,7 @@ def find_pairs(rgb: Path, thermal: Path, rgb_name: str = "", thermal_name: str =
     for path in (rgb, thermal):
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
+        check_no_video(path)
     if rgb.is_dir() != thermal.is_dir():
         raise ImageError(f"--rgb {rgb} and --thermal {thermal}: expected two files or two folders, got one of each")
     if not rgb.is_dir():

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             trainer.load_state(load_state(arguments.out))
         if folder:
             _describe(trainer, datasets, val, arguments.out)
-        validate = _validation(val, classes, processes) if val else None
+        validate = _validation(val, config, processes) if val else None
         fit(trainer, datasets, folder, validate=validate, budget_s=budget_s, progress_bar=_bar)
         if folder and validate and config.shift_logits:
             shifts = shift_file(arguments.out / "best.safetensors", val, validate, processes.device)
@@ -115,7 +115,7 @@ def _untrained(names: list[str], classes: int) -> str:
     return text + ("; 255 is ignored: for masks of 0 and 255 set label_map: {255: 1}" if classes == 2 else "")
 
 
-def _validation(val, classes, processes):
+def _validation(val, config, processes):
     """Scores of a network on the val datasets, as the training loop asks for them."""
     from mrfs_ros.engine import EngineInfo
     from mrfs_ros.engine.eager import EagerEngine
@@ -123,7 +123,14 @@ def _validation(val, classes, processes):
     def validate(network) -> dict[str, float]:
         from mrfs_ros.evaluation.evaluate import validation_scores
 
-        info = EngineInfo("eager", str(processes.device), network.config.variant, classes, "in training")
+        info = EngineInfo(
+            "eager",
+            str(processes.device),
+            network.config.variant,
+            config.class_set(),
+            "in training",
+            encoder_side=config.side(),
+        )
         return validation_scores(EagerEngine(network, info), val)
 
     return validate

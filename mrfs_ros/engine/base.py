@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.protocol import EngineInfo, check_batch, check_pair
 from mrfs_ros.errors import ImageError
 from mrfs_ros.types import FusionResult
@@ -29,6 +31,14 @@ class BaseEngine(ABC):
     def batch(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         check_batch(rgb, thermal)
         return self._guarded(self._run, rgb, thermal)
+
+    def use_encoder_side(self, side: EncoderSide) -> None:
+        """See ``SidedEngine``."""
+        self.info = replace(self.info, encoder_side=side)
+
+    def _encoder_size(self, rgb: np.ndarray) -> tuple[int, int] | None:
+        """At which size encoders see a batch (B, H, W, 3); None = its own. ImageError if it is too small for that."""
+        return self.info.encoder_side.size(rgb.shape[1:3])
 
     def device_report(self) -> dict[str, str]:
         if self.device.type != "cuda":

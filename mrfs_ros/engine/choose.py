@@ -9,6 +9,7 @@ import numpy as np
 
 from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.eager import EagerEngine
+from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.speeds import recorded_speeds
 from mrfs_ros.errors import MissingPackageError, MrfsError
 from mrfs_ros.network import MRFS
@@ -58,8 +59,12 @@ def verified(engine: BaseEngine, network: MRFS, fused_difference: int = FUSED_DI
     noise = np.random.default_rng(0).integers(0, 64, (height, width, 4))
     scene = (96 + 95 * np.sin(np.stack([x / 9, y / 7, (x + y) / 11, (x - y) / 13], axis=2)) + noise).astype(np.uint8)
     pair = np.ascontiguousarray(scene[..., :3]), np.ascontiguousarray(scene[..., 3])
+    wanted = engine.info.encoder_side
+    if wanted.pixels >= height:  # larger than the test pair
+        engine.use_encoder_side(EncoderSide(height // 2))
     result = engine(*pair)
     expected = EagerEngine(network, replace(engine.info, backend="eager"))(*pair)
+    engine.use_encoder_side(wanted)
     network.cpu()
     difference = np.abs(result.fused.astype(int) - expected.fused).max()
     agreement = (result.labels == expected.labels).mean()

@@ -20,7 +20,7 @@ class EagerEngine(BaseEngine):
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
             images = (normalised(as_tensor(x).to(self.device)) for x in (rgb, thermal[..., None]))
-            logits, fused = self._network(*(x.permute(0, 3, 1, 2) for x in images))
+            logits, fused = self._network(*(x.permute(0, 3, 1, 2) for x in images), self._encoder_size(rgb))
             fused_u8 = fused.permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
             labels = logits.argmax(1).to(torch.uint8)
             return fused_u8.contiguous().cpu().numpy(), labels.cpu().numpy()

@@ -13,6 +13,7 @@ from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.choose import FUSED_DIFFERENCE, choose_engine, verified
 from mrfs_ros.engine.eager import EagerEngine
+from mrfs_ros.engine.encoder_side import OWN, WEIGHTS, EncoderSide, asked_side
 from mrfs_ros.engine.onnx_engine import OnnxEngine
 from mrfs_ros.engine.onnx_file import EXPORTED_FROM, ExportedOnDemand, OnnxFile, read_onnx
 from mrfs_ros.engine.openvino_engine import OpenVinoEngine
@@ -31,19 +32,34 @@ UNTRAINED = "untrained"
 
 @dataclass(frozen=True)
 class Model:
-    """A network and where it comes from; ``weights`` and ``sha256`` are empty for an UNTRAINED one."""
+    """A network, where it comes from (``weights``, ``sha256``: empty for an UNTRAINED one) and its encoder side."""
 
     network: MRFS
     classes: ClassSet
     weights: str
     sha256: str
+    encoder_side: EncoderSide = OWN
 
     def info(self, backend: str, device: str) -> EngineInfo:
-        return EngineInfo(backend, device, self.network.config.title, self.classes, self.weights, self.sha256)
+        return EngineInfo(
+            backend,
+            device,
+            self.network.config.title,
+            self.classes,
+            self.weights,
+            self.sha256,
+            encoder_side=self.encoder_side,
+        )
 
 
 def load_engine(
-    weights: str | Path = "", device: str = "auto", backend: str = "auto", *, classes: str = "", precision: str = "auto"
+    weights: str | Path = "",
+    device: str = "auto",
+    backend: str = "auto",
+    *,
+    classes: str = "",
+    precision: str = "auto",
+    encoder_side: str | int = WEIGHTS,
 ) -> Engine:
     """Return an engine for a weights file.
 
@@ -56,6 +72,8 @@ def load_engine(
     verified, see ``engine.info.reason``.
     ``classes``: name of the class set, empty = what the file says or its class count tells.
     ``precision``: of backend torch on CUDA: fp32, fp16, bf16; auto = fp16. Everything else computes in fp32.
+    ``encoder_side``: short side [pixels] at which encoders, IGM-Att and PC-Att see a pair (the heads work at full
+    size); 0 = the image's own, the paper's way; weights = as the weights file says, smaller images at their own size.
     Raises CheckpointError for the file, MissingPackageError for a backend that is not installed, ConfigError for the
     other arguments.
     """
@@ -67,8 +85,8 @@ def load_engine(
     if device == "cpu":
         keep_memory()
     if Path(weights).suffix == ".onnx":
-        return _from_onnx(Path(weights).expanduser(), device, backend, classes)
-    model = load_model(weights, classes)
+        return _from_onnx(Path(weights).expanduser(), device, backend, classes, encoder_side)
+    model = load_model(weights, classes, encoder_side)
     if backend == "auto":
         return choose_engine(
             lambda name: build_engine(model, device, name, precision), device, model.network.config.variant
@@ -76,18 +94,20 @@ def load_engine(
     return build_engine(model, device, backend, precision)
 
 
-def load_model(weights: str | Path = "", classes: str = "") -> Model:
+def load_model(weights: str | Path = "", classes: str = "", encoder_side: str | int = WEIGHTS) -> Model:
     """The network of a weights file; arguments and errors as for ``load_engine``."""
     if Path(weights).suffix == ".onnx":
         raise ConfigError(f"{weights}: expected a weights file (.pth, .safetensors), got an exported one: it is fixed")
+    asked_side(encoder_side, 0)  # before a file is read
     untrained, _, variant = str(weights).partition(":")
     if untrained != UNTRAINED:
         weights = weights or shipped_model()
         checkpoint = read_checkpoint(weights, classes)
-        return Model(checkpoint.network(), checkpoint.classes, str(weights), checkpoint.sha256)
+        side = asked_side(encoder_side, checkpoint.encoder_side)
+        return Model(checkpoint.network(), checkpoint.classes, str(weights), checkpoint.sha256, side)
     class_set = class_set_named(classes) if classes else class_set_for_count(NetworkConfig().num_classes)
     config = NetworkConfig(variant=variant or NetworkConfig().variant, num_classes=len(class_set))
-    return Model(build_network(config), class_set, "", "")
+    return Model(build_network(config), class_set, "", "", asked_side(encoder_side, 0))
 
 
 def build_engine(model: Model, device: str, backend: str, precision: str = "auto") -> BaseEngine:
@@ -107,7 +127,7 @@ def build_engine(model: Model, device: str, backend: str, precision: str = "auto
 _GRAPH_ENGINES = {"onnx": OnnxEngine, "openvino": OpenVinoEngine}
 
 
-def _from_onnx(path: Path, device: str, backend: str, classes: str) -> Engine:
+def _from_onnx(path: Path, device: str, backend: str, classes: str, encoder_side: str | int) -> Engine:
     file: OnnxFile = read_onnx(path)
     if classes and class_set_named(classes) != file.classes:
         wanted = class_set_named(classes)
@@ -119,7 +139,8 @@ def _from_onnx(path: Path, device: str, backend: str, classes: str) -> Engine:
     if backend not in _GRAPH_ENGINES:
         raise ConfigError(f"backend {backend} does not run ONNX files: expected one of {', '.join(_GRAPH_ENGINES)}")
     weights = "" if file.provenance.get(EXPORTED_FROM) == UNTRAINED_NOTICE else str(path)
-    info = EngineInfo(backend, device, file.config.title, file.classes, weights, file.sha256)
+    side = file.asked_side(encoder_side)
+    info = EngineInfo(backend, device, file.config.title, file.classes, weights, file.sha256, encoder_side=side)
     return _GRAPH_ENGINES[backend](file, info)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.cache import cache_folder
-from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape
+from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape, Size
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
@@ -18,20 +18,21 @@ CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "T
 
 
 class OnnxEngine(BaseEngine):
-    """See ``Engine``; one session for each input shape."""
+    """See ``Engine``; one session for each input and encoder size."""
 
     def __init__(self, graphs: OnnxFile | ExportedOnDemand, info: EngineInfo):
         device = torch.device(info.device)
         self._providers = _providers(device)
         super().__init__(replace(info, detail=self._providers[0][0].removesuffix("ExecutionProvider")))
         self._graphs = graphs
-        self._sessions: dict[Shape, object] = {}
+        self._sessions: dict[tuple[Shape, Size | None], object] = {}
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if thermal.shape not in self._sessions:
-            self._sessions[thermal.shape] = _session(self._graphs.graph(thermal.shape), self._providers)
+        wanted = thermal.shape, self._encoder_size(rgb)
+        if wanted not in self._sessions:
+            self._sessions[wanted] = _session(self._graphs.graph(*wanted), self._providers)
         images = map(np.ascontiguousarray, (rgb, thermal))
-        fused, labels = self._sessions[thermal.shape].run(OUTPUTS, dict(zip(INPUTS, images)))
+        fused, labels = self._sessions[wanted].run(OUTPUTS, dict(zip(INPUTS, images)))
         return fused, labels
 
 

@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mrfs_ros import __version__
 from mrfs_ros.checkpoint import metadata_of, read_metadata, sha256_of
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.cache import cache_folder, not_writable
+from mrfs_ros.engine.encoder_side import OWN, EncoderSide, asked_side
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.pipeline import Pipeline
-from mrfs_ros.errors import CheckpointError, ImageError, MissingPackageError
+from mrfs_ros.errors import CheckpointError, ConfigError, ImageError, MissingPackageError
 from mrfs_ros.network import MRFS
 from mrfs_ros.types import ClassSet
 
@@ -30,11 +32,13 @@ LONGEST_EXPORT_S = 3600
 INPUTS, OUTPUTS = ("rgb", "thermal"), ("fused", "labels")
 Shape = tuple[int, int, int]
 """Batch, height, width."""
+Size = tuple[int, int]
+"""Height, width."""
 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """An exported network; ``shape``: the only input it takes."""
+    """An exported network; ``shape``: the only input it takes; ``encoder_side``: at which its encoders see that."""
 
     path: Path
     config: NetworkConfig
@@ -42,16 +46,33 @@ class OnnxFile:
     provenance: dict[str, Any]
     sha256: str
     shape: Shape
+    encoder_side: EncoderSide
 
-    def graph(self, shape: Shape) -> Path:
-        """The file, if ``shape`` is its own; ImageError with both otherwise."""
+    def graph(self, shape: Shape, encoder_size: Size | None = None) -> Path:
+        """The file, if ``shape`` and ``encoder_size`` are its own; ImageError or ConfigError with both otherwise."""
         if shape != self.shape:
             raise ImageError(
                 f"{self.path} was exported for {described(self.shape)}, got {described(shape)}: "
                 f"mrfs export --onnx FILE.onnx --size {shape[1]}x{shape[2]} --batch {shape[0]} makes one for that",
                 "size_mismatch",
             )
+        if encoder_size != self.encoder_side.size(shape[1:]):
+            raise self.other_side(f"{encoder_size[0]}x{encoder_size[1]}" if encoder_size else "the image's own size")
         return self.path
+
+    def asked_side(self, asked: str | int) -> EncoderSide:
+        """Its own side, if a user ``asked`` for that; ConfigError with both otherwise."""
+        side = asked_side(asked, self.encoder_side.pixels)
+        if side.size(self.shape[1:]) != self.encoder_side.size(self.shape[1:]):
+            raise self.other_side(str(side))
+        return self.encoder_side
+
+    def other_side(self, asked: str) -> ConfigError:
+        """The refusal of another side than its own."""
+        return ConfigError(
+            f"{self.path} was exported with encoder side {self.encoder_side.pixels or self.encoder_side}, asked for is "
+            f"{asked}: leave encoder_side out, or export with it: mrfs export --onnx FILE.onnx --encoder-side N"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,12 +83,14 @@ class ExportedOnDemand:
     classes: ClassSet
     key: str
 
-    def graph(self, shape: Shape) -> Path:
-        """The file for ``shape``, exported now if it is not there yet."""
-        path = cache_folder() / f"{self.key}-{__version__}-{'x'.join(map(str, shape))}.onnx"
+    def graph(self, shape: Shape, encoder_size: Size | None = None) -> Path:
+        """The file for ``shape`` and ``encoder_size``, exported now if it is not there yet."""
+        sizes = "-".join("x".join(map(str, size)) for size in (shape, encoder_size) if size)
+        path = cache_folder() / f"{self.key}-{__version__}-{sizes}.onnx"
         if not _is_whole(path):
             try:
-                export_onnx(path, self.network, self.classes, shape, {})
+                side = EncoderSide(min(encoder_size) if encoder_size else 0)
+                export_onnx(path, self.network, self.classes, shape, {}, side)
             except OSError as error:
                 raise not_writable(path, error) from error
         return path
@@ -78,13 +101,32 @@ def described(shape: Shape) -> str:
     return f"{shape[0]} pair(s) of {shape[1]}x{shape[2]} (HxW)"
 
 
-def export_onnx(path: Path, network: MRFS, classes: ClassSet, shape: Shape, provenance: dict[str, Any]) -> None:
+class _AtEncoderSize(torch.nn.Module):
+    """A pipeline with its encoder size, for the exporter, whose inputs are tensors only."""
+
+    def __init__(self, pipeline: Pipeline, encoder_size: Size | None):
+        super().__init__()
+        self.pipeline, self.encoder_size = pipeline, encoder_size
+
+    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+        return self.pipeline(rgb, thermal, self.encoder_size)
+
+
+def export_onnx(
+    path: Path,
+    network: MRFS,
+    classes: ClassSet,
+    shape: Shape,
+    provenance: dict[str, Any],
+    side: EncoderSide = OWN,
+) -> None:
     """Write the rewritten network for one shape: uint8 rgb (B, H, W, 3) and thermal (B, H, W) to fused and labels.
 
-    Whole or not at all. MissingPackageError without the package onnx.
+    Whole or not at all. MissingPackageError without the package onnx, ImageError for a ``side`` that is too large.
     """
     onnx = _onnx()
-    pipeline = Pipeline(network, Operators())
+    encoder_size = side.size(shape[1:])
+    pipeline = _AtEncoderSize(Pipeline(network, Operators()), encoder_size)
     images = tuple(torch.zeros(size, dtype=torch.uint8) for size in ((*shape, 3), shape))
     for left in path.parent.glob(f"{path.name}.*.unfinished"):  # by exports that were killed
         if time.time() - left.stat().st_mtime > LONGEST_EXPORT_S:
@@ -98,7 +140,8 @@ def export_onnx(path: Path, network: MRFS, classes: ClassSet, shape: Shape, prov
             pipeline, images, unfinished, input_names=INPUTS, output_names=OUTPUTS, opset_version=OPSET, dynamo=False
         )
     model = onnx.load(unfinished)
-    metadata = metadata_of(network.config, classes, provenance) | {"shape": json.dumps(shape)}
+    pixels = side.pixels if encoder_size else 0
+    metadata = metadata_of(network.config, classes, provenance, pixels) | {"shape": json.dumps(shape)}
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, unfinished)
     unfinished.replace(path)
@@ -114,13 +157,14 @@ def read_onnx(path: Path) -> OnnxFile:
     except Exception as error:  # protobuf has types of its own for damage
         raise CheckpointError(f"{path}: no whole ONNX file ({error}): export it again") from error
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    config, classes, provenance = read_metadata(path, metadata)
+    config, classes, provenance, side = read_metadata(path, metadata)
     if config is None or classes is None or "shape" not in metadata:
         raise CheckpointError(f"{path}: has no class names and input shape inside: export it with mrfs export")
-    return OnnxFile(path, config, classes, provenance, sha256_of(path), _shape(path, metadata["shape"]))
+    shape, side = _shape(path, metadata["shape"]), EncoderSide(side, "as exported" if side else "")
+    return OnnxFile(path, config, classes, provenance, sha256_of(path), shape, side)
 
 
-def check_export(path: Path, network: MRFS, shape: Shape) -> tuple[int, float]:
+def check_export(path: Path, network: MRFS, shape: Shape, side: EncoderSide = OWN) -> tuple[int, float]:
     """Run the file in ONNX Runtime and the network in PyTorch on one random pair.
 
     Returns the largest difference of fused, 0-255, and the share of equal labels.
@@ -131,7 +175,8 @@ def check_export(path: Path, network: MRFS, shape: Shape) -> tuple[int, float]:
     rgb, thermal = (draw.integers(0, 256, size, np.uint8) for size in ((*shape, 3), shape))
     fused, labels = cpu_session(path).run(OUTPUTS, {"rgb": rgb, "thermal": thermal})
     with torch.inference_mode():
-        expected = Pipeline(network, Operators())(torch.from_numpy(rgb), torch.from_numpy(thermal))
+        images = torch.from_numpy(rgb), torch.from_numpy(thermal)
+        expected = Pipeline(network, Operators())(*images, side.size(shape[1:]))
     difference = np.abs(fused.astype(int) - expected[0].numpy()).max()
     return int(difference), float((labels == expected[1].numpy()).mean())
 

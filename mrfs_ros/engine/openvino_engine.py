@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from mrfs_ros.engine.base import BaseEngine
-from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape
+from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape, Size
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
 
 class OpenVinoEngine(BaseEngine):
-    """See ``Engine``; one compiled model for each input shape, float32."""
+    """See ``Engine``; one compiled model for each input and encoder size, float32."""
 
     def __init__(self, graphs: OnnxFile | ExportedOnDemand, info: EngineInfo):
         if torch.device(info.device).type != "cpu":
@@ -24,15 +24,14 @@ class OpenVinoEngine(BaseEngine):
         super().__init__(replace(info, detail=f"OpenVINO {openvino.__version__.split('-')[0]}"))
         self._core = openvino.Core()
         self._graphs = graphs
-        self._requests: dict[Shape, object] = {}
+        self._requests: dict[tuple[Shape, Size | None], object] = {}
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if thermal.shape not in self._requests:
-            self._requests[thermal.shape] = self._compiled(self._graphs.graph(thermal.shape)).create_infer_request()
+        wanted = thermal.shape, self._encoder_size(rgb)
+        if wanted not in self._requests:
+            self._requests[wanted] = self._compiled(self._graphs.graph(*wanted)).create_infer_request()
         images = map(np.ascontiguousarray, (rgb, thermal))
-        results = self._requests[thermal.shape].infer(
-            dict(zip(INPUTS, images)), share_inputs=True
-        )  # copies its outputs
+        results = self._requests[wanted].infer(dict(zip(INPUTS, images)), share_inputs=True)  # copies its outputs
         fused, labels = (results[name] for name in OUTPUTS)
         return fused, labels
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from mrfs_ros.engine.encoder_side import OWN, EncoderSide
 from mrfs_ros.errors import ImageError
 from mrfs_ros.types import MIN_SIDE, ClassSet, FusionResult
 
@@ -28,6 +29,7 @@ class EngineInfo:
     sha256: str = ""  # of the weights file
     detail: str = ""  # how the backend runs here
     reason: str = ""  # why it was chosen, if backend was auto
+    encoder_side: EncoderSide = OWN
 
     @property
     def untrained(self) -> bool:
@@ -38,7 +40,8 @@ class EngineInfo:
         weights = f"{self.weights} (sha256 {self.sha256[:12]})" if self.weights else UNTRAINED_NOTICE
         backend = f"{self.backend} ({self.detail})" if self.detail else self.backend
         reason = f", auto: {self.reason}" if self.reason else ""
-        return f"{self.variant}, {classes}, {backend} on {self.device}, {weights}{reason}"
+        side = f", encoder side {self.encoder_side}" if self.encoder_side != OWN else ""
+        return f"{self.variant}, {classes}, {backend} on {self.device}{side}, {weights}{reason}"
 
 
 class Engine(Protocol):
@@ -74,6 +77,14 @@ class RegisteringEngine(Engine, Protocol):
         ``rgb``: (B, H, W, 3) uint8, RGB. ``thermal``: (B, h, w) uint8. Returns fused (B, H, W, 3) uint8 and labels
         (B, H, W) uint8; where the warp is not valid, ``rgb`` and UNLABELLED. Raises ImageError as ``batch``.
         """
+
+
+@runtime_checkable
+class SidedEngine(Engine, Protocol):
+    """An engine whose encoders can see pairs at another side than the image's own; ``info`` says which."""
+
+    def use_encoder_side(self, side: EncoderSide) -> None:
+        """Let the encoders see all pairs from now on at ``side``."""
 
 
 def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:

@@ -41,9 +41,11 @@ class RegisteredPipeline(nn.Module):
             getattr(self, name).copy_(table)
         self._warp = warp
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, rgb: Tensor, thermal: Tensor, encoder_size: tuple[int, int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """``rgb`` (B, H, W, 3) and ``thermal`` (B, h, w), uint8, to fused (B, H, W, 3) and labels (B, H, W), uint8."""
-        fused, labels = self.pipeline(rgb, self.warped(thermal))
+        fused, labels = self.pipeline(rgb, self.warped(thermal), encoder_size)
         return torch.where(self.valid[..., None], fused, rgb), torch.where(self.valid, labels, UNLABELLED)
 
     def warped(self, thermal: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # OpenCV is not needed here
     from mrfs_ros.sensing.warp import Warp
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-GRAPHS_KEPT = 4  # input sizes whose CUDA graphs stay in memory
+GRAPHS_KEPT = 4  # input and encoder sizes whose CUDA graphs stay in memory
 
 
 def torch_engine(network: MRFS, info: EngineInfo, precision: str = "auto") -> BaseEngine:
@@ -34,7 +34,8 @@ def torch_engine(network: MRFS, info: EngineInfo, precision: str = "auto") -> Ba
     if torch.device(info.device).type == "cuda":
         return CudaEngine(network, info, "fp16" if precision == "auto" else precision)
     try:
-        operators, detail = NativeOperators(network.config), "C++ operators"
+        operators = NativeOperators(network.config)
+        detail = f"C++ operators, {operators.instructions}"
     except MrfsError as error:
         operators, detail = Operators(), f"plain operators, slower: {str(error).splitlines()[0]}"
     return RewrittenEngine(network, replace(info, detail=detail), operators)
@@ -49,7 +50,8 @@ class RewrittenEngine(BaseEngine):
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
-            fused, labels = self._pipeline(*(as_tensor(x).to(self.device) for x in (rgb, thermal)))
+            images = (as_tensor(x).to(self.device) for x in (rgb, thermal))
+            fused, labels = self._pipeline(*images, self._encoder_size(rgb))
             return fused.cpu().numpy(), labels.cpu().numpy()
 
 
@@ -67,21 +69,32 @@ class CudaEngine(BaseEngine):
         return self._guarded(self._run, rgb, thermal, warp)
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp | None = None) -> tuple[np.ndarray, np.ndarray]:
-        wanted = rgb.shape, thermal.shape, warp is None
+        encoder_size = self._encoder_size(rgb)
+        wanted = rgb.shape, thermal.shape, encoder_size, warp is None
         graph = self._graphs.pop(wanted, None)
         if graph is None:
             while len(self._graphs) >= GRAPHS_KEPT:
                 self._graphs.popitem(last=False)
             pipeline = self._pipeline if warp is None else RegisteredPipeline(self._pipeline, warp).to(self.device)
-            graph = _Graph(pipeline, rgb.shape, thermal.shape, self.device)
+            graph = _Graph(pipeline, rgb.shape, thermal.shape, encoder_size, self.device)
         self._graphs[wanted] = graph  # the latest last
         return graph((rgb, thermal), warp)
 
 
 class _Graph:
-    """The network for one input shape as a CUDA graph: a frame is two uploads, a launch, two downloads, one wait."""
+    """The network for one input and encoder size as a CUDA graph.
 
-    def __init__(self, pipeline, rgb: tuple[int, ...], thermal: tuple[int, ...], device: torch.device):
+    A frame is two uploads, a launch, two downloads, one wait.
+    """
+
+    def __init__(
+        self,
+        pipeline,
+        rgb: tuple[int, ...],
+        thermal: tuple[int, ...],
+        encoder_size: tuple[int, int] | None,
+        device: torch.device,
+    ):
         self._device = device
         self._pipeline = pipeline
         self._pinned_in = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
@@ -90,10 +103,10 @@ class _Graph:
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.device(device), torch.cuda.stream(self._stream):
             self._inputs = [torch.zeros_like(x, device=device) for x in self._pinned_in]
-            _compiled(pipeline, self._inputs)
+            _compiled(pipeline, self._inputs, encoder_size)
             self._stream.synchronize()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs)
+                self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs, encoder_size)
 
     def __call__(self, images: tuple[np.ndarray, np.ndarray], warp: Warp | None) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode(), torch.cuda.device(self._device), torch.cuda.stream(self._stream):
@@ -110,12 +123,12 @@ class _Graph:
         return fused, labels
 
 
-def _compiled(pipeline, inputs: list[Tensor]) -> None:
+def _compiled(pipeline, inputs: list[Tensor], encoder_size: tuple[int, int] | None) -> None:
     """Run it a few times: the first compiles it, all let the libraries take their workspaces before the capture."""
     try:
         with _any_number_of_shapes():
             for _ in range(3):
-                pipeline(*inputs)
+                pipeline(*inputs, encoder_size)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # inductor, Triton and the C compiler have errors of their own

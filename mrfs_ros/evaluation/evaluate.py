@@ -104,12 +104,18 @@ def evaluate(
 
 
 def validation_scores(engine: Engine, datasets: Sequence[PairDataset]) -> dict[str, float]:
-    """mIoU (rule "defined") and IoU/CLASS over all ``datasets`` together; classes without a pixel are left out."""
+    """mIoU (rule "defined") and IoU/CLASS over all ``datasets``, each counting alike however many frames it has.
+
+    The confusion matrix of each dataset is divided by its labelled pixels before they are added; classes without a
+    pixel are left out.
+    """
     named = {str(number): dataset for number, dataset in enumerate(datasets)}
-    evaluation = evaluate(engine, named, fusion=False)
-    scores = evaluation.segmentation(evaluation.frames)
-    if scores is None:
+    frames = evaluate(engine, named, fusion=False).frames
+    confusions = [sum(frame.confusion for frame in frames if frame.dataset == name) for name in named]
+    shares = [confusion / confusion.sum() for confusion in confusions if np.any(confusion)]
+    if not shares:
         return {}
+    scores = scores_of_pixels(sum(shares), engine.info.classes)
     ious = {f"IoU/{name}": iou for name, iou in zip(engine.info.classes.names, scores.iou) if not np.isnan(iou)}
     return {"mIoU": scores.mean_iou("defined"), **ious}
 

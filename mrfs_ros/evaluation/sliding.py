@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mrfs_ros.engine.eager import EagerEngine
+from mrfs_ros.engine.encoder_side import OWN
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.network.mrfs import MRFS, MRFSOutput
@@ -29,7 +32,8 @@ class SlidingWindow(torch.nn.Module):
             raise ConfigError(f"window {size[0]}x{size[1]}: expected at least {MIN_SIDE}x{MIN_SIDE} pixels")
         self.network, self.size = network, size
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> MRFSOutput:
+    def forward(self, rgb: Tensor, thermal: Tensor, encoder_size: None = None) -> MRFSOutput:
+        assert encoder_size is None, "windows are seen at their own size, as in the paper"
         height, width = rgb.shape[2:]
         probabilities = rgb.new_zeros(rgb.shape[0], self.network.config.num_classes, height, width)
         fused, count = torch.zeros_like(rgb), rgb.new_zeros(1, 1, height, width)
@@ -52,5 +56,5 @@ def starts(length: int, window: int) -> list[int]:
 
 
 def sliding_engine(network: MRFS, info: EngineInfo, size: tuple[int, int]) -> EagerEngine:
-    """An engine that slides a window of ``size`` (H, W) over every pair."""
-    return EagerEngine(SlidingWindow(network, size), info)
+    """An engine that slides a window of ``size`` (H, W) over every pair; encoders see windows at their own size."""
+    return EagerEngine(SlidingWindow(network, size), replace(info, encoder_side=OWN))

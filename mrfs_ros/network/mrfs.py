@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.network.area_average import area_average
+from mrfs_ros.network.attention import Size
 from mrfs_ros.network.backbone import DualEncoder, Features
 from mrfs_ros.network.heads import FusionHead, SegmentationHead
 from mrfs_ros.network.variants import VARIANTS
@@ -30,7 +32,9 @@ class MRFS(nn.Module):
     """Fused image and class logits of an RGB-thermal pair.
 
     ``rgb``: (B, 3, H, W) float in [0, 1], RGB, no mean or std taken off. ``thermal``: (B, 3, H, W), one
-    grey channel repeated, or (B, 1, H, W), in [0, 1]. Any H, W from 32 up. ImageError on other shapes.
+    grey channel repeated, or (B, 1, H, W), in [0, 1]. Any H, W from 32 up. ``encoder_size`` (h, w): at which the
+    encoders, IGM-Att and PC-Att see the pair, from 32 up to (H, W); None = its own, as in the paper. Both heads work
+    at H, W. ImageError on other shapes.
     """
 
     def __init__(self, config: NetworkConfig):
@@ -48,13 +52,17 @@ class MRFS(nn.Module):
         if not self.decode_head.linear_pred.weight.is_meta:  # there random numbers take an import of torch._dynamo
             _initialise(self)
 
-    def features(self, rgb: Tensor, thermal: Tensor) -> Features:
+    def features(self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None) -> Features:
         """The visual and semantic maps of all four stages; inputs as for the module itself."""
-        return self.backbone(rgb, _three_channels(rgb, thermal))
+        pair = rgb, _three_channels(rgb, thermal)
+        if encoder_size is None:
+            return self.backbone(*pair)
+        check_encoder_size(encoder_size, (rgb.shape[2], rgb.shape[3]))
+        return self.backbone(*(area_average(x, encoder_size) for x in pair))
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> MRFSOutput:
+    def forward(self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None) -> MRFSOutput:
         thermal = _three_channels(rgb, thermal)
-        visual_rgb, visual_thermal, semantic = self.backbone(rgb, thermal)
+        visual_rgb, visual_thermal, semantic = self.features(rgb, thermal, encoder_size)
         logits = self.decode_head(semantic, (rgb.shape[2], rgb.shape[3]))
         return MRFSOutput(logits, self.aux_head(visual_rgb, visual_thermal, rgb, thermal))
 
@@ -64,6 +72,14 @@ def build_network(config: NetworkConfig, seed: int = 0) -> MRFS:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MRFS(config)
+
+
+def check_encoder_size(encoder_size: Size, size: Size) -> None:
+    """ImageError unless encoders can see an image of ``size`` at ``encoder_size``, both (H, W)."""
+    if min(encoder_size) < MIN_SIDE or encoder_size[0] > size[0] or encoder_size[1] > size[1]:
+        raise ImageError(
+            f"encoder_size: expected (h, w) from {MIN_SIDE} up to {tuple(map(int, size))}, got {tuple(encoder_size)}"
+        )
 
 
 def _three_channels(rgb: Tensor, thermal: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ class Snapshot:
     thermal_window: str  # in words
     shutter_events: int
     registration: str  # in words
+    camera_info: str  # in words
     device: dict[str, str]  # what the engine says of its device
 
 
@@ -64,6 +65,7 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "thermal window": snapshot.thermal_window,
         "thermal shutter events": snapshot.shutter_events,
         "registration": snapshot.registration,
+        "camera_info": snapshot.camera_info,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},
     }
     if snapshot.missing:
@@ -105,6 +107,7 @@ def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
         "age [s]": f"{statistics.age_s:.3f}",
         "weights": info.weights or UNTRAINED_NOTICE,
         "weights sha256": info.sha256,
+        "encoder side": str(info.encoder_side),
         "classes": f"{info.classes.name}: {', '.join(info.classes.names)}",
     }
     if not snapshot.working:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rclpy.node import Node
@@ -20,7 +20,7 @@ from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.ros.images import image_message
 from mrfs_ros.ros.mailbox import Mailbox
-from mrfs_ros.ros.qos import profile
+from mrfs_ros.ros.qos import profile, publisher
 
 TOPIC = "~/debug/features"
 NICENESS = 5  # added to the thread's: pairs come first, but on a busy machine a sheet must not take minutes
@@ -43,7 +43,7 @@ class FeatureSheets(threading.Thread):
 
     def __init__(self, node: Node, config: Callable[[], NodeConfig], engine: EngineInfo, *, loaded: bool):
         super().__init__(name="mrfs features", daemon=True)
-        self._publisher = node.create_publisher(Image, TOPIC, profile(config().output_qos, 1))
+        self._publisher = publisher(node, Image, TOPIC, profile(config().output_qos, 1))
         self._log = node.get_logger()
         self._config = config
         self._engine = engine
@@ -93,7 +93,7 @@ class FeatureSheets(threading.Thread):
         model = load_model(config.weights, config.classes)
         if model.sha256 != self._engine.sha256:
             raise ConfigError(f"{model.weights} has changed since the node began: restart the node")
-        reader = FeatureReader(model, DEVICE)
+        reader = FeatureReader(replace(model, encoder_side=self._engine.encoder_side), DEVICE)
 
         def draw(images: PairImages) -> np.ndarray:
             blocks, result = reader(images.rgb, images.thermal)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import Field, fields, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -23,7 +26,8 @@ def declare_parameters(node: Node) -> NodeConfig:
     values: dict[str, Any] = {}
     for spec in fields(NodeConfig):
         try:
-            values[spec.name] = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
+            value = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
+            values[spec.name] = _text(value) if spec.metadata["whole"] else value
         except Exception as error:  # rclpy raises four unrelated types here; each text names the parameter
             decimal = " Write it with a decimal point, such as 1.0." if "type 'DOUBLE'" in str(error) else ""
             raise ConfigError(f"parameter {spec.name}: {error}.{decimal} {spec.metadata['text']}") from error
@@ -38,6 +42,17 @@ def unknown_parameters(node: Node) -> list[str]:
     return sorted(name for name in given if name not in known and not name.startswith(_FOREIGN))
 
 
+def unknown_qos_overrides(node: Node) -> str:
+    """Names below qos_overrides that no topic of the node, now that all are open, has taken; with commas."""
+    given = getattr(node, "_parameter_overrides", {})  # as above
+    return ", ".join(sorted(n for n in given if n.startswith("qos_overrides.") and not node.has_parameter(n)))
+
+
+def params_files(arguments: Sequence[str]) -> list[Path]:
+    """The params files that a program's arguments name."""
+    return [Path(file) for word, file in pairwise(arguments) if word == "--params-file"]
+
+
 def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig, SetParametersResult]:
     """The config after ``parameters`` are set, and the answer to who sets them: all of the set or nothing."""
     values = {p.name: p.value for p in parameters if p.name in {spec.name for spec in fields(NodeConfig)}}
@@ -46,6 +61,13 @@ def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig
         return replace(config, **values), SetParametersResult(successful=True)
     except ConfigError as error:
         return config, SetParametersResult(successful=False, reason=str(error))
+
+
+def _text(value: Any) -> str:
+    """A text or a whole number as text."""
+    if type(value) not in (str, int):
+        raise TypeError(f"expected a word or whole number, got {value!r}")
+    return str(value)
 
 
 def _check_choices(values: dict[str, Any]) -> None:
@@ -57,7 +79,8 @@ def _check_choices(values: dict[str, Any]) -> None:
 
 def _descriptor(spec: Field) -> ParameterDescriptor:
     meta = spec.metadata
-    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["fixed"])
+    # Numbers and texts are types of their own in ROS.
+    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["fixed"], dynamic_typing=meta["whole"])
     if meta["choices"]:
         descriptor.additional_constraints = "one of: " + ", ".join(meta["choices"])
     if meta["low"] is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ class StepExamples(Dataset):
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
         step, slot = key
-        dataset, index = self._shared(step, slot) if self._shares is not None else self._pooled(step, slot)
+        dataset, index = self._frame(step, slot)
         rng = np.random.default_rng((self._seed, 1, step, slot))
         crop = augment(dataset[index], self._size, self._config, rng, self._donors)
         return {
@@ -47,6 +48,14 @@ class StepExamples(Dataset):
             "label": torch.from_numpy(crop.label),
             "valid": torch.from_numpy(crop.valid)[None],
         }
+
+    def source(self, key: tuple[int, int]) -> tuple[str, str]:
+        """Folder of the dataset and name of the frame that an example is cut from."""
+        dataset, index = self._frame(*key)
+        return Path(dataset.config.root).name, dataset.files[index].name
+
+    def _frame(self, step: int, slot: int) -> tuple[PairDataset, int]:
+        return self._pooled(step, slot) if self._shares is None else self._shared(step, slot)
 
     def _pooled(self, step: int, slot: int) -> tuple[PairDataset, int]:
         epoch, position = divmod(step * self.batch + slot, len(self._pairs))

@@ -10,12 +10,13 @@ from typing import Any
 
 from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
+from mrfs_ros.engine.encoder_side import EncoderSide, of_file
 from mrfs_ros.errors import ConfigError, MissingPackageError
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, GRADIENT_RULES, PRESETS, LossPreset, preset_named
-from mrfs_ros.types import CLASS_SETS, ClassSet, class_set_named, numbered_hues
+from mrfs_ros.types import CLASS_SETS, MIN_SIDE, ClassSet, class_set_named, numbered_hues
 
 _FILES = ("pretrained", "init")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -89,6 +90,13 @@ class TrainConfig:
         low=0,
         high=1,
     )
+    encoder_side: int = setting(
+        0,
+        "Short side [pixels] at which encoders see whole frames: in validation, and by default in the weights' use; "
+        "0 = the frames' own.",
+        low=0,
+        high=8192,
+    )
     seed: int = setting(0, "Of weights, crops and dropout.", low=0, high=2**31)
     workers: int = setting(1, "Processes that read and cut frames.", low=0, high=256)
     threads: int = setting(0, "Threads of torch on the CPU; 0 = torch's own choice.", low=0, high=1024)
@@ -160,6 +168,12 @@ class TrainConfig:
             semantic_attention=self.semantic_attention,
         )
 
+    def side(self) -> EncoderSide:
+        """The encoder side of validation; smaller frames are seen at their own."""
+        if 0 < self.encoder_side < MIN_SIDE:
+            raise ConfigError(f"encoder_side: expected 0 or {MIN_SIDE} up, got {self.encoder_side}")
+        return of_file(self.encoder_side)
+
     def parts(self) -> tuple[str, ...]:
         """The parts of the network that learn, checked."""
         if not all(name in PARTS for name in self.learn):
@@ -200,6 +214,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     own = {name: _with_files_beside(path, settings) for name, settings in config.variants.items()}
     config = replace(config, **parts, **files, variants=own)
     (
+        config.side(),
         config.augmentation(),
         config.parts(),
         config.class_set(),

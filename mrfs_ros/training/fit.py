@@ -21,6 +21,7 @@ from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
 from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.logit_shift import KEY, undo_shifts
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
 from mrfs_ros.training.pretrained import load_encoders
@@ -46,7 +47,8 @@ class Trainer:
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
         check_shares(config.batch_size, processes.world)  # here, before there is a run folder
-        self.network = _start(config).to(processes.device)
+        network, self._shifts = _start(config)
+        self.network = network.to(processes.device)
         self._frozen = _freeze_all_but(self.network, config.parts())
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
@@ -131,6 +133,7 @@ class Trainer:
             "pairs": sum(len(dataset) for dataset in datasets),
             "untrained classes": ", ".join(self.untrained_classes()) or "none",
             "scores": scores,
+            **({KEY: self._shifts} if self._shifts else {}),
             "settings": _without_paths(asdict(self.config)),
         }
 
@@ -243,11 +246,13 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
         if log and scores:
             log.add(trainer.step, {f"val/{name}": value for name, value in scores.items()})
         provenance = trainer.provenance(folder.origin, datasets, scores)
-        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance)
+        side = trainer.config.encoder_side
+        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance, encoder_side=side)
         score = scores.get("mIoU", float(trainer.step))
         if score > trainer.best:
             trainer.best = score
-            save_checkpoint(folder.path / "best.safetensors", network, trainer.classes, provenance, torch.float16)
+            best = folder.path / "best.safetensors"
+            save_checkpoint(best, network, trainer.classes, provenance, torch.float16, side)
     trainer.processes.wait()
     clock.skip()
 
@@ -284,8 +289,11 @@ def class_weights(pixels: np.ndarray, rule: str, device: torch.device) -> Tensor
     return torch.tensor(np.sqrt(weights) if rule == "sqrt" else weights, dtype=torch.float32, device=device)
 
 
-def _start(config: TrainConfig) -> MRFS:
-    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file."""
+def _start(config: TrainConfig) -> tuple[MRFS, dict[str, float]]:
+    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file; and the logit shifts it keeps.
+
+    A segmentation head that learns on does so without the shifts that were chosen for it.
+    """
     wanted = config.network()
     if config.init:
         checkpoint = read_checkpoint(config.init)
@@ -293,11 +301,15 @@ def _start(config: TrainConfig) -> MRFS:
             got, asked = getattr(checkpoint.config, name), getattr(wanted, name)
             if got != asked:
                 raise ConfigError(f"init: {config.init} has {name} {got}, the settings ask for {asked}")
-        return checkpoint.network()
+        network = checkpoint.network()
+        if "segmentation_head" not in config.parts():
+            return network, checkpoint.provenance.get(KEY, {})
+        undo_shifts(network, checkpoint)
+        return network, {}
     network = build_network(wanted, config.seed)
     if config.pretrained:
         load_encoders(network, config.pretrained)
-    return network
+    return network, {}
 
 
 def _freeze_all_but(network: MRFS, learning: tuple[str, ...]) -> list[nn.Module]:

@@ -78,11 +78,11 @@ def test_scenes_are_for_training_only(root):
 
 def test_a_scene_without_a_label_is_refused(root):
     (root / "label" / "a.png").unlink()
-    with pytest.raises(ImageError, match="a.png: expected a label: thermal is simulated from labels"):
+    with pytest.raises(ImageError, match=r"a\.png: expected a label: thermal is simulated from labels"):
         scenes(root, missing_labels=True)
 
 
 def test_a_label_of_another_size_is_refused(root):
     assert cv2.imwrite(str(root / "label" / "a.png"), IDS[:2])
-    with pytest.raises(ImageError, match="is 2x3 .* is 3x3"):
+    with pytest.raises(ImageError, match=r"is 2x3 .* is 3x3"):
         scenes(root)[0]

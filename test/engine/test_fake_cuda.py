@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("precision", list(DTYPES))
 @pytest.mark.parametrize("registered", [False, True], ids=["aligned", "registered"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_everything_is_on_the_gpu(precision, registered, count):
+@pytest.mark.parametrize("encoder_size", [None, (70, 93)])
+def test_everything_is_on_the_gpu(precision, registered, count, encoder_size):
     """Fake tensors refuse to meet others, and those of another device."""
     pipeline, thermal_size = Pipeline(build_network(NetworkConfig()), Operators(), DTYPES[precision]), (96, 128)
     if registered:
@@ -36,6 +37,6 @@ def test_everything_is_on_the_gpu(precision, registered, count):
         }
         rgb = torch.empty(count, 96, 128, 3, dtype=torch.uint8, device="cuda")
         thermal = torch.empty(count, *thermal_size, dtype=torch.uint8, device="cuda")
-        fused, labels = functional_call(pipeline, state, (rgb, thermal))
+        fused, labels = functional_call(pipeline, state, (rgb, thermal, encoder_size))
     assert (fused.shape, fused.dtype, fused.device.type) == (rgb.shape, torch.uint8, "cuda")
     assert (labels.shape, labels.dtype, labels.device.type) == (rgb.shape[:3], torch.uint8, "cuda")

@@ -20,7 +20,9 @@ SIZE, THERMAL_SIZE = (72, 96), (60, 80)
 class Tracing(torch.nn.Module):
     """A stand-in for the network whose results show what reached it: fused = inverted rgb, labels = thermal."""
 
-    def forward(self, rgb: torch.Tensor, thermal: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, rgb: torch.Tensor, thermal: torch.Tensor, encoder_size: tuple[int, int] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return 255 - rgb, thermal.clone()
 
 

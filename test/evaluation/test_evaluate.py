@@ -87,7 +87,19 @@ def test_groups_and_their_scores(two_datasets):
 
 def test_validation_scores(two_datasets):
     scores = validation_scores(HotIsPerson(), list(two_datasets.values()))
-    assert scores == pytest.approx({"mIoU": (1 + 0 + 0.75) / 3, "IoU/unlabeled": 1, "IoU/car": 0, "IoU/person": 0.75})
+    hit, false_alarm = 1 / 8 + 2 / 5, 1 / 8  # shares of the labelled pixels of "one" and of "other"
+    person = hit / (hit + false_alarm)
+    expected = {"mIoU": (1 + 0 + person) / 3, "IoU/unlabeled": 1, "IoU/car": 0, "IoU/person": person}
+    assert scores == pytest.approx(expected)
+
+
+def test_every_dataset_counts_alike_in_validation_scores(two_datasets):
+    """One set of one frame against one of the same frame four times: as if both had one."""
+    one, other = two_datasets.values()
+    once = validation_scores(HotIsPerson(), [one, other])
+    many = validation_scores(HotIsPerson(), [one, [*other, *other, *other, *other]])
+    assert many == pytest.approx(once)
+    assert validation_scores(HotIsPerson(), [one]) != pytest.approx(once)
 
 
 def test_unlabelled_pairs_have_no_segmentation_scores(tmp_path):

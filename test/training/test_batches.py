@@ -201,3 +201,60 @@ def test_datasets_are_mixed(root):
 def test_number_of_examples_in_an_epoch(root):
     datasets = [PairDataset(DatasetConfig(root=str(root), split=split), MFNET) for split in ("7", "3")]
     assert len(StepExamples(datasets, SIZE, PLAIN, 0, 4)) == 10
+
+
+def shared_examples(root: Path, shares: dict[int, float], batch: int, seed: int = 5) -> StepExamples:
+    """Examples of one dataset for each number of pairs in ``shares``; pairs are told apart by their dataset."""
+    datasets = [
+        PairDataset(DatasetConfig(root=str(root), split=str(count), share=share), MFNET)
+        for count, share in shares.items()
+    ]
+    return StepExamples(datasets, SIZE, PLAIN, seed, batch)
+
+
+def sizes(examples: StepExamples, steps: int) -> list[list[int]]:
+    """For each step how many pairs the dataset of each example has."""
+    return [[len(examples._frame(step, slot)[0]) for slot in range(examples.batch)] for step in range(steps)]
+
+
+@given(
+    st.lists(st.floats(0.1, 10), min_size=1, max_size=PAIRS), st.integers(1, 9), st.integers(0, 1000)
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_every_batch_has_its_part_of_each_dataset_rounded_up_or_down(root, shares, batch, seed):
+    examples = shared_examples(root, dict(enumerate(shares, start=1)), batch, seed)
+    for drawn in sizes(examples, 12):
+        for count, share in enumerate(shares, start=1):
+            part = batch * share / sum(shares)
+            assert np.floor(part - 1e-9) <= drawn.count(count) <= np.ceil(part + 1e-9)
+
+
+def test_shares_hold_in_the_long_run_and_slots_are_mixed(root):
+    examples = shared_examples(root, {7: 1, 3: 2.5, 2: 0.5}, batch=4)
+    drawn = np.array(sizes(examples, 600))
+    for count, share in ((7, 1), (3, 2.5), (2, 0.5)):
+        assert (drawn == count).mean() == pytest.approx(share / 4, abs=0.02)
+        assert ((drawn == count).mean(axis=0) > 0.5 * share / 4).all()  # in every slot: each process gets all datasets
+
+
+def test_shared_frames_are_drawn_alike(root):
+    examples = shared_examples(root, {7: 1}, batch=4)
+    drawn = [examples._frame(step, slot)[1] for step in range(350) for slot in range(4)]
+    assert np.bincount(drawn).min() > 140  # of 1400 / 7
+
+
+def test_shared_batches_follow_from_seed_and_step(root):
+    one, same, other = (shared_examples(root, {7: 1, 3: 2}, 4, seed) for seed in (1, 1, 2))
+    assert all(torch.equal(one[9, 2][name], same[9, 2][name]) for name in one[9, 2])
+    assert any(not torch.equal(one[step, 2]["rgb"], other[step, 2]["rgb"]) for step in range(3))
+
+
+def test_a_share_for_some_datasets_only(root):
+    with pytest.raises(ConfigError) as error:
+        shared_examples(root, {7: 1, 3: 0}, 4)
+    assert str(error.value) == f"share: expected for every dataset under train or for none, missing for {root}"
+
+
+def test_where_an_example_comes_from(root):
+    examples = shared_examples(root, {1: 1}, 4)
+    assert examples.source((3, 1)) == (root.name, "0")

@@ -22,7 +22,9 @@ from mrfs_ros.cli.main import main
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import build_network
+from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.fit import class_pixels, class_weights, fit
+from mrfs_ros.training.logit_shift import KEY
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.run_folder import RunFolder, load_state
 from mrfs_ros.types import ClassSet, numbered_hues
@@ -373,6 +375,28 @@ def test_norms_keep_their_statistics_late_in_the_run_and_go_on_learning(settings
     assert kept == [False, False, True, True]
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_only_the_parts_that_learn_change(settings, part):
+    """Weights, statistics and averages of the others stay to the bit; with the fusion head alone, so do the logits."""
+    trainer, datasets = trainer_of(settings(learn=[part]))
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    for _ in range(2):
+        one_step(trainer, datasets)
+    for network in (trainer.network, trainer.average.module):
+        changed = {
+            name.split(".")[0] for name, now in network.state_dict().items() if not torch.equal(now, before[name])
+        }
+        assert changed == {PARTS[part]}
+
+
+def test_parts_that_do_not_learn_drop_nothing_out(settings):
+    trainer, datasets = trainer_of(settings(learn=["fusion_head"]))
+    one_step(trainer, datasets)
+    assert trainer.network.aux_head.training
+    assert not any(module.training for module in trainer.network.backbone.modules())
+    assert not any(module.training for module in trainer.network.decode_head.modules())
+
+
 def test_bf16_keeps_weights_and_losses_in_float32(settings):
     trainer, datasets = trainer_of(settings(amp="bf16"))
     plain, plain_datasets = trainer_of(settings())
@@ -426,3 +450,37 @@ def test_pretrained_encoders_go_into_both(tmp_path, settings):
     for encoder in ("block3", "extra_block3"):
         weight = getattr(trainer.network.backbone, encoder)[1].mlp.fc1.weight
         assert torch.equal(weight, donor.block3[1].mlp.fc1.weight)
+
+
+@pytest.fixture
+def shifted(tmp_path, given) -> Path:
+    """The given weights with shifted logits, as ``shift_logits`` leaves them."""
+    checkpoint = read_checkpoint(given)
+    network = checkpoint.network()
+    with torch.no_grad():
+        network.decode_head.linear_pred.bias[1] += 2.5
+    path = tmp_path / "shifted.safetensors"
+    save_checkpoint(path, network, checkpoint.classes, {KEY: {"warm": 2.5}})
+    return path
+
+
+def test_a_run_goes_on_without_the_shifts_of_its_start(settings, given, shifted):
+    plain, again = (trainer_of(settings(init=str(path)))[0] for path in (given, shifted))
+    assert torch.allclose(again.network.decode_head.linear_pred.bias, plain.network.decode_head.linear_pred.bias)
+    assert KEY not in again.provenance({}, [], {})
+
+
+def test_a_segmentation_head_that_does_not_learn_keeps_its_shifts(settings, given, shifted):
+    trainer, _ = trainer_of(settings(init=str(shifted), learn=["fusion_head"]))
+    before = read_checkpoint(shifted).network().decode_head.linear_pred.bias
+    assert torch.equal(trainer.network.decode_head.linear_pred.bias, before)
+    assert trainer.provenance({}, [], {})[KEY] == {"warm": 2.5}
+
+
+def test_the_encoder_side_goes_into_the_weights(tmp_path, settings):
+    for side in (0, 48):
+        trainer, datasets = trainer_of(settings(encoder_side=side, steps=1))
+        folder = RunFolder(tmp_path / f"run{side}", trainer.config, resume=False)
+        fit(trainer, datasets, folder, validate=lambda network: {"mIoU": 0.5})
+        for name in ("last.safetensors", "best.safetensors"):
+            assert read_checkpoint(folder.path / name).encoder_side == side

@@ -53,6 +53,18 @@ def test_the_mean_iou_never_falls(seed):
     assert mean_iou(shifted.argmax(1)) >= mean_iou(logits.argmax(1))
 
 
+def test_pixels_that_count_more_decide():
+    """Half of the pixels want class 1 raised, half want it as it is: the weights decide."""
+    labels = np.repeat([0, 1, 0, 1], 100)
+    logits = np.zeros((400, 2))
+    logits[:200, 1] = np.where(labels[:200] == 1, -1.0, -3.0)  # right after a shift of 2
+    logits[200:, 1] = np.where(labels[200:] == 1, 1.0, -1.0)  # right as they are
+    first = choose_shifts(logits, labels, np.repeat([1.0, 0.01], 200))
+    second = choose_shifts(logits, labels, np.repeat([0.01, 1.0], 200))
+    assert 1 < first[1] < 3
+    assert second[1] == 0
+
+
 def test_a_file_is_shifted_once(tiny_weights, tmp_path, small_pair):
     rgb, thermal = small_pair
     label = np.full_like(thermal, 2)  # people nearly everywhere

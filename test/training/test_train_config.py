@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfs_ros.data.dataset import DatasetConfig
+from mrfs_ros.engine.encoder_side import of_file
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.config import TrainConfig, duration_s, load_config, to_yaml
@@ -211,6 +212,11 @@ def test_gradients_by_magnitude(tmp_path):
     assert preset == replace(PRESETS["FMB"], gradient="magnitude")
     text = error_of(tmp_path, "fusion_target: {gradient: magnitude}\nfusion_rule: proportional\n")
     assert text == "fusion_target: gradient: magnitude goes with fusion_rule: maximum only"
+
+
+def test_encoder_side(tmp_path):
+    assert load(tmp_path, "encoder_side: 240\n").side() == of_file(240)
+    assert error_of(tmp_path, "encoder_side: 20\n") == "encoder_side: expected 0 or 32 up, got 20"
 
 
 def test_parts_that_learn(tmp_path):

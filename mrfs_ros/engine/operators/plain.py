@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mrfs_ros.network.area_average import area_average
+
 ACTIVATIONS = {None: lambda x: x, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
@@ -114,6 +116,10 @@ class PlainOperators:
         for x in coarse:
             mixed = mixed + self.upsampled(x, (mixed.shape[1], mixed.shape[2]))
         return self.linear(torch.relu(mixed), classes)
+
+    def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, H, W, C) to (B, h, w, C), see ``mrfs_ros.network.area_average``."""
+        return area_average(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
 
     def upsampled(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Bilinear, pixel centres at halves: (B, h, w, C) to (B, H, W, C)."""

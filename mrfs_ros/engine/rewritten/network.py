@@ -10,6 +10,7 @@ from mrfs_ros.engine.rewritten.encoder import FoldedStage
 from mrfs_ros.engine.rewritten.heads import FoldedFusionHead, FoldedSegmentationHead
 from mrfs_ros.engine.rewritten.interaction import folded_cycle, folded_exchange
 from mrfs_ros.network import MRFS, VARIANTS
+from mrfs_ros.network.attention import Size
 from mrfs_ros.network.backbone import RGB, THERMAL
 
 
@@ -39,13 +40,16 @@ class RewrittenMRFS(nn.Module):
             self.fusion = FoldedFusionHead(operators, network.aux_head)
         self.requires_grad_(False).eval()
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits at a quarter of the size (B, ceil(H / 4), ceil(W / 4), classes) and fused (B, H, W, 3) in (0, 1).
+    def forward(self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None) -> tuple[Tensor, Tensor]:
+        """Logits at a quarter of the encoders' size (B, ceil(h / 4), ceil(w / 4), classes), fused (B, H, W, 3).
 
-        ``operators.upsampled`` gives the logits of full size, ``operators.labels`` their classes.
+        ``encoder_size``: (h, w) as for ``MRFS``. ``operators.upsampled`` gives the logits of full size,
+        ``operators.labels`` their classes.
         """
         visual, semantic = [], []
         x1, x2 = rgb, thermal
+        if encoder_size is not None:
+            x1, x2 = (self.operators.area_average(x, encoder_size) for x in (rgb, thermal))
         for stage1, stage2, exchange, cycle, scale in zip(
             self.rgb, self.thermal, self.exchange, self.cycle, self.fusion.scales
         ):

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.network import RewrittenMRFS
 from mrfs_ros.network import MRFS
+from mrfs_ros.network.attention import Size
 
 
 class Pipeline(nn.Module):
     """``rgb`` (B, H, W, 3) and ``thermal`` (B, H, W), uint8, to fused (B, H, W, 3) RGB and labels (B, H, W), uint8.
 
-    ``dtype``: what the network computes in; normalisation and rounding are float32.
+    ``dtype``: what the network computes in; normalisation and rounding are float32. ``encoder_size``: as for ``MRFS``.
     """
 
     def __init__(self, network: MRFS, operators: Operators, dtype: torch.dtype = torch.float32):
@@ -22,8 +23,8 @@ class Pipeline(nn.Module):
         self.operators = operators
         self.dtype = dtype
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None) -> tuple[Tensor, Tensor]:
         images = (x.float().div(255).to(self.dtype) for x in (rgb, thermal[..., None]))
-        logits, fused = self.network(*images)
+        logits, fused = self.network(*images, encoder_size)
         fused = fused.float().mul(255).round().to(torch.uint8)
         return fused, self.operators.labels(logits, (rgb.shape[1], rgb.shape[2]))

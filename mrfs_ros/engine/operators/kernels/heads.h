@@ -1,10 +1,8 @@
-// The ends of the network: mixing of upsampled scales, labels, fused image.
+// The segmentation head: mixing of upsampled scales, labels.
 #pragma once
 
 #include "maps.h"
 #include "multiply.h"
-
-constexpr int kFusionWidth = 16;  // channels of the fusion head
 
 // A coarse map with the coordinates of its upsampling to height x width.
 struct Upsampled {
@@ -76,93 +74,3 @@ inline void label_row(const Map& logits, long b, int y, const Axis& rows, const 
   }
   for (int x = 0; x < width; ++x) out[x] = static_cast<uint8_t>(winner[x]);
 }
-
-struct FusionWeights {
-  Weights images[3];  // a row of the kernel each: 3 pixels * (r, g, b, thermal) to 16
-  Weights last;       // 16 to 3
-};
-
-// One row of the fused image: each scale's taps are interpolated down the columns and summed over the three taps of a
-// column, then along the row; the images' own taps are added; rows and columns beyond the image count as zeros.
-class FusedRow {
- public:
-  FusedRow(const std::vector<Upsampled>& scales, const Map& rgb, const Map& thermal, const FusionWeights& weights)
-      : scales_(scales), rgb_(rgb), thermal_(thermal), weights_(weights) {}
-
-  long room() const {
-    int widest = 0;
-    for (const Upsampled& up : scales_) widest = std::max(widest, up.map.width);
-    return static_cast<long>(rgb_.width) * kFusionWidth + std::max(widest * kTaps, 4 * (rgb_.width + 2));
-  }
-
-  void operator()(long b, int y, float* sums, float* out) const {
-    const int width = rgb_.width;
-    float* line = sums + static_cast<long>(width) * kFusionWidth;
-    image_taps(b, y, line, sums);
-    for (const Upsampled& up : scales_) {
-      column_taps(up, b, y, line);
-      row_taps(up.columns, line, sums);
-    }
-    for (long i = 0; i < static_cast<long>(width) * kFusionWidth; i += kLanes)
-      store(sums + i, larger(load(sums + i), Vec{}));
-    multiply(sums, kFusionWidth, width, weights_.last, {out, 3, nullptr, kSigmoid});
-  }
-
- private:
-  static constexpr int kTaps = 3 * kFusionWidth;  // of one row of the 3x3 kernel
-
-  // The images' part: a row of the 3x3 kernel is one multiplication of three neighbouring pixels, 12 numbers.
-  void image_taps(long b, int y, float* line, float* sums) const {
-    const int width = rgb_.width;
-    for (const int tap : {1, 0, 2}) {  // the middle row first: it is always there
-      const float *rgb = rgb_.at(b, y + tap - 1, 0), *thermal = thermal_.at(b, y + tap - 1, 0);
-      if (!rgb) continue;
-      std::fill(line, line + 4, 0.0f);  // beyond the left edge
-      float* pixel = line + 4;
-      for (int x = 0; x < width; ++x, pixel += 4) {
-        std::copy(rgb + 3 * x, rgb + 3 * x + 3, pixel);
-        pixel[3] = thermal[x];
-      }
-      std::fill(pixel, pixel + 4, 0.0f);
-      multiply(line, 4, width, weights_.images[tap], {sums, kFusionWidth, tap == 1 ? nullptr : sums});
-    }
-  }
-
-  void column_taps(const Upsampled& up, long b, int y, float* line) const {
-    const int length = up.map.width * kTaps, height = rgb_.height;
-    std::memset(line, 0, length * sizeof(float));
-    for (int tap = 0; tap < 3; ++tap) {
-      const int row = y + tap - 1;
-      if (row < 0 || row >= height) continue;
-      const float share = up.rows.share[row];
-      const float* upper = up.map.at(b, up.rows.first[row], 0) + tap * kTaps;
-      const float* lower = up.map.at(b, up.rows.second[row], 0) + tap * kTaps;
-      for (int x = 0; x < up.map.width; ++x, upper += 3 * kTaps, lower += 3 * kTaps)
-        for (int c = 0; c < kTaps; c += kLanes) {
-          float* at = line + x * kTaps + c;
-          store(at, load(at) + load(upper + c) * (1 - share) + load(lower + c) * share);
-        }
-    }
-  }
-
-  void row_taps(const Axis& columns, const float* line, float* sums) const {
-    const int width = rgb_.width;
-    for (int x = 0; x < width; ++x)
-      for (int c = 0; c < kFusionWidth; c += kLanes) {
-        Vec total = load(sums + x * kFusionWidth + c);
-        for (int tap = 0; tap < 3; ++tap) {
-          const int column = x + tap - 1;
-          if (column < 0 || column >= width) continue;
-          const float share = columns.share[column];
-          const float* taps = line + tap * kFusionWidth + c;
-          total += load(taps + columns.first[column] * kTaps) * (1 - share) +
-                   load(taps + columns.second[column] * kTaps) * share;
-        }
-        store(sums + x * kFusionWidth + c, total);
-      }
-  }
-
-  const std::vector<Upsampled>& scales_;
-  const Map rgb_, thermal_;
-  const FusionWeights weights_;
-};

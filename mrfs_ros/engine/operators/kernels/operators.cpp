@@ -1,7 +1,9 @@
 // The operators as C functions for ctypes. Everything is float32 in contiguous (batch, height, width, channels) maps;
 // channels are multiples of 16 except where images and logits are meant. eps < 0: no standardisation. Result: see
 // guarded.
+#include "area_average.h"
 #include "attention.h"
+#include "fusion.h"
 #include "heads.h"
 #include "maps.h"
 #include "multiply.h"
@@ -20,6 +22,8 @@ static int guarded(const Work& work) {
 extern "C" {
 
 int mrfs_panel() { return kPanel; }
+
+const char* mrfs_instructions() { return kInstructions; }
 
 int mrfs_linear(const float* x, long rows, float eps, const float* panels, const float* bias, int inputs, int outputs,
                 const float* residual, int activation, float* out) {
@@ -149,6 +153,11 @@ int mrfs_decode(const float* finest, int batch, int height, int width, int input
   });
 }
 
+int mrfs_area_average(const float* x, int batch, int height, int width, int channels, int out_height, int out_width,
+                      float* out) {
+  return guarded([&] { area_average({x, height, width, channels}, batch, out_height, out_width, out); });
+}
+
 int mrfs_labels(const float* logits, int batch, int small_height, int small_width, int classes, int height, int width,
                 uint8_t* out) {
   return guarded([&] {
@@ -175,15 +184,15 @@ int mrfs_fuse(const float* const* scales, const int* sizes, int count, const flo
       upsampled.emplace_back(Map{scales[i], sizes[2 * i], sizes[2 * i + 1], 9 * kFusionWidth}, height, width);
     FusionWeights weights{{}, {last_panels, last_bias, kFusionWidth, 3}};
     for (int tap = 0; tap < 3; ++tap) weights.images[tap] = {image_panels[tap], image_bias[tap], 12, kFusionWidth};
-    const FusedRow fused_row(upsampled, {rgb, height, width, 3}, {thermal, height, width, 1}, weights);
+    const FusedRows fused_rows(upsampled, {rgb, height, width, 3}, {thermal, height, width, 1}, weights);
     thread_local Scratch kept;
     Scratch& scratch = kept;
-    scratch.reserve(fused_row.room());
-#pragma omp parallel for collapse(2) schedule(dynamic, 8)
+    scratch.reserve(fused_rows.room());
+#pragma omp parallel for collapse(2) schedule(dynamic)
     for (int b = 0; b < batch; ++b)
-      for (int y = 0; y < height; ++y) {
-        fused_row(b, y, scratch.mine(), out + (static_cast<long>(b) * height + y) * width * 3);
-      }
+      for (int top = 0; top < height; top += kBlockRows)
+        fused_rows(b, top, std::min(top + kBlockRows, height), scratch.mine(),
+                   out + (static_cast<long>(b) * height + top) * width * 3);
   });
 }
 

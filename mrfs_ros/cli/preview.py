@@ -1,0 +1,54 @@
+"""``mrfs preview``: the crops that a training run would learn from, as one picture."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mrfs_ros.cli.arguments import count, made_folder
+from mrfs_ros.cli.dataset_arguments import tell_notes
+
+EXAMPLES = """examples:
+  mrfs preview config/train_street.yaml --out out/crops.jpg
+  mrfs preview farm.yaml --out out/crops.jpg --count 60 --set seed=1
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    """Add this command's parser and return it."""
+    command = commands.add_parser(
+        "preview",
+        help="show training crops",
+        description="Draw the first crops of a training run, with simulated thermal and augmentation, as one picture.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("config", type=Path, help="YAML file of settings, as for mrfs train")
+    command.add_argument("--out", required=True, type=Path, help="JPEG file to write")
+    command.add_argument("--count", type=count, default=30, help="crops to draw, default: 30")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
+    )
+    return command
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Cut, draw, write."""
+    from mrfs_ros.data.scenes import training_dataset
+    from mrfs_ros.sensing.image_files import write_jpeg
+    from mrfs_ros.training.batches import StepExamples
+    from mrfs_ros.training.config import load_config
+    from mrfs_ros.training.memory import limit_caches
+    from mrfs_ros.training.preview import preview
+
+    config = load_config(arguments.config, arguments.set)
+    classes = config.class_set()
+    datasets = [training_dataset(entry, classes) for entry in config.datasets("train")]
+    tell_notes(datasets)
+    print(limit_caches(datasets), flush=True)
+    size = (config.crop_height, config.crop_width)
+    examples = StepExamples(datasets, size, config.augmentation(), config.seed, config.batch_size)
+    made_folder(arguments.out.parent)
+    write_jpeg(arguments.out, preview(examples, classes, arguments.count))
+    print(f"{arguments.out}: {arguments.count} crops of {len(examples)} frames")
+    return 0
