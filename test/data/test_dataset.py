@@ -204,7 +204,7 @@ def test_thermal_of_another_aspect(tmp_path):
 def test_thermal_of_another_size_is_scaled_as_node_and_bag_scale_it(tmp_path):
     small = THERMAL[::2, ::2]
     write_pair(tmp_path, thermal=small)
-    expected = Intake(NodeConfig()).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
+    expected = Intake(NodeConfig(), print).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
     check_pair(dataset(tmp_path)[0], thermal=expected)
     assert (expected != cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_NEAREST)).any()
 
@@ -214,7 +214,7 @@ def test_calibration_brings_thermal_onto_rgb_as_in_node_and_bag(tmp_path):
     write_pair(tmp_path, thermal=thermal)
     matrix = ((1.2, 0.1, 4.0), (0.0, 1.1, 2.0), (0.0, 0.0, 1.0))
     write_calibration(tmp_path / "calib.yaml", Homography(matrix, (18, 20), SIZE))
-    expected = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml"))).images(
+    expected = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml")), print).images(
         message(RGB, "rgb8"), message(thermal, "mono8")
     )
     pair = dataset(tmp_path, calibration=str(tmp_path / "calib.yaml"))[0]
