@@ -66,7 +66,7 @@ docs-commands: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror mrfs_ros/engine/operators/kernels/*
+	$(BIN)/clang-format --dry-run --Werror mrfs_ros/engine/operators/kernels/* test/engine/arm/*
 
 clean:
 	rm -rf $(VENV) out build install log *.egg-info .pytest_cache .ruff_cache .hypothesis

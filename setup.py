@@ -43,7 +43,7 @@ setup(
     extras_require={
         "bags": ["rosbags>=0.11", "mcap>=1.1", "PyYAML>=6"],  # mcap reads what is damaged
         "video": ["av>=12"],
-        "train": ["PyYAML>=6", "tensorboard>=2.15"],
+        "train": ["PyYAML>=6", "tensorboard>=2.15", "Pillow>=9.1"],  # Pillow reads labels: palette indices, few bits
         "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "plots": ["matplotlib>=3.8"],
@@ -59,6 +59,7 @@ setup(
             "av>=12",
             "PyYAML>=6",
             "tensorboard>=2.15",
+            "Pillow>=9.1",
             "onnx>=1.16",
             "onnxruntime>=1.18",
             "openvino>=2024.4",

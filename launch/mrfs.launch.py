@@ -16,6 +16,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from mrfs_ros.ros.dds import profile_variable
+from mrfs_ros.ros.topics import camera_info_topic
 
 SHARE = Path(__file__).resolve().parent.parent
 # Topics to remap, record and show, and the launch argument that renames each ("" = none).
@@ -65,8 +66,6 @@ def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     overrides = {name: value[name] for name in ("weights", "device") if value[name]}
     topics = {name: _absolute(value.get(argument, name), value["namespace"]) for name, argument in TOPICS.items()}
     logger = ".".join(part for part in (*value["namespace"].split("/"), "mrfs") if part)
-    # By image_transport's convention a camera's info lies beside its images.
-    camera_info = topics["rgb/image"].rpartition("/")[0] + "/camera_info"
     node = Node(
         package="mrfs_ros",
         executable="mrfs_node",
@@ -76,7 +75,7 @@ def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
         remappings=[
             *((name, topics[name]) for name in ("rgb/image", "thermal/image")),
-            ("rgb/camera_info", camera_info),
+            ("rgb/camera_info", camera_info_topic(topics["rgb/image"])),
         ],
         ros_arguments=["--log-level", f"{logger}:={value['log_level']}"],
     )

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mrfs_ros.config import NetworkConfig, from_mapping
 from mrfs_ros.errors import CheckpointError
+from mrfs_ros.files import atomic
 from mrfs_ros.network import MRFS, VARIANTS
 from mrfs_ros.types import MIN_SIDE, ClassSet, class_set_for_count, class_set_named
 
@@ -117,12 +118,11 @@ def write_encoder_side(path: str | Path, pixels: int, reason: str) -> None:
 
 def _write(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """The file, whole or not at all."""
-    unfinished = Path(f"{path}.unfinished")
     try:
-        save_file(dict(weights), str(unfinished), dict(metadata))
+        with atomic(path) as unfinished:
+            save_file(dict(weights), str(unfinished), dict(metadata))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{unfinished}: cannot be written ({error}): free space or choose another") from error
-    unfinished.replace(path)
+        raise CheckpointError(f"{path}: cannot be written ({error}): free space or choose another") from error
 
 
 def metadata_of(

@@ -58,6 +58,41 @@ def operators_loaded(shared_cache) -> None:
         NativeOperators(NetworkConfig())
 
 
+@pytest.fixture(scope="session")
+def emulated_caller(shared_cache, tmp_path_factory) -> Path:
+    """The program that runs the C++ operators for ARM, built here once a session; skips where that cannot be."""
+    import emulated_arm
+
+    if text := emulated_arm.missing():
+        pytest.skip(text)
+    program = shared_cache.parent / "operator_caller"
+    program.parent.mkdir(exist_ok=True)
+    if not program.exists():
+        emulated_arm.build_caller(tmp_path_factory.mktemp("arm")).replace(program)
+    return program
+
+
+@pytest.fixture
+def replaced_whole() -> Callable[[Path], contextlib.AbstractContextManager]:
+    """Checks that a file is replaced, not written over: a second name keeps what was there before.
+
+    Who writes over a file leaves half of it when he is killed.
+    """
+
+    @contextlib.contextmanager
+    def check(path: Path) -> Iterator[None]:
+        path.write_bytes(b"what was there")
+        kept = path.with_name(f"{path.name}.kept")
+        kept.hardlink_to(path)
+        yield
+        assert kept.read_bytes() == b"what was there"
+        assert path.read_bytes() != b"what was there"
+        kept.unlink()
+        assert not list(path.parent.glob(f"{path.name}.*"))
+
+    return check
+
+
 @pytest.fixture
 def set_threads() -> Iterator[Callable[[int], None]]:
     """Sets torch's number of threads, for one test."""

@@ -60,6 +60,12 @@ def test_own_file_keeps_weights_config_classes_and_provenance(tmp_path, network,
     assert len(checkpoint.sha256) == 64
 
 
+def test_a_weights_file_is_replaced_whole(tmp_path, network, replaced_whole):
+    with replaced_whole(tmp_path / "best.safetensors"):
+        save_checkpoint(tmp_path / "best.safetensors", network, MFNET, {})
+    assert read_checkpoint(tmp_path / "best.safetensors").config == CONFIG
+
+
 def test_the_encoder_side_is_kept_and_none_is_the_own_size(tmp_path, network):
     save_checkpoint(tmp_path / "own.safetensors", network, MFNET, {}, encoder_side=240)
     save_checkpoint(tmp_path / "none.safetensors", network, MFNET, {})

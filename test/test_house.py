@@ -16,6 +16,7 @@ PACKAGE = ROOT / "mrfs_ros"
 # A room imports only from rooms of a lower floor, or itself. cli and ros share a floor: they never import each other.
 FLOORS = {
     "errors": 0,
+    "files": 1,
     "types": 1,
     "config": 1,
     "shipped": 1,
@@ -43,6 +44,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     "safetensors": {"checkpoint"},
     "cv2": {"sensing", "draw", "data", "training", "evaluation", "calibration", "studies"},
     "yaml": {"training", "bag", "sensing"},
+    "PIL": {"data"},
     "matplotlib": {"studies"},
     **{package: {"ros"} for package in ROS_PACKAGES},
     "rosbags": {"bag", "ros"},
@@ -65,6 +67,7 @@ INSIDE_FUNCTIONS_ONLY = {
     "vision_msgs",
     "tqdm",
     "yaml",
+    "PIL",
     "matplotlib",
     "onnx",
     "onnxruntime",

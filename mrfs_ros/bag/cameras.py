@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from mrfs_ros.bag.codec import COMPRESSED, IMAGE
+from mrfs_ros.bag.foreign_images import foreign_listed, others_listed
 from mrfs_ros.bag.reading import Topic
 from mrfs_ros.errors import ConfigError
 
@@ -24,16 +25,16 @@ def find_cameras(topics: Mapping[str, Topic], rgb: str = "", thermal: str = "") 
     images = {name: topic for name, topic in topics.items() if topic.channel.kind in (IMAGE, COMPRESSED)}
     for option, name in (("--rgb-topic", rgb), ("--thermal-topic", thermal)):
         if name and name not in images:
-            raise ConfigError(f"{option} {name}: the bag has no images on it; {_listed(images)}")
+            raise ConfigError(f"{option} {name}: {_no_images(topics.get(name))}; {_listed(topics)}")
     left = {name: topic for name, topic in images.items() if name not in (rgb, thermal) and topic.count}
-    thermal = thermal or _choose("thermal", left, images)
-    rgb = rgb or _choose("rgb", {name: topic for name, topic in left.items() if name != thermal}, images)
+    thermal = thermal or _choose("thermal", left, topics)
+    rgb = rgb or _choose("rgb", {name: topic for name, topic in left.items() if name != thermal}, topics)
     if rgb == thermal:
         raise ConfigError(f"rgb and thermal images are both taken from {rgb}: name two topics")
     return rgb, thermal
 
 
-def _choose(camera: str, left: Mapping[str, Topic], images: Mapping[str, Topic]) -> str:
+def _choose(camera: str, left: Mapping[str, Topic], topics: Mapping[str, Topic]) -> str:
     named = {name: topic for name, topic in left.items() if re.search(_NAMES[camera], name.lower())}
     if camera == "rgb":  # a thermal camera's driver may say image_color of its palette
         named = {name: topic for name, topic in named.items() if not re.search(_NAMES["thermal"], name.lower())}
@@ -42,11 +43,19 @@ def _choose(camera: str, left: Mapping[str, Topic], images: Mapping[str, Topic])
     if len(raw) == 1:
         return next(iter(raw))
     what = f"several topics could be {camera} images: {', '.join(sorted(raw))}" if raw else f"no {camera} images found"
-    raise ConfigError(f"{what}; choose with --{camera}-topic TOPIC. {_listed(images)}")
+    apart = "" if raw else " (if it was recorded into another bag, name both: mrfs bag RGB_BAG THERMAL_BAG)"
+    raise ConfigError(f"{what}; choose with --{camera}-topic TOPIC{apart}. {_listed(topics)}")
 
 
-def _listed(images: Mapping[str, Topic]) -> str:
+def _no_images(topic: Topic | None) -> str:
+    """Why a topic that was asked for has none."""
+    return f"the bag has {topic.channel.kind} on it, no images" if topic else "the bag has no images on it"
+
+
+def _listed(topics: Mapping[str, Topic]) -> str:
+    images = {name: topic for name, topic in topics.items() if topic.channel.kind in (IMAGE, COMPRESSED)}
+    foreign = foreign_listed(topics)
     if not images:
-        return "the bag has no topic of images at all"
+        return foreign or others_listed(topics)
     lines = [f"{name} ({topic.channel.kind.split('/')[-1]}, {topic.count})" for name, topic in sorted(images.items())]
-    return "image topics of the bag: " + ", ".join(lines)
+    return "; ".join(filter(None, ("image topics of the bag: " + ", ".join(lines), foreign)))

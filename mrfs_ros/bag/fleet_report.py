@@ -10,12 +10,12 @@ from mrfs_ros.bag import remote
 from mrfs_ros.bag.fleet_task import Outcome
 
 TABLE, FACTS = "summary.md", "summary.json"
-COLUMNS = ("bag", "pairs", "answered", "skipped", "damage", "seconds", "frames/s", "state")
+COLUMNS = ("bag", "pairs", "answered", "skipped", "unpaired", "damage", "seconds", "frames/s", "state")
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """A row for each bag, one for all of them, and below it each bag's losses and damage."""
-    rows = [COLUMNS, ("---", *["---:"] * 6, "---"), *map(_row, outcomes), _total(outcomes)]
+    rows = [COLUMNS, ("---", *["---:"] * 7, "---"), *map(_row, outcomes), _total(outcomes)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     losses = [f"- {outcome.name}: {loss}" for outcome in outcomes for loss in _losses(outcome)]
     return "\n".join([*lines, *(["", *losses] if losses else [])]) + "\n"
@@ -56,9 +56,9 @@ def line(outcome: Outcome) -> str:
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     if outcome.summary is None:
-        return (_cell(outcome.name), *[""] * 6, _cell(outcome.state))
+        return (_cell(outcome.name), *[""] * 7, _cell(outcome.state))
     summary = outcome.summary
-    counts = (summary.pairs, summary.answered, _skipped(outcome), len(summary.damage))
+    counts = (summary.pairs, summary.answered, _skipped(outcome), sum(summary.unpaired), len(summary.damage))
     numbers = (*map(str, counts), f"{summary.seconds:.1f}", f"{_rate([outcome]):.1f}")
     return _cell(outcome.name), *numbers, _cell(outcome.state)
 
@@ -71,6 +71,7 @@ def _total(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
         sum(s.pairs for s in summaries),
         sum(s.answered for s in summaries),
         sum(map(_skipped, run)),
+        sum(sum(s.unpaired) for s in summaries),
         sum(len(s.damage) for s in summaries),
     )
     whole = sum(outcome.whole for outcome in outcomes)
@@ -95,7 +96,8 @@ def _losses(outcome: Outcome) -> list[str]:
     if outcome.summary is None:
         return []
     skipped = [f"{count} skipped: {reason}" for reason, count in outcome.summary.skipped.items()]
-    return [_cell(text) for text in (*skipped, *outcome.summary.damage)]
+    unpaired = [outcome.summary.pairing_loss] if outcome.summary.pairing_loss else []
+    return [_cell(text) for text in (*skipped, *unpaired, *outcome.summary.damage)]
 
 
 def _cell(text: str) -> str:

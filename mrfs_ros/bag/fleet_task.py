@@ -134,7 +134,8 @@ def _said(place: str) -> dict[str, Any]:
 def _summary(said: dict[str, Any]) -> Summary | None:
     try:
         found = said["summary"]
-        return Summary(**{**found, "damage": tuple(found["damage"]), "results": tuple(found["results"])})
+        lists = {name: tuple(found[name]) for name in ("damage", "results", "unpaired")}
+        return Summary(**{**found, **lists})
     except (KeyError, TypeError):
         return None
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,11 +17,12 @@ from mrfs_ros.bag.journal import Journal, Tally
 from mrfs_ros.bag.order import check_targets, facts_of, journal_path, order_of, report_facts
 from mrfs_ros.bag.pairs import Pair, PairReader
 from mrfs_ros.bag.pipeline import batches, decode, in_order, infer
-from mrfs_ros.bag.plan import Plan, plan_of
+from mrfs_ros.bag.plan import Plan, plan_of, played_at
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.results import Results
 from mrfs_ros.bag.salvage import Record
 from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.several import Bags, open_bags
 from mrfs_ros.bag.summary import Summary
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ConfigError
@@ -52,13 +53,17 @@ def run_bag(
     begin_s = time.monotonic()
     check_targets(settings)
     with ExitStack() as stack:
-        bag = stack.enter_context(Bag(Path(settings.source)))
+        bag = stack.enter_context(open_bags(settings.sources()))
         codec = Codec()
         plan = _planned(bag, settings, codec)
         for note in (*bag.notes, *plan.left_out):
             say(note)
-        say(f"{settings.source}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
-        reader = PairReader(bag, codec, plan.rgb_topic, plan.thermal_topic, settings.node)
+        names = " and ".join((settings.source, *settings.more))
+        say(f"{names}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
+        reader = PairReader(bag, codec, plan.rgb_topic, plan.thermal_topic, settings.node, settings.stamp)
+        reader.match(plan.copied, plan.start_ns, plan.stop_ns)
+        if reader.by_stamp:  # the times of recording say nothing about the cameras
+            plan = replace(plan, rate_hz=played_at(reader.rate_hz / settings.every))
         try:
             tally, earlier = _write_results(settings, engine, reader, plan, bag, codec, on_progress, say)
         except OSError as error:
@@ -74,13 +79,15 @@ def run_bag(
             resumed_at=earlier.pairs,
             skipped=dict(tally.problems + reader.skipped),
             damage=tuple(bag.damage),
+            unpaired=reader.left.counts,
+            pairing_loss="; ".join(filter(None, (reader.left.loss, reader.apart))),
             seconds=time.monotonic() - begin_s,
             engine_seconds=tally.engine_seconds - earlier.engine_seconds,
             results=tuple(str(target) for target in settings.targets() if target.exists()),
         )
 
 
-def _planned(bag: Bag, settings: BagSettings, codec: Codec) -> Plan:
+def _planned(bag: Bag | Bags, settings: BagSettings, codec: Codec) -> Plan:
     """The plan; of a damaged bag, the reason why there is none begins with the damage."""
     try:
         return plan_of(bag, settings, codec)
@@ -95,7 +102,7 @@ def _write_results(
     engine: Engine,
     reader: PairReader,
     plan: Plan,
-    bag: Bag,
+    bag: Bag | Bags,
     codec: Codec,
     on_progress: Callable[[Progress], None],
     say: Callable[[str], None],
@@ -113,11 +120,15 @@ def _write_results(
         if earlier.pairs:
             say(f"going on after the {earlier.pairs} pairs of an earlier run")
         facts = facts_of(settings, engine.info)
-        page_facts = partial(report_facts, settings, plan, engine.info, reader.skipped, bag.damage)
+        expected = -(-reader.count // settings.every)
+
+        def page_facts() -> dict[str, str]:
+            return report_facts(settings, plan, engine.info, reader, bag.damage)
+
         results = stack.enter_context(closing(Results(settings, plan, codec, engine.info, journal, facts, page_facts)))
         results.resume(earlier.answered)
-        for done in _work(settings, engine, reader, plan, results, tally):
-            on_progress(Progress(done, max(done, plan.expected), earlier.pairs))
+        for done in _work(settings, engine, reader, results, tally):
+            on_progress(Progress(done, max(done, expected), earlier.pairs))
         results.finish()
         path.unlink()
     return tally, earlier
@@ -129,9 +140,9 @@ def _check_absent(settings: BagSettings) -> None:
         raise ConfigError(f"{there[0]}: exists already: remove it or name another")
 
 
-def _tell_losses(reader: PairReader, bag: Bag, tally: Tally, settings: BagSettings, say: Callable[[str], None]) -> None:
-    for event in reader.events:
-        say(event)
+def _tell_losses(
+    reader: PairReader, bag: Bag | Bags, tally: Tally, settings: BagSettings, say: Callable[[str], None]
+) -> None:
     for what, counts, examples in (
         ("images", reader.skipped, reader.examples),
         ("pairs", tally.problems, tally.examples),
@@ -140,15 +151,20 @@ def _tell_losses(reader: PairReader, bag: Bag, tally: Tally, settings: BagSettin
             say(f"{counts[reason]} {what} skipped ({reason}): {example}")
     for loss in bag.damage:
         say(loss)
-    if not tally.pairs and not reader.skipped:
+    no_pairs = not tally.pairs and not reader.skipped
+    if any(reader.left.counts) and not no_pairs:
+        say(reader.left.loss or f"{reader.left} (of a faster camera, or at an end of the bag: no loss)")
+    if reader.apart:
+        say(reader.apart)
+    for event in reader.events:  # last, because there may be thousands
+        say(event)
+    if no_pairs:
         say(_no_pairs(reader, settings))
 
 
-def _work(
-    settings: BagSettings, engine: Engine, reader: PairReader, plan: Plan, results: Results, tally: Tally
-) -> Iterator[int]:
+def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Results, tally: Tally) -> Iterator[int]:
     """Answer and write what is not in ``tally`` yet; yields the number of pairs in it as it grows."""
-    items = _new_items(reader, plan, settings.every, tally)
+    items = _new_items(reader, settings.every, tally)
     with ThreadPoolExecutor(settings.workers) as pool, ThreadPoolExecutor(1) as engine_thread:
         decoded = in_order(pool, partial(decode, reader.intake), items, settings.batch + settings.workers)
         runs, answer = batches(decoded, settings.batch), partial(infer, engine)
@@ -163,19 +179,22 @@ def _work(
                 yield tally.pairs
 
 
-def _new_items(reader: PairReader, plan: Plan, every: int, tally: Tally) -> Iterator[tuple[int, Pair] | Record]:
+def _new_items(reader: PairReader, every: int, tally: Tally) -> Iterator[tuple[int, Pair] | Record]:
     """Every ``every``-th pair with its index, and the messages to copy, from where an earlier run ended."""
     done, last_answered = tally.pairs, tally.last_answered
     seen = 0
     index = -1
-    for item in reader.read(plan.copied, plan.start_ns, plan.stop_ns):
+    unpaired = (0, 0)
+    for item in reader.read():
         if isinstance(item, Record):
             if index >= last_answered:  # what came before lies in the bag already
                 yield item
             continue
         seen += 1
+        unpaired = unpaired[0] + item.unpaired[0], unpaired[1] + item.unpaired[1]
         if (seen - 1) % every == 0:
             index += 1
+            item, unpaired = replace(item, unpaired=unpaired), (0, 0)
             pair = reader.windowed(item)  # those of an earlier run too: the window remembers them
             if index >= done:
                 yield index, pair
@@ -184,7 +203,8 @@ def _new_items(reader: PairReader, plan: Plan, every: int, tally: Tally) -> Iter
 def _no_pairs(reader: PairReader, settings: BagSettings) -> str:
     rgb, thermal = reader.images
     gap = "" if reader.best_gap_s is None else f", the nearest stamps {abs(reader.best_gap_s):.3f} s apart"
+    why = f": {reader.left.why}" if reader.left.why else ""
     return (
         f"no pairs: {rgb} rgb and {thermal} thermal images were read{gap}; stamps of a pair differ by less than "
-        f"slop_s = {settings.node.slop_s:g} s (--slop)"
+        f"slop_s = {settings.node.slop_s:g} s (--slop){why}"
     )

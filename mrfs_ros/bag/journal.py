@@ -17,7 +17,8 @@ class Entry:
     """What is kept of one pair; times in nanoseconds, ``seconds`` is what the engine took.
 
     ``shares``: part of the pixels of each class, 0 to 1, the last one of unlabelled pixels. ``metrics``: name to
-    value. ``problem``: why there is no answer to this pair, or empty.
+    value. ``problem``: why there is no answer to this pair, or empty. ``unpaired``: rgb and thermal images in no pair
+    since the entry before.
     """
 
     index: int
@@ -30,6 +31,7 @@ class Entry:
     metrics: dict[str, float] = field(default_factory=dict)
     problem: str = ""
     reason: str = ""
+    unpaired: tuple[int, int] = (0, 0)
 
     @property
     def gap_ns(self) -> int | None:
@@ -141,4 +143,4 @@ class Journal:
 
 
 def _entry(values: dict) -> Entry:
-    return Entry(**{**values, "shares": tuple(values["shares"])})
+    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values.get("unpaired", (0, 0)))})

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mrfs_ros import __version__
+from mrfs_ros.bag.pairs import PairReader
 from mrfs_ros.bag.plan import Plan
-from mrfs_ros.bag.settings import LIVE, BagSettings
+from mrfs_ros.bag.reading import files_of
+from mrfs_ros.bag.settings import HEADER, LIVE, BagSettings
 from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.errors import ConfigError
@@ -32,7 +34,7 @@ def check_targets(settings: BagSettings) -> None:
             "no result is asked for: name at least one of --out, --video, --frames, --pairs, --csv, --report, --rerun"
         )
     try:
-        _check_apart([Path(settings.source), *targets])
+        _check_apart(settings.sources(), targets)
         there = [target for target in targets if target.exists()]
         if there and not journal_path(settings).exists():
             raise ConfigError(f"{there[0]}: exists already: remove it or name another")
@@ -40,15 +42,15 @@ def check_targets(settings: BagSettings) -> None:
         raise ConfigError(f"{error.filename or targets[0]}: {error.strerror}: name another") from error
 
 
-def _check_apart(paths: list[Path]) -> None:
-    """ConfigError when two of source and results are one, or one lies in another or in its working files."""
-    for path in paths[1:]:
+def _check_apart(sources: list[Path], targets: list[Path]) -> None:
+    """ConfigError when two of sources and results are one, or one lies in another or in its working files."""
+    for path in targets:
         if not path.name:
             raise ConfigError(f"{path}: is no name for a result: name a file or folder to make")
-    taken = [(path, path.resolve()) for path in paths]
-    taken += [(path, place.resolve()) for path in paths[1:] for place in (working_path(path), _diary(path))]
-    for path in paths:
-        for other, place in taken:
+    taken = [(path, path.resolve()) for path in (*sources, *targets)]
+    taken += [(path, place.resolve()) for path in targets for place in (working_path(path), _diary(path))]
+    for number, path in enumerate((*sources, *targets)):
+        for other, place in taken[len(sources) if number < len(sources) else 0 :]:  # bags may lie side by side
             if other is not path and (path.resolve() == place or place in path.resolve().parents):
                 raise ConfigError(f"source and results must be apart, but {path} is or lies in {other}")
 
@@ -65,8 +67,7 @@ def _diary(target: Path) -> Path:
 
 def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, Any]:
     """Everything that the results depend on, by name."""
-    source = Path(settings.source)
-    files = [source] if source.is_file() else sorted(file for file in source.iterdir() if file.is_file())
+    files = [file for source in settings.sources() for file in files_of(source)]
     return {
         **wishes_of(settings),
         "copy": sorted(plan.copied),
@@ -89,7 +90,7 @@ def wishes_of(settings: BagSettings) -> dict[str, Any]:
 def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:
     """What a reader of the results should know."""
     return {
-        "mrfs_source": Path(settings.source).name,
+        "mrfs_source": ",".join(source.name for source in settings.sources()),
         "mrfs_network": str(info),
         "mrfs_classes": ",".join(info.classes.names),
         "mrfs_version": __version__,
@@ -97,17 +98,21 @@ def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:
 
 
 def report_facts(
-    settings: BagSettings, plan: Plan, info: EngineInfo, skipped: Mapping[str, int], damage: Iterable[str]
+    settings: BagSettings, plan: Plan, info: EngineInfo, reader: PairReader, damage: Iterable[str]
 ) -> dict[str, str]:
     """What the web page says of a run, in the order of reading; ``bag`` is its heading."""
+    skipped = reader.skipped
+    times = "stamps" if settings.stamp == HEADER else "times of recording"
     every = f", one in {settings.every}" if settings.every > 1 else ""
     facts = {
-        "bag": Path(settings.source).name,
-        "path": settings.source,
+        "bag": " and ".join(source.name for source in settings.sources()),
+        "path": ", ".join(map(str, settings.sources())),
         "rgb topic": plan.rgb_topic,
         "thermal topic": plan.thermal_topic,
-        "pairs": f"stamps less than {settings.node.slop_s:g} s apart{every}",
+        "pairs": f"{times} less than {settings.node.slop_s:g} s apart{every}",
         "images skipped": ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items())),
+        "without a partner": (reader.left.loss or str(reader.left)).removeprefix("images without a partner: "),
+        "not well paired": reader.apart,
         "not readable": "; ".join(damage),
         "network": f"{info.variant}, {len(info.classes)} classes ({info.classes.name})",
         "weights": info.weights or UNTRAINED_NOTICE,

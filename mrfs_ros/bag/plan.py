@@ -10,6 +10,7 @@ from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.salvage import Channel
 from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.bag.several import Bags
 from mrfs_ros.bag.sinks.bag_sink import FUSED, OVERLAY, SEGMENTATION
 from mrfs_ros.errors import ConfigError
 
@@ -19,23 +20,21 @@ _ANY_RATE_HZ = 10.0  # of a bag with too little in it to tell
 
 @dataclass(frozen=True)
 class Plan:
-    """``start_ns`` to before ``stop_ns``: times of recording. ``expected``: about so many pairs will be answered.
+    """``start_ns`` to before ``stop_ns``: times of recording. ``rate_hz``: so many answers make a second of the bag.
 
-    ``rate_hz``: about so many answers make a second of the bag. ``copied``: channels of the topics that are copied,
-    ``left_out``: why others are not.
+    ``copied``: channels of the topics that are copied, ``left_out``: why others are not.
     """
 
     rgb_topic: str
     thermal_topic: str
     start_ns: int
     stop_ns: int
-    expected: int
     rate_hz: float
     copied: Mapping[str, Channel]
     left_out: tuple[str, ...]
 
 
-def plan_of(bag: Bag, settings: BagSettings, codec: Codec) -> Plan:
+def plan_of(bag: Bag | Bags, settings: BagSettings, codec: Codec) -> Plan:
     """The plan for ``settings``; ConfigError when they do not fit the bag."""
     rgb, thermal = find_cameras(bag.topics, settings.rgb_topic, settings.thermal_topic)
     length_s = (bag.end_ns - bag.start_ns) / 1e9
@@ -43,25 +42,27 @@ def plan_of(bag: Bag, settings: BagSettings, codec: Codec) -> Plan:
         raise ConfigError(f"start_s: the bag ends after {length_s:.1f} s, before {settings.start_s:g} s")
     start_ns = bag.start_ns + round(settings.start_s * 1e9)
     stop_ns = bag.start_ns + round(settings.end_s * 1e9) if settings.end_s else bag.end_ns + 1
-    part = (min(stop_ns, bag.end_ns + 1) - start_ns) / (bag.end_ns + 1 - bag.start_ns)
-    images = min(bag.topics[rgb].count, bag.topics[thermal].count)
-    rate_hz = (bag.topics[rgb].count - 1) / length_s / settings.every if length_s else 0.0
-    if rate_hz and abs(rate_hz - round(rate_hz)) < 0.02 * rate_hz:
-        rate_hz = float(round(rate_hz))  # what the camera was set to
+    rate_hz = (bag.topics[rgb].count - 1) / length_s if length_s else 0.0
     copied, left_out = _copied(bag, settings.copy, codec)
     return Plan(
         rgb_topic=rgb,
         thermal_topic=thermal,
         start_ns=start_ns,
         stop_ns=stop_ns,
-        expected=max(1, round(images * part / settings.every)),
-        rate_hz=min(rate_hz, 240.0) if rate_hz > 0.1 else _ANY_RATE_HZ,
+        rate_hz=played_at(rate_hz / settings.every),
         copied=copied,
         left_out=left_out,
     )
 
 
-def _copied(bag: Bag, wanted: tuple[str, ...], codec: Codec) -> tuple[dict[str, Channel], tuple[str, ...]]:
+def played_at(rate_hz: float) -> float:
+    """The rate of a video of images that come at ``rate_hz`` (0 if that is not known)."""
+    if rate_hz and abs(rate_hz - round(rate_hz)) < 0.02 * rate_hz:
+        rate_hz = float(round(rate_hz))  # what the camera was set to
+    return min(rate_hz, 240.0) if rate_hz > 0.1 else _ANY_RATE_HZ
+
+
+def _copied(bag: Bag | Bags, wanted: tuple[str, ...], codec: Codec) -> tuple[dict[str, Channel], tuple[str, ...]]:
     """Channels by topic, and one sentence for each topic of ``all`` that cannot be copied."""
     channels = {name: topic.channel for name, topic in bag.topics.items()}
     if wanted == ("all",):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfs_ros.bag import salvage_mcap, salvage_ros1
-from mrfs_ros.bag.records import Channel, Record
+from mrfs_ros.bag.records import Channel, Record, full_kind
 from mrfs_ros.bag.salvage_mcap import read_summary
 from mrfs_ros.bag.salvage_ros1 import read_ros1_index
 
@@ -77,7 +77,7 @@ def _mcap_contradiction(storage: Any) -> str:
 
 
 def _names_contradiction(storage: Any, counts: Mapping[int, int], met: Mapping[int, Channel]) -> str:
-    names = {connection.id: (connection.topic, connection.msgtype) for connection in storage.connections}
+    names = {connection.id: (connection.topic, full_kind(connection.msgtype)) for connection in storage.connections}
     if counts.keys() - names.keys():
         return "it does not name all topics"
     for number, channel in met.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,9 @@ from mrfs_ros.bag.promises import (
 from mrfs_ros.bag.records import Channel, Record
 from mrfs_ros.bag.salvage import salvage
 from mrfs_ros.bag.salvage_mcap import read_summary
+from mrfs_ros.bag.write_ahead_log import joined, log_of
 from mrfs_ros.bag.zstd_files import unpack_file, unpacked
+from mrfs_ros.data.video_files import VIDEO_SUFFIXES, VIDEO_WAY
 from mrfs_ros.errors import ConfigError, MissingPackageError
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
@@ -44,7 +46,7 @@ class Bag:
     ``notes``: what is unusual about the bag, but loses nothing.
     ``topics``: by name. ``start_ns``, ``end_ns``: when its first and last message were recorded; equal if it has none.
     A storage file that is compressed as a whole is unpacked to a temporary folder, several times its size, for as long
-    as the bag is open.
+    as the bag is open; a database with a write-ahead log is copied there.
     Raises ConfigError for a path that is no bag, MissingPackageError without rosbags.
     """
 
@@ -68,24 +70,26 @@ class Bag:
         self._stack.close()
 
     def messages(
-        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None
+        self, topics: Collection[str], start_ns: int | None = None, stop_ns: int | None = None, *, apart: bool = False
     ) -> Iterator[Record]:
         """Messages on ``topics`` recorded from ``start_ns`` to before ``stop_ns``, in the order of recording.
 
-        Those that only a second look finds come last.
+        Those that only a second look finds come last. ``apart``: while others are read too, through a reader of its
+        own.
         """
         if self._reader is None:
             yield from self._salvaged(topics, start_ns, stop_ns, [])  # the scan has told what is damaged
             return
-        connections = [connection for connection in self._reader.connections if connection.topic in topics]
-        if not connections:
-            return
         given, again = Given(), ""
         try:
-            for connection, log_ns, raw in self._reader.messages(connections, start_ns, stop_ns):
-                record = unpacked(Record(self._channels[connection.id], log_ns, raw))
-                given.add(record)
-                yield record
+            with _indexed(self.path) if apart else nullcontext(self._reader) as reader:
+                connections = [connection for connection in reader.connections if connection.topic in topics]
+                if not connections:
+                    return
+                for connection, log_ns, raw in reader.messages(connections, start_ns, stop_ns):
+                    record = unpacked(Record(self._channels[connection.id], log_ns, raw))
+                    given.add(record)
+                    yield record
         except Exception as error:  # damaged files make the readers raise all there is
             again = f"damaged ({_line(error)})"
         promised = self._promised(topics, start_ns, stop_ns)
@@ -105,6 +109,11 @@ class Bag:
 
     def _open(self) -> None:
         """By the index, or from front to back if it cannot be trusted."""
+        if any(map(log_of, self._files)):
+            self._join_logs()
+            self._unpack()
+            self._scan()
+            return
         try:
             self._reader = self._stack.enter_context(_indexed(self.path))
             if why := contradiction(self._reader):
@@ -170,6 +179,11 @@ class Bag:
         """Add to ``damage`` what is not there yet from reading it before."""
         self.damage += [sentence for sentence in sentences if sentence not in self.damage]
 
+    def _join_logs(self) -> None:
+        """Databases whose recorder was killed to copies that hold all it wrote."""
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mrfs_bag_")))
+        self._files = [joined(file, folder, self.notes, self.damage) if log_of(file) else file for file in self._files]
+
     def _unpack(self) -> None:
         """Files that are compressed as a whole to plain ones."""
         if all(file.suffix in FILE_KINDS for file in self._files):
@@ -221,7 +235,16 @@ def _files(path: Path) -> list[Path]:
         return [path]
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
+        raise ConfigError(f"{path}: is a video, no bag: {VIDEO_WAY}")
     raise ConfigError(f"{path}: is no bag: expected a rosbag2 folder, or a file .mcap, .db3 (ROS 2) or .bag (ROS 1)")
+
+
+def files_of(path: Path) -> list[Path]:
+    """All that lies in a bag's folder, or the one file that it is, with its write-ahead log."""
+    if path.is_file():
+        return [path, *filter(None, [log_of(path)])]
+    return sorted(file for file in path.iterdir() if file.is_file())
 
 
 def _natural(path: Path) -> list:

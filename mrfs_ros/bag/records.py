@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 
+def full_kind(kind: str) -> str:
+    """``sensor_msgs/msg/Image`` for ``sensor_msgs/Image``, as some writers of bags call it; others as they are."""
+    return re.sub(r"^(\w+)/(\w+)$", r"\1/msg/\2", kind)
+
+
 @dataclass(frozen=True)
 class Channel:
-    """``kind``: message type as in ROS 2, ``definition``: its text with those of the types in it, if the bag has it.
+    """``kind``: message type as in ROS 2 (``pkg/Type`` is taken for ``pkg/msg/Type``), ``definition``: its text with
+    those of the types in it, if the bag has it.
 
     ``latched``: its publisher said that late subscribers are to get the last message.
     """
@@ -18,6 +25,9 @@ class Channel:
     definition: str = ""
     ros1: bool = False
     latched: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", full_kind(self.kind))
 
     @property
     def is_latched(self) -> bool:

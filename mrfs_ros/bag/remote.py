@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from mrfs_ros.bag.sinks.protocol import PARTIAL
+from mrfs_ros.bag.write_ahead_log import SUFFIX, log_of
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 
 
@@ -156,7 +157,10 @@ def fetch(url: str, folder: Path, name: str) -> Path:
         found = {path: store.info(path)} if store.isfile(path) else store.find(path, detail=True)
         if not found:
             raise ConfigError(f"{url}: no such file or folder, or an empty one")
-        sizes = {_below(partial, path, name): entry.get("size") for name, entry in found.items()}
+        copies = {name: _below(partial, path, name) for name in found}
+        for name, entry in _logs(store, path).items():
+            found[name], copies[name] = entry, target.with_name(target.name + SUFFIX)
+        sizes = {copies[name]: entry.get("size") for name, entry in found.items()}
         for copy in sizes:
             copy.parent.mkdir(parents=True, exist_ok=True)
         store.get(list(found), [str(copy) for copy in sizes])
@@ -166,6 +170,12 @@ def fetch(url: str, folder: Path, name: str) -> Path:
     return partial.rename(target)
 
 
+def _logs(store: Any, path: str) -> dict[str, Any]:
+    """The write-ahead log beside a database file that was named alone; none beside a folder, which holds its own."""
+    log = path + SUFFIX
+    return {log: store.info(log)} if path.endswith(".db3") and store.isfile(path) and store.isfile(log) else {}
+
+
 def files_of(place: str) -> list[list[str | int]]:
     """Name, size and, where the file system keeps it, time of change of a bag's files, sorted; empty if it has none.
 
@@ -173,17 +183,19 @@ def files_of(place: str) -> list[list[str | int]]:
     """
     if not is_url(place):
         path = Path(place)
-        files = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+        alone = [path, *filter(None, [log_of(path)])]
+        files = alone if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
         looks = [
             (file.name, file.stat())
             for file in files
-            if file.is_file() and (file == path or not file.name.startswith("."))
+            if file.is_file() and (file in alone or not file.name.startswith("."))
         ]
         return [[name, look.st_size, str(look.st_mtime_ns)] for name, look in looks]
     with spoken_for(place):
         store, path = open_store(place)
         try:
             found = {path: store.info(path)} if store.isfile(path) else store.find(path, detail=True)
+            found |= _logs(store, path)
         except (FileNotFoundError, NotADirectoryError):
             return []
     names = {name: name.removeprefix(path).strip("/") for name in found}

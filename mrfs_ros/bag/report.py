@@ -14,6 +14,7 @@ from mrfs_ros.errors import MissingPackageError
 from mrfs_ros.types import ClassSet
 
 PAGE = Path(__file__).resolve().parent / "page"
+LOSSES = ("images skipped", "without a partner", "not well paired", "not readable")  # facts of a run, shown on top
 
 
 def write_report(
@@ -37,7 +38,8 @@ def write_report(
     engine.filters.update(seconds=_duration, share=_percent)
     page = engine.from_string(_part("report.html")).render(
         bag=facts.get("bag", "a bag"),
-        facts={name: value for name, value in facts.items() if name != "bag"},
+        facts={name: value for name, value in facts.items() if name != "bag" and name not in LOSSES},
+        losses={name.capitalize(): facts[name] for name in LOSSES if name in facts},
         notice=notice,
         summary=summary,
         film=_film(pairs, times, pictures),

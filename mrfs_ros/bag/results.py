@@ -23,7 +23,6 @@ from mrfs_ros.bag.sinks.rerun_sink import RerunSink
 from mrfs_ros.bag.sinks.video import Video
 from mrfs_ros.bag.table import write_table
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
-from mrfs_ros.sensing.messages import stamp_ns
 
 
 class Results:
@@ -96,6 +95,7 @@ class Results:
             frame.seconds,
             class_shares(frame.result.labels, len(self._info.classes)),
             frame_metrics(frame, self._settings.metrics) if self._measured else {},
+            unpaired=item.decoded.pair.unpaired,
         )
         return entry, frame, [sink.encode(frame) for sink in self._sinks]
 
@@ -140,8 +140,7 @@ def _frame(item: Answered, reference: str) -> Frame:
         item.decoded.index,
         header.stamp.sec * 10**9 + header.stamp.nanosec,
         header.frame_id,
-        None if pair.rgb is None else stamp_ns(pair.rgb),
-        None if pair.thermal is None else stamp_ns(pair.thermal),
+        *pair.times_ns,
         pair.log_ns,
         item.decoded.images.rgb,
         item.decoded.images.thermal,
@@ -156,9 +155,9 @@ def _failed_entry(item: Failed, reference: str) -> Entry:
     return Entry(
         item.index,
         header.stamp.sec * 10**9 + header.stamp.nanosec,
-        None if pair.rgb is None else stamp_ns(pair.rgb),
-        None if pair.thermal is None else stamp_ns(pair.thermal),
+        *pair.times_ns,
         pair.log_ns,
         problem=item.text,
         reason=item.reason,
+        unpaired=pair.unpaired,
     )

@@ -224,7 +224,7 @@ def _channel(channel: Any, schema: Any) -> Channel:
     readable = schema and schema.encoding in ("ros2msg", "ros1msg")
     text = schema.data.decode(errors="replace") if readable else ""
     ros1 = channel.message_encoding == "ros1"
-    return Channel(channel.topic, kind.replace("/", "/msg/") if ros1 else kind, text, ros1)
+    return Channel(channel.topic, kind, text, ros1)
 
 
 def _kinds() -> Any:

@@ -9,14 +9,17 @@ from mrfs_ros.config import NodeConfig, check_settings, setting
 from mrfs_ros.errors import ConfigError
 
 LIVE = "live"
+HEADER, RECORDED = "header", "recorded"  # the times that pair images
+STAMPS = (HEADER, RECORDED)
 STORAGES = ("mcap", "sqlite3")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BagSettings:
-    """One bag in, any number of results out; an empty path leaves that result out."""
+    """One bag in (or several that are read as one), any number of results out; an empty path leaves that result out."""
 
     source: str = setting("", "Bag: rosbag2 folder, .mcap, .db3 or ROS 1 .bag.")
+    more: tuple[str, ...] = ()  # bags that are read together with it, such as the other camera's
     out: str = setting("", "rosbag2 folder to make.")
     video: str = setting("", "MP4 file to make.")
     frames: str = setting("", "Folder to make, with fused image, labels and overlay of each pair as PNG.")
@@ -28,6 +31,12 @@ class BagSettings:
     thermal_topic: str = setting("", "Topic of the thermal images; empty = found by type and name.")
     start_s: float = setting(0.0, "Begin so long after the bag's first message [s].", low=0.0, high=1e9)
     end_s: float = setting(0.0, "End so long after the bag's first message [s]; 0 = at its end.", low=0.0, high=1e9)
+    stamp: str = setting(
+        HEADER,
+        "What pairs images: header = their own stamps, as in the node; recorded = when they were recorded, for clocks "
+        "that differ.",
+        choices=STAMPS,
+    )
     every: int = setting(1, "Take every n-th pair.", low=1, high=10**9)
     batch: int = setting(1, "Pairs that the engine gets at once.", low=1, high=256)
     workers: int = setting(2, "Threads that decode and encode.", low=1, high=64)
@@ -45,6 +54,10 @@ class BagSettings:
         check_settings(self)
         if self.end_s and self.end_s <= self.start_s:
             raise ConfigError(f"end_s: expected more than start_s ({self.start_s:g} s), got {self.end_s:g} s")
+
+    def sources(self) -> list[Path]:
+        """The bags that are read as one."""
+        return [Path(self.source), *map(Path, self.more)]
 
     def targets(self) -> list[Path]:
         """The results asked for, the one that the diary of the run lies beside first."""

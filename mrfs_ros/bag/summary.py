@@ -12,7 +12,8 @@ class Summary:
     """``pairs`` were found, ``answered`` of them have results; ``resumed_at`` pairs are from an earlier run.
 
     ``skipped``: reason to count, of images and pairs that could not be used. ``damage``: what could not be read of
-    the bag, one sentence each. ``seconds``: of this run, ``engine_seconds`` of it in the engine.
+    the bag, one sentence each. ``unpaired``: rgb and thermal images in no pair, ``pairing_loss``: what went
+    wrong with that, empty if nothing did. ``seconds``: of this run, ``engine_seconds`` of it in the engine.
     """
 
     source: str
@@ -24,8 +25,11 @@ class Summary:
     seconds: float = 0.0
     engine_seconds: float = 0.0
     results: tuple[str, ...] = ()
+    unpaired: tuple[int, int] = (0, 0)
+    pairing_loss: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 when every image was read and every pair answered, else 3; also 3 without a single pair."""
-        return SOME_LOST if self.skipped or self.damage or not self.pairs else ALL_READ
+        """0 when every image was read and every pair found and answered, else 3; also 3 without a single pair."""
+        lost = self.skipped or self.damage or self.pairing_loss or not self.pairs
+        return SOME_LOST if lost else ALL_READ

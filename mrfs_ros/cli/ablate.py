@@ -76,6 +76,7 @@ def _study(config, names: list[str], arguments: argparse.Namespace) -> int:
     data = read_data(config)
     shown = _pictures(arguments.pictures, config.class_set()) if arguments.pictures else list(data.val.values())
     made_folder(arguments.out)
+    print(*data.notes, sep="\n")
     print(
         f"{len(names)} variants, {len(arguments.seeds)} seeds, each {config.steps} steps of {config.batch_size} crops; "
         f"{sum(run.done for run in runs)} of {len(runs)} runs are done"

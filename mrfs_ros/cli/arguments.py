@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
 
 
@@ -40,6 +42,18 @@ def add_encoder_side(command: argparse._ActionsContainer, default: str | None = 
         metavar="N",
         help="short side [pixels] at which the encoders see a pair, 0 = its own (default: as the weights file says)",
     )
+
+
+def node_settings(params_file: Path | None) -> NodeConfig:
+    """The node's parameters of a params file, its defaults without one; a warning tells of sections not taken."""
+    if params_file is None:
+        return NodeConfig()
+    from mrfs_ros.bag.parameters import read_parameters, unused_sections
+
+    config = read_parameters(params_file)
+    if unused := unused_sections(params_file):
+        print(f"mrfs: warning: {unused}", file=sys.stderr)
+    return config
 
 
 def made_folder(path: Path) -> Path:

@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.bag.settings import STORAGES, BagSettings
-from mrfs_ros.cli.arguments import add_encoder_side, count, entries
-from mrfs_ros.config import BACKENDS, PRECISIONS, NodeConfig, check_settings
+from mrfs_ros.bag.settings import HEADER, STAMPS, STORAGES, BagSettings
+from mrfs_ros.cli.arguments import add_encoder_side, count, entries, node_settings
+from mrfs_ros.config import BACKENDS, PRECISIONS, check_settings
 
 EXAMPLES = """examples:
   mrfs bag drive --out drive_mrfs                                   # /mrfs/fused and /mrfs/segmentation in a new bag
@@ -17,10 +17,12 @@ EXAMPLES = """examples:
   mrfs bag drive.bag --video drive.mp4 --csv drive.csv --start 60 --end 90
   mrfs bag drive.mcap --report drive.html --every 5
   mrfs bag drive --pairs my_frames --every 30       # to label and train on (docs/training.md)
+  mrfs bag drive_rgb drive_thermal --out drive_mrfs # each camera in a bag of its own
+  mrfs bag drive --out drive_mrfs --stamp recorded  # the cameras' clocks differ
 
 Reads rosbag2 (mcap, sqlite3, compressed, split, bare files) and ROS 1 bags. Pairs, images and answers are the node's:
 --params-file takes its YAML. Killed or interrupted, the same command goes on where it was. Exit code 3 when part of the
-bag could not be read or answered (what could is there), 2 for other errors.
+bag could not be read, paired or answered (what could is there), 2 for other errors.
 """
 _KEPT_EVENTS = 20
 
@@ -34,7 +36,9 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("bag", help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag")
+    command.add_argument(
+        "bag", nargs="+", help="rosbag2 folder, .mcap, .db3, or ROS 1 .bag; several are read as one (one a camera)"
+    )
     results = command.add_argument_group("results (at least one)")
     results.add_argument("--out", default="", metavar="BAG", help="rosbag2 with the node's output topics")
     results.add_argument("--video", default="", metavar="MP4", help="rgb, thermal, fused and overlay as a video")
@@ -54,6 +58,9 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     read.add_argument("--thermal-topic", default="", metavar="TOPIC", help="default: found by type and name")
     read.add_argument("--start", type=float, default=0.0, metavar="S", help="begin S seconds into the bag")
     read.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
+    read.add_argument(
+        "--stamp", default=HEADER, choices=STAMPS, help="what pairs images: their stamps, or when they were recorded"
+    )
     read.add_argument("--every", type=count, default=1, metavar="N", help="take every N-th pair")
     read.add_argument("--params-file", type=Path, metavar="YAML", help="the node's parameters, as on the robot")
     read.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
@@ -79,9 +86,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
 
 def settings_from(arguments: argparse.Namespace) -> BagSettings:
     """The settings that ``add_run_options`` asked for; ConfigError for values that cannot be."""
-    from mrfs_ros.bag.parameters import read_parameters
-
-    node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
+    node = node_settings(arguments.params_file)
     names = ("weights", "classes", "device", "backend", "precision", "encoder_side", "calibration")
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.slop is not None:
@@ -93,6 +98,7 @@ def settings_from(arguments: argparse.Namespace) -> BagSettings:
         thermal_topic=arguments.thermal_topic,
         start_s=arguments.start,
         end_s=arguments.end,
+        stamp=arguments.stamp,
         every=arguments.every,
         batch=arguments.batch,
         workers=arguments.workers,
@@ -108,7 +114,7 @@ def settings_from(arguments: argparse.Namespace) -> BagSettings:
 def run(arguments: argparse.Namespace) -> int:
     """Run the bag, print what came of it; exit code 0, or 3 when something is missing."""
     results = {name: getattr(arguments, name) for name in ("out", "video", "frames", "pairs", "csv", "report", "rerun")}
-    settings = replace(settings_from(arguments), source=arguments.bag, **results)
+    settings = replace(settings_from(arguments), source=arguments.bag[0], more=tuple(arguments.bag[1:]), **results)
 
     from mrfs_ros.bag.order import check_targets
 
@@ -133,10 +139,14 @@ def run(arguments: argparse.Namespace) -> int:
     rate = (summary.pairs - summary.resumed_at) / summary.seconds
     skipped = "".join(f", {n} skipped ({reason})" for reason, n in sorted(summary.skipped.items()))
     print(f"{summary.answered} of {summary.pairs} pairs answered{skipped}: {rate:.1f} a second")
+    if any(summary.unpaired):
+        print("without a partner: {} rgb, {} thermal images".format(*summary.unpaired))
     for result in summary.results:
         print(f"made {result}")
     if summary.damage:
         print("part of the bag could not be read, see above", file=sys.stderr)
+    if summary.pairing_loss:
+        print("part of the images could not be paired, see above", file=sys.stderr)
     return summary.exit_code
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mrfs_ros.cli.arguments import count
 from mrfs_ros.cli.calibrate_input import bar, read_pairs
 from mrfs_ros.cli.calibrate_time import run_time
+from mrfs_ros.cli.pair_arguments import add_name_arguments
 from mrfs_ros.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -31,26 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = command.add_argument_group("what it is made from (folders or one bag)")
-    source.add_argument("--rgb", type=Path, metavar="DIR", help="folder of colour images, pairs by name")
-    source.add_argument("--thermal", type=Path, metavar="DIR", help="folder of 8-bit thermal images")
-    source.add_argument("--bag", type=Path, help="a bag with both cameras")
-    source.add_argument("--time", type=Path, metavar="BAG", help="find the offset of the clocks in this bag")
-    source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)
-    source.add_argument(
-        "--every", type=count, default=1, metavar="N", help="take every N-th: neighbours in a bag look alike"
-    )
-    source.add_argument("--begin", type=float, default=0.0, metavar="S", help="begin S seconds into the bag")
-    source.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
-    source.add_argument("--rgb-topic", default="", metavar="TOPIC", help="default: found by type and name")
-    source.add_argument("--thermal-topic", default="", metavar="TOPIC", help="default: found by type and name")
-    source.add_argument(
-        "--params-file",
-        type=Path,
-        metavar="YAML",
-        help="the node's parameters: a bag is read as the node reads its cameras",
-    )
-    source.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
+    _add_source(command)
     how = command.add_argument_group("how")
     how.add_argument(
         "--pattern",
@@ -72,6 +54,30 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     made.add_argument("--picture", type=Path, metavar="PNG", help="picture to look at (default: beside --out, or none)")
     made.add_argument("--force", action="store_true", help="replace files that are there")
     return command
+
+
+def _add_source(command: argparse.ArgumentParser) -> None:
+    source = command.add_argument_group("what it is made from (folders or one bag)")
+    source.add_argument("--rgb", type=Path, metavar="DIR", help="folder of colour images, pairs by name")
+    source.add_argument("--thermal", type=Path, metavar="DIR", help="folder of 8-bit thermal images")
+    add_name_arguments(source)
+    source.add_argument("--bag", type=Path, help="a bag with both cameras")
+    source.add_argument("--time", type=Path, metavar="BAG", help="find the offset of the clocks in this bag")
+    source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)
+    source.add_argument(
+        "--every", type=count, default=1, metavar="N", help="take every N-th: neighbours in a bag look alike"
+    )
+    source.add_argument("--begin", type=float, default=0.0, metavar="S", help="begin S seconds into the bag")
+    source.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
+    source.add_argument("--rgb-topic", default="", metavar="TOPIC", help="default: found by type and name")
+    source.add_argument("--thermal-topic", default="", metavar="TOPIC", help="default: found by type and name")
+    source.add_argument(
+        "--params-file",
+        type=Path,
+        metavar="YAML",
+        help="the node's parameters: a bag is read as the node reads its cameras",
+    )
+    source.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

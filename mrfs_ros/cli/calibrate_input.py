@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.pair_arguments import find_pairs
-from mrfs_ros.config import NodeConfig
+from mrfs_ros.cli.arguments import node_settings
+from mrfs_ros.cli.pair_arguments import named_pairs
 from mrfs_ros.errors import ConfigError
 
 
@@ -32,15 +32,13 @@ def read_pairs(arguments: argparse.Namespace) -> tuple[list, str]:
     """The pairs of arrays to calibrate with, and where they are from."""
     if arguments.bag is not None:
         return _bag_pairs(arguments), arguments.bag.name
-    found, unpaired = find_pairs(arguments.rgb, arguments.thermal)
-    if unpaired:
-        print(f"mrfs: warning: {len(unpaired)} images left out, no partner (such as {unpaired[0]})", file=sys.stderr)
+    files = named_pairs(arguments)
 
-    from mrfs_ros.sensing.image_files import read_rgb, read_thermal
+    from mrfs_ros.data.pair_files import read_pair
 
-    found = found[:: arguments.every]
+    found = files.pairs[:: arguments.every]
     chosen = found[:: -(-len(found) // arguments.pairs)]  # spread over the folder: neighbours look alike
-    return [(read_rgb(rgb), read_thermal(thermal)) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
+    return [read_pair(rgb, thermal) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
 
 
 def _bag_pairs(arguments: argparse.Namespace) -> list:
@@ -61,9 +59,8 @@ def _bag_pairs(arguments: argparse.Namespace) -> list:
 def open_frames(arguments: argparse.Namespace, bag: Path):
     """The ``CameraFrames`` of a bag, by the command line's topics, times and pairing."""
     from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
-    from mrfs_ros.bag.parameters import read_parameters
 
-    node = read_parameters(arguments.params_file) if arguments.params_file else NodeConfig()
+    node = node_settings(arguments.params_file)
     settings = FrameSettings(
         rgb_topic=arguments.rgb_topic,
         thermal_topic=arguments.thermal_topic,

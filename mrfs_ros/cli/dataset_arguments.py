@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from mrfs_ros.cli.pair_arguments import CALIBRATION, add_name_arguments
 from mrfs_ros.errors import ConfigError
+
+_SETTINGS = ("rgb_name", "thermal_name", "label_name", "calibration")  # of a DatasetConfig, in place of its own
 
 
 def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> None:
-    """Add config, --root, --layout and --split; ``purpose``: what is done with the datasets ("scored")."""
+    """Add config, --root, --layout, --split, --rgb-name, --thermal-name, --calibration.
+
+    ``purpose``: what is done with the datasets ("scored").
+    """
     command.add_argument(
         "config", nargs="?", type=Path, help=f"training configuration whose val datasets are {purpose}"
     )
     command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
     command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
     command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
+    add_name_arguments(command)
+    command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
 
 
 def named_datasets(arguments: argparse.Namespace, classes) -> dict:
@@ -31,9 +40,18 @@ def named_datasets(arguments: argparse.Namespace, classes) -> dict:
         raise ConfigError("expected a training configuration or --root FOLDER, one of them")
     if arguments.root:
         split = arguments.split or ("all" if arguments.layout == "folder" else "test")
-        configs = [DatasetConfig(root=arguments.root, layout=arguments.layout, split=split, cache=False)]
+        configs = [DatasetConfig(root=arguments.root, layout=arguments.layout, split=split)]
     else:
-        configs = [replace(config, cache=False) for config in load_config(arguments.config).datasets("val")]
+        configs = load_config(arguments.config).datasets("val")
         if not configs:
             raise ConfigError(f"{arguments.config}: names no val datasets: expected at least one")
-    return by_name([PairDataset(config, classes) for config in configs])
+    given = {name: value for name in _SETTINGS if (value := getattr(arguments, name, ""))}
+    datasets = by_name([PairDataset(replace(config, cache=False, **given), classes) for config in configs])
+    tell_notes(datasets.values())
+    return datasets
+
+
+def tell_notes(datasets: Iterable) -> None:
+    """Print what a user should know of how the files of ``datasets`` were found, each line once."""
+    for note in dict.fromkeys(note for dataset in datasets for note in dataset.notes):
+        print(note)

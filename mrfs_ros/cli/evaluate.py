@@ -31,6 +31,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_dataset_arguments(command, "scored")
+    command.add_argument("--label-name", default="", metavar="PATTERN", help="of the label files, such as {}_mask")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")

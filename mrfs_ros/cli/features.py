@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import made_folder
-from mrfs_ros.cli.pair_arguments import add_pair_arguments, named_pairs
+from mrfs_ros.cli.pair_arguments import INCOMPLETE, add_pair_arguments, named_pairs
 from mrfs_ros.errors import ImageError, MrfsError
 
 EXAMPLES = """examples:
@@ -19,7 +19,8 @@ For each pair NAME, the folder gets features_NAME.jpg: heat maps of IGM-Att (rgb
 similarity.json and similarity.png (which needs matplotlib) hold linear CKA and cosine similarity of the rgb and thermal
 features of each block, before and after IGM-Att, beside what displaced images give by chance. The printed table ends
 with whether they grow alike with depth, as the paper says. With mrfs_b0_street on 44 LLVIP pairs they do not: CKA after
-IGM-Att is 0.50, 0.82, 0.59 and 0.39 in blocks 1 to 4 (docs/features.md). Exit code 2 if any pair could not be used.
+IGM-Att is 0.50, 0.82, 0.59 and 0.39 in blocks 1 to 4 (docs/features.md). Exit code 2 if any pair could not be used,
+3 if images have no partner.
 """
 JPEG_QUALITY = 75  # enough for smooth maps: a sheet takes about 250 kB
 
@@ -40,13 +41,16 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and measure every pair; a bad pair is named and the others go on."""
-    pairs = named_pairs(arguments)
+    found = named_pairs(arguments)
+    pairs = found.pairs
 
     from tqdm import tqdm
 
     from mrfs_ros.engine.load import load_model, resolve_device
+    from mrfs_ros.sensing.registration import load_registration
     from mrfs_ros.studies.feature_maps import FeatureReader
 
+    registration = load_registration(arguments.calibration)
     device = resolve_device(arguments.device)
     reader = FeatureReader(load_model(arguments.weights, arguments.classes, arguments.encoder_side), device)
     print(f"network: {reader.info}")
@@ -54,23 +58,28 @@ def run(arguments: argparse.Namespace) -> int:
     measured = []
     for name, rgb, thermal in tqdm(pairs, unit="pair", disable=len(pairs) == 1):
         try:
-            measured.append(_study_pair(reader, name, rgb, thermal, arguments.out))
+            measured.append(_study_pair(reader, registration, name, rgb, thermal, arguments.out))
         except MrfsError as error:
             tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
     print(f"{len(measured)} of {len(pairs)} pairs drawn, results in {arguments.out}")
     if measured:
         _report(measured, reader.info, arguments.out)
-    return 0 if len(measured) == len(pairs) else 2
+    if len(measured) < len(pairs):
+        return 2
+    return INCOMPLETE if found.losses else 0
 
 
-def _study_pair(reader, name: str, rgb: Path, thermal: Path, out: Path):
+def _study_pair(reader, registration, name: str, rgb: Path, thermal: Path, out: Path):
     """Write the sheet of a pair; return its similarities."""
-    from mrfs_ros.sensing.image_files import read_rgb, read_thermal, write_jpeg
+    from mrfs_ros.data.pair_files import read_pair
+    from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.studies.feature_sheet import feature_sheet
     from mrfs_ros.studies.similarity import pair_similarity
 
-    images = read_rgb(rgb), read_thermal(thermal)
+    pixels, grey = read_pair(rgb, thermal)
     try:
+        thermal_image, warp = registration.prepared(grey, pixels.shape[:2])
+        images = pixels, thermal_image if warp is None else warp(thermal_image)
         blocks, result = reader(*images)
     except ImageError as error:
         raise ImageError(f"{rgb} and {thermal}: {error}", error.reason) from error

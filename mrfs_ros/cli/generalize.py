@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import count, made_folder
@@ -104,7 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _networks(engines: list) -> list:
     """One method an engine, named by its variant, and where that does not tell them apart by its file and folder."""
+    from mrfs_ros.sensing.warp import outside_fused
     from mrfs_ros.studies.generalization import Method
+
+    def fused(engine, pair):
+        result = engine(pair.rgb, pair.thermal)
+        return (result if pair.valid is None else outside_fused(result, pair.rgb, pair.valid)).fused
 
     names = [engine.info.variant for engine in engines]
     for depth in (1, 2):
@@ -114,7 +120,7 @@ def _networks(engines: list) -> list:
         Method(
             f"MRFS {name}, UNTRAINED" if engine.info.untrained else f"MRFS {name}",
             "network",
-            lambda pair, engine=engine: engine(pair.rgb, pair.thermal).fused,
+            partial(fused, engine),
         )
         for name, engine in zip(names, engines)
     ]

@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import add_encoder_side
 from mrfs_ros.data.layouts import images_in
+from mrfs_ros.data.names import camera_patterns, partners
+from mrfs_ros.data.video_files import check_no_video
 from mrfs_ros.errors import ImageError
+
+INCOMPLETE = 3
+"""Exit code when all that was done went well, but some of the input had to be left out."""
+
+
+@dataclass(frozen=True)
+class FilePairs:
+    """``pairs``: (name, rgb file, thermal file), sorted by name. ``left``: camera -> its files without a partner.
+
+    ``rule``: how names were matched, "" = they are the same.
+    """
+
+    pairs: list[tuple[str, Path, Path]]
+    left: dict[str, list[Path]]
+    rule: str = ""
+
+    @property
+    def losses(self) -> str:
+        """How many images of each camera have no partner, for people; "" if none."""
+        parts = [
+            f"{len(paths)} {camera} images (such as {paths[0].name})" for camera, paths in self.left.items() if paths
+        ]
+        return f"without a partner in the other folder, left out: {', '.join(parts)}" if parts else ""
 
 
 def add_pair_arguments(command: argparse.ArgumentParser) -> None:
-    """Add --rgb, --thermal, --out, and the network by --weights, --classes, --device and --encoder-side."""
+    """Add --rgb, --thermal, --out, how they pair, and the network: --weights, --classes, --device, --encoder-side."""
     command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
     command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
+    add_name_arguments(command)
+    command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
     command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
@@ -22,35 +50,63 @@ def add_pair_arguments(command: argparse.ArgumentParser) -> None:
     add_encoder_side(command)
 
 
-def named_pairs(arguments: argparse.Namespace) -> list[tuple[str, Path, Path]]:
-    """(name, rgb file, thermal file) of each pair; files without a partner are told. Errors as for ``find_pairs``."""
-    pairs, unpaired = find_pairs(arguments.rgb, arguments.thermal)
-    for path in unpaired:
-        print(f"mrfs: warning: {path}: left out, no image of this name in the other folder", file=sys.stderr)
-    return pairs
+CALIBRATION = "brings thermal onto the rgb image (mrfs calibrate)"
 
 
-def find_pairs(rgb: Path, thermal: Path) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
-    """Return ((name, rgb file, thermal file), ...) sorted by name, and the files without a partner.
+def add_name_arguments(command: argparse.ArgumentParser) -> None:
+    """Add --rgb-name and --thermal-name."""
+    for camera, example in (("rgb", "{}_RGB"), ("thermal", "ir_{}")):
+        command.add_argument(
+            f"--{camera}-name",
+            default="",
+            metavar="PATTERN",
+            help=f"names of the {camera} files, {{}} for what a pair has in common, such as {example}; default: found",
+        )
 
-    ImageError when a path is missing, one is a folder and the other a file, or no names pair.
+
+def named_pairs(arguments: argparse.Namespace) -> FilePairs:
+    """The pairs of the command line; how names were matched and what is left out is told. Errors: ``find_pairs``."""
+    found = find_pairs(arguments.rgb, arguments.thermal, arguments.rgb_name, arguments.thermal_name)
+    if found.rule:
+        print(f"paired by what the names have in common: {found.rule}")
+    if found.losses:
+        print(f"mrfs: warning: {found.losses}", file=sys.stderr)
+    return found
+
+
+def find_pairs(rgb: Path, thermal: Path, rgb_name: str = "", thermal_name: str = "") -> FilePairs:
+    """The pairs of two files, or of two folders by the names of their files (``partners``).
+
+    ``rgb_name``, ``thermal_name``: patterns of the names, "" = to be found. ImageError when a path is missing, one is
+    a folder and the other a file, or no names pair; ConfigError for a pattern that is none.
     """
     for path in (rgb, thermal):
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
+        check_no_video(path)
     if rgb.is_dir() != thermal.is_dir():
         raise ImageError(f"--rgb {rgb} and --thermal {thermal}: expected two files or two folders, got one of each")
     if not rgb.is_dir():
-        return [(rgb.stem, rgb, thermal)], []
-    rgbs, thermals = images_in(rgb), images_in(thermal)
-    names = sorted(rgbs.keys() & thermals.keys())
-    if not names:
+        return FilePairs([(rgb.stem, rgb, thermal)], {})
+    same = rgb.samefile(thermal)  # then a pattern says which files are a camera's
+    if same and not (rgb_name or thermal_name):
+        rgb_name, thermal_name = camera_patterns(images_in(rgb)) or ("", "")
+    rgbs, thermals = images_in(rgb, rgb_name if same else ""), images_in(thermal, thermal_name if same else "")
+    found = partners(rgbs, thermals, rgb_name, thermal_name, options="--rgb-name, --thermal-name")
+    if not found.of:
+        how = f" by {found.rule}" if found.rule else ""
         raise ImageError(
-            f"no pairs: {rgb} has {len(rgbs)} images{_first(rgbs)}, {thermal} has {len(thermals)}{_first(thermals)}, "
-            "and no name (without suffix) is in both"
+            f"no pairs{how}: {rgb} has {len(rgbs)} images{_first(rgbs)}, {thermal} has {len(thermals)}"
+            f"{_first(thermals)}: expected the same names (without suffix) in both, or names that differ by one "
+            "constant end; otherwise say how they differ by --rgb-name and --thermal-name, such as '{}_RGB'"
         )
-    unpaired = [folder[name] for folder in (rgbs, thermals) for name in sorted(folder.keys() - set(names))]
-    return [(name, rgbs[name], thermals[name]) for name in names], unpaired
+    pairs = sorted((common, rgbs[name], thermals[other]) for name, (common, other) in found.of.items())
+    used = {other for _, other in found.of.values()}
+    left = {
+        "rgb": [path for name, path in rgbs.items() if name not in found.of],
+        "thermal": [path for name, path in thermals.items() if name not in used],
+    }
+    return FilePairs(pairs, left, found.rule)
 
 
 def _first(images: dict[str, Path]) -> str:

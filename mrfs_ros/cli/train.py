@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
+
+from mrfs_ros.cli.dataset_arguments import tell_notes
+from mrfs_ros.cli.pair_arguments import CALIBRATION
 
 EXAMPLES = """examples:
   mrfs train config/train_mfnet.yaml --out runs/mfnet
@@ -36,6 +40,9 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
     )
+    command.add_argument(
+        "--calibration", default="", metavar="YAML", help=f"{CALIBRATION}; in place of the datasets' own"
+    )
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     return command
 
@@ -47,24 +54,33 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
     from mrfs_ros.training.logit_shift import shift_file
+    from mrfs_ros.training.memory import limit_caches
     from mrfs_ros.training.processes import join
     from mrfs_ros.training.run_folder import RunFolder, load_state
 
     config = load_config(arguments.config, arguments.set)
+    if arguments.calibration:
+        config = config.with_calibration(arguments.calibration)
     budget_s = duration_s(arguments.time_budget) if arguments.time_budget else 0.0
     processes = join(arguments.device, config.threads)
     try:
         classes = config.class_set()
         datasets = [training_dataset(entry, classes) for entry in config.datasets("train")]
         val = [PairDataset(entry, classes) for entry in config.datasets("val")]
-        trainer = Trainer(config, datasets, processes)
+        memory = limit_caches([*datasets, *val], processes.on_this_machine)
+        if processes.first:
+            tell_notes([*datasets, *val])
+            print(memory, flush=True)
+        pairs = sum(map(len, datasets))
+        reading = partial(_bar, total=pairs, unit="pair", delay=2.0, leave=False) if processes.first else iter
+        trainer = Trainer(config, datasets, processes, reading)
         folder = RunFolder(arguments.out, config, arguments.resume) if processes.first else None
         processes.wait()
         if arguments.resume:
             trainer.load_state(load_state(arguments.out))
         if folder:
             _describe(trainer, datasets, val, arguments.out)
-        validate = _validation(val, classes, processes) if val else None
+        validate = _validation(val, config, processes) if val else None
         fit(trainer, datasets, folder, validate=validate, budget_s=budget_s, progress_bar=_bar)
         if folder and validate and config.shift_logits:
             shifts = shift_file(arguments.out / "best.safetensors", val, validate, processes.device)
@@ -76,10 +92,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _bar(**settings):
+def _bar(*entries, **settings):
     from tqdm import tqdm
 
-    return tqdm(**settings, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
+    return tqdm(*entries, **settings, dynamic_ncols=True, mininterval=1.0, file=sys.stderr)
 
 
 def _describe(trainer, datasets, val, out: Path) -> None:
@@ -89,10 +105,17 @@ def _describe(trainer, datasets, val, out: Path) -> None:
         f"{sum(map(len, datasets))} pairs to learn from, {sum(map(len, val))} to choose on"
     )
     print(f"labelled pixels: {labelled or 'none: fusion only'}")
+    if labelled and (missing := trainer.untrained_classes()):
+        print(f"mrfs: warning: {_untrained(missing, len(trainer.classes))}", file=sys.stderr)
     print(f"run folder {out}, step {trainer.step} of {trainer.config.steps}")
 
 
-def _validation(val, classes, processes):
+def _untrained(names: list[str], classes: int) -> str:
+    text = f"no label to learn from has a pixel of {', '.join(names)}: the network will not know it"
+    return text + ("; 255 is ignored: for masks of 0 and 255 set label_map: {255: 1}" if classes == 2 else "")
+
+
+def _validation(val, config, processes):
     """Scores of a network on the val datasets, as the training loop asks for them."""
     from mrfs_ros.engine import EngineInfo
     from mrfs_ros.engine.eager import EagerEngine
@@ -100,7 +123,14 @@ def _validation(val, classes, processes):
     def validate(network) -> dict[str, float]:
         from mrfs_ros.evaluation.evaluate import validation_scores
 
-        info = EngineInfo("eager", str(processes.device), network.config.variant, classes, "in training")
+        info = EngineInfo(
+            "eager",
+            str(processes.device),
+            network.config.variant,
+            config.class_set(),
+            "in training",
+            encoder_side=config.side(),
+        )
         return validation_scores(EagerEngine(network, info), val)
 
     return validate

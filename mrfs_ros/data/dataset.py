@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 
 from mrfs_ros.config import setting
-from mrfs_ros.data.layouts import LAYOUTS, Layout, PairFiles, find_pairs
+from mrfs_ros.data.cache import CacheLimit
+from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
+from mrfs_ros.data.layouts import LAYOUTS, Layout, Names, PairFiles, find_pairs
+from mrfs_ros.data.pair_files import read_pair
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.image_files import read_label, read_rgb, read_rgb_thermal, read_thermal
+from mrfs_ros.sensing.registration import load_registration
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 SIMULATED = "simulated"
@@ -32,7 +35,16 @@ class DatasetConfig:
         "Folder of the thermal images; empty = the layout's; simulated = none, training draws thermal from the labels.",
     )
     label: str = setting("", "Folder of the labels; empty = the layout's.")
+    rgb_name: str = setting("", "Names of the colour images, {} for what a pair has in common; empty = found.")
+    thermal_name: str = setting("", "Names of the thermal images, such as {}_ir; empty = found.")
+    label_name: str = setting("", "Names of the labels, such as {}_mask; empty = found.")
+    calibration: str = setting("", "File of mrfs calibrate that brings thermal onto the colour image; empty = none.")
     label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
+    label_values: str = setting(
+        "auto",
+        "What label files store: ids (grey, palette index), colors (those of the classes); auto = as each file says.",
+        choices=LABEL_VALUES,
+    )
     materials: dict = setting({}, "Label id in the files: material, for simulated thermal; see SceneDataset.")
     share: float = setting(
         0.0,
@@ -41,17 +53,29 @@ class DatasetConfig:
         high=1e6,
     )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
-    cache: bool = setting(True, "Keep decoded images in memory: height x width x 5 bytes a pair.")
+    cache: bool = setting(
+        True, "Keep decoded images in memory, height x width x 5 bytes a pair, up to half of what is free."
+    )
 
 
 @dataclass(frozen=True)
 class Pair:
-    """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. ``label``: (H, W) uint8 ids, 255 = ignored."""
+    """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. ``label``: (H, W) uint8 ids, 255 = ignored.
+
+    ``valid``: (H, W) bool, where the thermal camera sees anything (thermal is 0 and label 255 elsewhere); None =
+    everywhere. Pairs of one calibration and size share it.
+    """
 
     name: str
     rgb: np.ndarray
     thermal: np.ndarray
     label: np.ndarray
+    valid: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.rgb.nbytes + self.thermal.nbytes + self.label.nbytes
 
     @property
     def labelled(self) -> bool:
@@ -63,8 +87,13 @@ class PairDataset:
     """The pairs of a split, read on demand; ``len``, indexing and iteration.
 
     ``classes``: what the labels' ids, after ``label_map``, must belong to. ImageError for files that do not make
-    pairs (when found), or that are damaged, of differing sizes, or have an unknown class id (when read).
-    Without ``classes`` labels are not read, and all pairs are unlabelled.
+    pairs (when found), or that are damaged, of differing aspects without a calibration, or have an unknown class id
+    (when read). Without ``classes`` labels are not read, and all pairs are unlabelled.
+
+    Attributes:
+        files: of every pair.
+        notes: what a user should know of how they were found.
+        cache_limit: of what ``cache`` keeps in memory.
     """
 
     def __init__(self, config: DatasetConfig, classes: ClassSet | None):
@@ -75,13 +104,19 @@ class PairDataset:
         if classes is None:
             self._layout = replace(self._layout, label=None)
         else:
-            self._map = label_lookup(config.label_map, classes)
+            self._labels = LabelReader(classes, config.label_map, config.label_values)
         root = Path(config.root).expanduser()
         if not config.root or not root.is_dir():
             raise ConfigError(f"dataset root {config.root!r}: expected a folder, there is none at {root.absolute()}")
-        self.files = find_pairs(root, self._layout, config.split, config.missing_labels)
+        self._registration = load_registration(Path(config.calibration).expanduser() if config.calibration else "")
+        self.notes: list[str] = []
+        names = Names(config.rgb_name, config.thermal_name, config.label_name)
+        self.files = find_pairs(
+            root, self._layout, config.split, config.missing_labels, names=names, say=self.notes.append
+        )
         if self._layout.label and config.label and all(files.label is None for files in self.files):
             raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
+        self.cache_limit = CacheLimit()
         self._cache: dict[int, Pair] = {}
 
     def __len__(self) -> int:
@@ -91,7 +126,7 @@ class PairDataset:
         if index in self._cache:
             return self._cache[index]
         pair = self._read(self.files[index])
-        if self.config.cache:
+        if self.config.cache and self.cache_limit.take(pair.nbytes):
             self._cache[index] = pair
         return pair
 
@@ -106,37 +141,21 @@ class PairDataset:
         return layout
 
     def _read(self, files: PairFiles) -> Pair:
-        if files.thermal == files.rgb:
-            rgb, thermal = read_rgb_thermal(files.rgb)
-        else:
-            rgb, thermal = read_rgb(files.rgb), read_thermal(files.thermal)
-        if thermal.shape != rgb.shape[:2]:
-            raise ImageError(
-                f"{files.thermal}: is {_size(thermal)} (HxW), but {files.rgb} is {_size(rgb)}: register it"
-            )
+        rgb, thermal = read_pair(files.rgb, files.thermal)
         if self._layout.holes:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
+        try:
+            thermal, warp = self._registration.prepared(thermal, rgb.shape[:2])
+        except ImageError as error:
+            raise ImageError(f"{files.rgb} and {files.thermal}: {error}", error.reason) from error
+        thermal, valid = (thermal, None) if warp is None else (warp(thermal), warp.valid)
         if files.label is None:
-            return Pair(files.name, rgb, thermal, np.full(thermal.shape, UNLABELLED, np.uint8))
-        return Pair(files.name, rgb, thermal, self._mapped(files, self._read_ids(files, rgb)))
-
-    def _read_ids(self, files: PairFiles, rgb: np.ndarray) -> np.ndarray:
-        """(H, W) uint8 ids as the label file has them."""
-        label = read_label(files.label, self.classes)
-        if label.shape != rgb.shape[:2]:
-            raise ImageError(f"{files.label}: is {_size(label)} (HxW), but {files.rgb} is {_size(rgb)}")
-        return label
-
-    def _mapped(self, files: PairFiles, ids: np.ndarray) -> np.ndarray:
-        """(H, W) uint8 ids of the network's classes."""
-        label = self._map[ids]
-        unknown = sorted(set(np.unique(label).tolist()) - set(range(len(self.classes))) - {UNLABELLED})
-        if unknown:
-            raise ImageError(
-                f"{files.label}: class id {', '.join(map(str, unknown))} is unknown: {self.classes.name} has "
-                f"0 to {len(self.classes) - 1}, and 255 = ignore; map others with label_map"
-            )
-        return label
+            label = np.full(thermal.shape, UNLABELLED, np.uint8)
+        else:
+            label = self._labels.read(files.label, rgb.shape[:2])
+            if valid is not None:
+                label[~valid] = UNLABELLED
+        return Pair(files.name, rgb, thermal, label, valid)
 
 
 def by_name(datasets: Sequence[PairDataset]) -> dict[str, PairDataset]:
@@ -157,20 +176,3 @@ def _with_own_folders(layout: Layout, config: DatasetConfig) -> Layout:
         config.label or layout.label,
         layout.holes,
     )
-
-
-def label_lookup(label_map: dict, classes: ClassSet) -> np.ndarray:
-    """(256,) uint8: id in the files -> id of ``classes``, after ``label_map``; ConfigError for ids there are not."""
-    table = np.arange(256, dtype=np.uint8)
-    for source, target in label_map.items():
-        valid = type(source) is int and type(target) is int and 0 <= source <= 255
-        if not valid or not (0 <= target < len(classes) or target == UNLABELLED):
-            raise ConfigError(
-                f"label_map: {source!r}: {target!r}: expected an id 0-255 and a class 0-{len(classes) - 1} or 255"
-            )
-        table[source] = target
-    return table
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]}x{image.shape[1]}"

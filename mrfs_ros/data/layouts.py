@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrfs_ros.data.names import NamePattern, camera_patterns, partners
 from mrfs_ros.errors import ConfigError, ImageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -50,27 +52,77 @@ class PairFiles:
     label: Path | None
 
 
-def find_pairs(root: Path, layout: Layout, split: str, missing_labels: bool = False) -> list[PairFiles]:
+@dataclass(frozen=True)
+class Names:
+    """Patterns of file names, {} for what the files of a pair have in common; "" = to be found."""
+
+    rgb: str = ""
+    thermal: str = ""
+    label: str = ""
+
+
+def find_pairs(
+    root: Path,
+    layout: Layout,
+    split: str,
+    missing_labels: bool = False,
+    *,
+    names: Names = Names(),
+    say: Callable[[str], object] = lambda line: None,
+) -> list[PairFiles]:
     """The pairs of ``split``, sorted by name or in the order of its list.
 
     A split is a folder (``root/SPLIT/FOLDER`` or ``root/FOLDER/SPLIT``) or a list ``root/SPLIT.txt`` of names over
-    ``root/FOLDER``; split ``all`` takes every file of ``root/FOLDER``. ImageError when folders, lists and files do
-    not fit together; labels may only be missing one by one with ``missing_labels``, or all together.
+    ``root/FOLDER``; split ``all`` takes every file of ``root/FOLDER``. Files of one name, or of names that have enough
+    in common (``partners``), are a pair, which has the rgb file's name; lists may say what is common. ImageError when
+    folders, lists and files do not fit together; labels may only be missing one by one with ``missing_labels``, or all
+    together. ``say``: is told how names were matched.
     """
     if Path(split).is_absolute() or ".." in Path(split).parts:
         raise ConfigError(f"split {split!r}: expected a folder or a list inside {root}")
     rgb_folder, is_split = _folder(root, layout.rgb, split)
-    rgbs = images_in(rgb_folder)
-    thermals = rgbs if layout.thermal is None else images_in(_folder(root, layout.thermal, split)[0])
-    labels = _labels(root, layout, split)
-    names = _names(root, split, rgbs, is_split)
-    if not names:
+    thermal_folder = rgb_folder if layout.thermal is None else _folder(root, layout.thermal, split)[0]
+    shared = layout.thermal is not None and thermal_folder == rgb_folder
+    if shared and not (names.rgb or names.thermal) and (patterns := camera_patterns(images_in(rgb_folder))):
+        names = Names(*patterns, names.label)
+    rgbs = images_in(rgb_folder, names.rgb if shared else "")
+    matched = _Matched(rgbs, say)
+    thermals = rgbs
+    if layout.thermal is not None:
+        thermals = matched.by_rgb_name(images_in(thermal_folder, names.thermal if shared else ""), names, "thermal")
+    labels = matched.by_rgb_name(_labels(root, layout, split), names, "label")
+    chosen = [matched.common.get(name, name) for name in _names(root, split, rgbs, is_split)]
+    if not chosen:
         raise ImageError(f"{rgb_folder}: expected images ({', '.join(SUFFIXES)}) of split {split!r}, found none")
-    _check_complete(rgb_folder, names, rgbs, "rgb")
-    _check_complete(rgb_folder, names, thermals, "thermal", others=rgbs if is_split or split == "all" else None)
-    if labels and not missing_labels:
-        _check_complete(rgb_folder, names, labels, "label", hint="; missing_labels: true takes them as unlabelled")
-    return [PairFiles(name, rgbs[name], thermals[name], labels.get(name)) for name in names]
+    _check_complete(rgb_folder, chosen, rgbs, "rgb")
+    partner_in = rgbs if is_split or split == "all" else None
+    _check_complete(rgb_folder, chosen, thermals, "thermal", partner_in, naming="rgb_name, thermal_name")
+    if labels and not (missing_labels and labels.keys() & rgbs.keys()):
+        hint = "" if missing_labels else "; missing_labels: true takes them as unlabelled"
+        _check_complete(rgb_folder, chosen, labels, "label", hint=hint, naming="rgb_name, label_name")
+    return [PairFiles(name, rgbs[name], thermals[name], labels.get(name)) for name in chosen]
+
+
+class _Matched:
+    """Files of the other folders under the names of their rgb files; ``common``: what is common -> rgb file's name."""
+
+    def __init__(self, rgbs: dict[str, Path], say: Callable[[str], object]):
+        self._rgbs, self._say = rgbs, say
+        self.common: dict[str, str] = {}
+
+    def by_rgb_name(self, files: dict[str, Path], names: Names, kind: str) -> dict[str, Path]:
+        """``files`` by rgb name; those without a partner by their own names, with suffix where names were matched."""
+        own = getattr(names, kind)
+        # A pattern of rgb names was given for both others: where labels have rgb's names it would only be in the way.
+        pattern = "" if kind == "label" and not own and self._rgbs.keys() & files.keys() else names.rgb
+        found = partners(self._rgbs, files, pattern, own, options=f"rgb_name, {kind}_name")
+        if not found.rule:
+            return files
+        if found.of:
+            self._say(f"rgb and {kind} files are paired by what their names have in common: {found.rule}")
+        self.common |= {common: name for name, (common, _) in found.of.items() if common not in self._rgbs}
+        taken = {other: name for name, (_, other) in found.of.items()}
+        return {taken.get(name, path.name): path for name, path in files.items()}
 
 
 def _folder(root: Path, folder: str, split: str) -> tuple[Path, bool]:
@@ -94,15 +146,21 @@ def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
     return images_in(folder)
 
 
-def images_in(folder: Path) -> dict[str, Path]:
-    """Name (without suffix) -> image file of a folder, sorted by name; ImageError when two have one name."""
+def images_in(folder: Path, pattern: str = "") -> dict[str, Path]:
+    """Name (without suffix) -> image file of a folder, sorted by name; ImageError when two have one name.
+
+    ``pattern``: takes those alone whose names are of it, such as ``{}_rgb``.
+    """
     files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     images: dict[str, Path] = {}
     for path in sorted(path for path in files if not path.name.startswith(".")):  # ._NAME.png: left by macOS
         if path.stem in images:
             raise ImageError(f"{path}: {images[path.stem].name} has the same name: expected one image a name")
         images[path.stem] = path
-    return images
+    if not pattern:
+        return images
+    wanted = NamePattern.parsed(pattern, "file names")
+    return {name: path for name, path in images.items() if wanted.common(name) is not None}
 
 
 def _names(root: Path, split: str, rgbs: dict[str, Path], is_split: bool) -> list[str]:
@@ -131,11 +189,23 @@ def _names(root: Path, split: str, rgbs: dict[str, Path], is_split: bool) -> lis
 
 
 def _check_complete(
-    folder: Path, names: list[str], files: dict[str, Path], kind: str, others: dict | None = None, hint: str = ""
+    folder: Path,
+    names: list[str],
+    files: dict[str, Path],
+    kind: str,
+    others: dict | None = None,
+    *,
+    hint: str = "",
+    naming: str = "",
 ) -> None:
-    """ImageError unless every name has its file, and with ``others`` every file its partner there."""
+    """ImageError unless every name has its file, and with ``others`` every file its partner there.
+
+    ``hint``: what to do. ``naming``: settings that say how names differ, for when no name has a file.
+    """
     missing = [name for name in names if name not in files]
     if missing:
+        if naming and len(missing) == len(names) and files:
+            hint = f", not {some(sorted(files))}; if names differ, say how by {naming}, such as {{}}_{kind}"
         raise ImageError(
             f"{folder}: {len(names)} pairs, but {len(names) - len(missing)} {kind} images of their names: "
             f"missing {some(missing)}{hint}"

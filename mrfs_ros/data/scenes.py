@@ -40,6 +40,11 @@ class Scene:
     label: np.ndarray
     materials: np.ndarray
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return self.rgb.nbytes + self.label.nbytes + self.materials.nbytes
+
 
 class SceneDataset(PairDataset):
     """The labelled rgb images of a split as ``Scene``; files, splits and ``label_map`` as for ``PairDataset``.
@@ -53,15 +58,15 @@ class SceneDataset(PairDataset):
         super().__init__(config, classes)
         if unlabelled := [files for files in self.files if files.label is None]:
             raise ImageError(f"{unlabelled[0].rgb}: expected a label: thermal is simulated from labels")
-        self._materials = _lookup(config.materials, self._map, classes)
+        self._materials = _lookup(config.materials, self._labels.table, classes)
 
     def _folders(self, layout: Layout) -> Layout:
         return replace(layout, thermal=None, holes=False)
 
     def _read(self, files: PairFiles) -> Scene:
         rgb = read_rgb(files.rgb)
-        ids = self._read_ids(files, rgb)
-        return Scene(files.name, rgb, self._mapped(files, ids), self._materials[ids])
+        ids = self._labels.read_ids(files.label, rgb.shape[:2])
+        return Scene(files.name, rgb, self._labels.mapped(ids, files.label), self._materials[ids])
 
 
 def training_dataset(config: DatasetConfig, classes: ClassSet) -> PairDataset:
@@ -85,15 +90,16 @@ def training_dataset(config: DatasetConfig, classes: ClassSet) -> PairDataset:
 
 
 def _lookup(materials: dict, label_map: np.ndarray, classes: ClassSet) -> np.ndarray:
-    """(256,) uint8: id in the label files -> id of its material."""
-    table = np.zeros(256, np.uint8)
-    for source in range(256):
-        name = classes.names[label_map[source]] if label_map[source] < len(classes) else ""
-        table[source] = MATERIALS.index(MATERIAL_OF_CLASS.get(name, "other"))
+    """(65536,) uint8: id in the label files -> id of its material."""
+    of_class = [MATERIALS.index(MATERIAL_OF_CLASS.get(name, "other")) for name in classes.names]
+    table = np.zeros(len(label_map), np.uint8)
+    known = (label_map >= 0) & (label_map < len(classes))
+    table[known] = np.array(of_class, np.uint8)[label_map[known]]
     for source, material in materials.items():
-        if type(source) is not int or not 0 <= source <= 255 or material not in MATERIALS:
+        if type(source) is not int or not 0 <= source < len(table) or material not in MATERIALS:
             raise ConfigError(
-                f"materials: {source!r}: {material!r}: expected a label id 0-255 and one of {', '.join(MATERIALS)}"
+                f"materials: {source!r}: {material!r}: expected a label id 0-{len(table) - 1} and one of "
+                f"{', '.join(MATERIALS)}"
             )
         table[source] = MATERIALS.index(material)
     return table

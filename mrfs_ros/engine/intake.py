@@ -121,9 +121,12 @@ class Intake:
         """Can this thermal message be read without knowing those before it?"""
         return self.window.passes(thermal_dtype(thermal))
 
-    def grey(self, thermal: Any) -> np.ndarray:
-        """(h, w) uint8 of a thermal message, on its own grid; the window wants them in order."""
-        return self.window.grey(thermal_values(thermal), stamp_ns(thermal))
+    def grey(self, thermal: Any, at_ns: int | None = None) -> np.ndarray:
+        """(h, w) uint8 of a thermal message, on its own grid; the window wants them in order.
+
+        ``at_ns``: when it was taken, where its stamp does not say so.
+        """
+        return self.window.grey(thermal_values(thermal), stamp_ns(thermal) if at_ns is None else at_ns)
 
     def images(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None = None) -> PairImages:
         """What an engine takes of two messages; a camera that is missing (None) is black.

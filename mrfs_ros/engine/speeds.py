@@ -14,6 +14,7 @@ import torch
 from mrfs_ros import __version__
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.engine.cache import cache_folder, not_writable, processor
+from mrfs_ros.engine.operators.build import target
 from mrfs_ros.errors import MrfsError
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino")
@@ -71,5 +72,5 @@ def versions() -> dict[str, str]:
 
 
 def _file(variant: str, device: str) -> Path:
-    facts = json.dumps([hardware(device), processor(), versions()])
+    facts = json.dumps([hardware(device), processor(), versions(), *target()])
     return cache_folder() / f"speeds-{variant}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}.json"

@@ -34,7 +34,8 @@ def torch_engine(network: MRFS, info: EngineInfo, precision: str = "auto") -> Ba
     if torch.device(info.device).type == "cuda":
         return CudaEngine(network, info, "fp16" if precision == "auto" else precision)
     try:
-        operators, detail = NativeOperators(network.config), "C++ operators"
+        operators = NativeOperators(network.config)
+        detail = f"C++ operators, {operators.instructions}"
     except MrfsError as error:
         operators, detail = Operators(), f"plain operators, slower: {str(error).splitlines()[0]}"
     return RewrittenEngine(network, replace(info, detail=detail), operators)

@@ -13,6 +13,7 @@ import numpy as np
 from mrfs_ros.evaluation.evaluate import Evaluation
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.segmentation import RULES
+from mrfs_ros.files import atomic
 
 _NUMBER = re.compile(r"[-+]?(\d[\d.e+-]*|inf)?( ± \S+)?$")  # a dash alone: undefined
 ALIASES = ("MI_nats", "SSIM_sum")  # other names of MI and SSIM, for programs alone
@@ -26,9 +27,8 @@ def write_report(evaluation: Evaluation, folder: Path, facts: dict[str, str]) ->
     (folder / "scores.md").write_text(markdown(evaluation, facts), encoding="utf-8")
     _write_frames(evaluation, folder / "frames.csv")
     content = json.dumps(as_json(evaluation, facts), indent=1, allow_nan=False)
-    unfinished = folder / "scores.json.unfinished"
-    unfinished.write_text(content + "\n", encoding="utf-8")
-    unfinished.replace(folder / "scores.json")
+    with atomic(folder / "scores.json") as unfinished:
+        unfinished.write_text(content + "\n", encoding="utf-8")
 
 
 def as_json(evaluation: Evaluation, facts: dict[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mrfs_ros.network.attention import Size, map_to_tokens, tokens_to_map
-from mrfs_ros.network.upsampling import convolve_upsampled
+from mrfs_ros.network.upsampling import convolve_upsampled, upsample
 
 FUSION_WIDTH = 16
 
@@ -43,8 +43,9 @@ class SegmentationHead(nn.Module):
 
     def forward(self, semantic: list[Tensor], size: Size) -> Tensor:
         fuse, norm, relu = self.linear_fuse
-        mixed = self._mixed_before_upsampling(fuse, semantic) if self.training else self._mixed(fuse, semantic)
-        return _upsample(self.linear_pred(self.dropout(relu(norm(mixed)))), size)
+        if self.training:
+            return upsample(self._classified(relu(norm(self._mixed_before_upsampling(fuse, semantic)))), size)
+        return _upsample(self.linear_pred(relu(norm(self._mixed(fuse, semantic)))), size)
 
     def _projections(self) -> tuple[ChannelProjection, ...]:
         return self.linear_c4, self.linear_c3, self.linear_c2, self.linear_c1
@@ -57,13 +58,23 @@ class SegmentationHead(nn.Module):
     def _mixed_before_upsampling(self, fuse: nn.Conv2d, semantic: list[Tensor]) -> Tensor:
         """The same sum in another order: 1x1 convolutions commute with upsampling, and are cheap before it."""
         finest = (semantic[0].shape[2], semantic[0].shape[3])
-        total = fuse.bias.view(1, -1, 1, 1)
+        total = None
         slices = fuse.weight[:, :, 0, 0].chunk(len(semantic), dim=1)
         for linear, part, x in zip(self._projections(), slices, reversed(semantic)):
             weight = (part @ linear.proj.weight)[:, :, None, None]
-            mixed = functional.conv2d(x, weight, part @ linear.proj.bias)
-            total = total + (mixed if mixed.shape[2:] == finest else _upsample(mixed, finest))
+            # Before upsampling, too, and under autocast in its precision: added to the sum it would make that float32.
+            bias = part @ linear.proj.bias if total is not None else part @ linear.proj.bias + fuse.bias
+            mixed = functional.conv2d(x, weight, bias)
+            mixed = mixed if mixed.shape[2:] == finest else _upsample(mixed, finest)
+            total = mixed if total is None else total + mixed
         return total
+
+    def _classified(self, x: Tensor) -> Tensor:
+        """Dropout2d and the last 1x1 at once: what is to scale whole maps scales the weights that read them."""
+        b, c, h, w = x.shape
+        kept = self.dropout(self.linear_pred.weight.new_ones(b, c, 1, 1)).view(b, c, 1)
+        weights = self.linear_pred.weight.view(-1, c).t() * kept  # (B, C, classes)
+        return tokens_to_map(torch.baddbmm(self.linear_pred.bias, map_to_tokens(x), weights), (h, w))
 
 
 class PointConvolution(nn.Module):

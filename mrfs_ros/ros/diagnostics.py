@@ -34,6 +34,7 @@ class Snapshot:
     thermal_window: str  # in words
     shutter_events: int
     registration: str  # in words
+    camera_info: str  # in words
     device: dict[str, str]  # what the engine says of its device
 
 
@@ -64,6 +65,7 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "thermal window": snapshot.thermal_window,
         "thermal shutter events": snapshot.shutter_events,
         "registration": snapshot.registration,
+        "camera_info": snapshot.camera_info,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},
     }
     if snapshot.missing:

@@ -20,7 +20,7 @@ from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.ros.images import image_message
 from mrfs_ros.ros.mailbox import Mailbox
-from mrfs_ros.ros.qos import profile
+from mrfs_ros.ros.qos import profile, publisher
 
 TOPIC = "~/debug/features"
 NICENESS = 5  # added to the thread's: pairs come first, but on a busy machine a sheet must not take minutes
@@ -43,7 +43,7 @@ class FeatureSheets(threading.Thread):
 
     def __init__(self, node: Node, config: Callable[[], NodeConfig], engine: EngineInfo, *, loaded: bool):
         super().__init__(name="mrfs features", daemon=True)
-        self._publisher = node.create_publisher(Image, TOPIC, profile(config().output_qos, 1))
+        self._publisher = publisher(node, Image, TOPIC, profile(config().output_qos, 1))
         self._log = node.get_logger()
         self._config = config
         self._engine = engine

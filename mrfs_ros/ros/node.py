@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 
@@ -12,7 +14,7 @@ from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_policy_name_from_kind
+from rclpy.qos import ReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
@@ -22,33 +24,37 @@ try:
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+from mrfs_ros.bag.parameters import unused_sections
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.encoder_rate import median_ms, side_for_rate, tried_sides
-from mrfs_ros.engine.encoder_side import AUTO, WEIGHTS, EncoderSide
-from mrfs_ros.engine.intake import Intake, PairImages, answers
-from mrfs_ros.engine.protocol import SidedEngine
-from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.engine.encoder_side import AUTO
+from mrfs_ros.engine.intake import Intake, PairImages
+from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
+from mrfs_ros.ros.engine import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.features import FeatureSheets
+from mrfs_ros.ros.graph import publishers_of
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.pairing import pairing_kind
-from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_parameters
+from mrfs_ros.ros.parameters import (
+    changed,
+    declare_parameters,
+    params_files,
+    unknown_parameters,
+    unknown_qos_overrides,
+)
 from mrfs_ros.ros.processor import Processor, Work
-from mrfs_ros.ros.qos import profile
+from mrfs_ros.ros.qos import profile, publisher, subscription
 from mrfs_ros.ros.statistics import Statistics
-from mrfs_ros.ros.watchdog import Explanation, InputReport, explain_no_pairs
+from mrfs_ros.ros.topics import camera_info_topic
+from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
 from mrfs_ros.sensing.messages import check_message, stamp_ns
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
 from mrfs_ros.types import FusionResult
 
-IMAGE_TYPES = {
-    "raw": ("sensor_msgs/msg/Image", Image),
-    "compressed": ("sensor_msgs/msg/CompressedImage", CompressedImage),
-}
+IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 TOPICS = ("rgb/image", "thermal/image")
-WARM_UP_FRAMES = 2  # ONNX Runtime plans its memory in the second
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 STOP_WAIT_S = 1.0  # how long a frame in a network may hold up the end of the node
 
@@ -62,31 +68,32 @@ class MrfsNode(Node):
 
     def __init__(self, engine: Engine | None = None, **node_arguments):
         super().__init__("mrfs", **node_arguments)
-        begin = time.monotonic()
+        begin_s = time.monotonic()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
         self._intake = Intake(config)  # first: loading an engine takes time
-        self._engine = engine or _loaded(config)
-        loaded = time.monotonic()
+        self._engine = engine or loaded(config)
+        loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
-        _warm_up(self._engine, self._intake, warmup_size)
+        warm_up(self._engine, self._intake, warmup_size)
         if config.encoder_side == AUTO:
-            _choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
-        ready = time.monotonic()
+            choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
+        ready_s = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
         self._told: dict[str, float] = {}
+        self._first_pair_s: float | None = None
         self._forget_reasons()
-        self._last_pair_s = ready
+        self._last_pair_s = ready_s
         self._levels: list = []
         self._device = self._ask_device()
         self._statistics = Statistics()
         self._mailbox: Mailbox[Work] = Mailbox()
         self._outputs = Outputs(self, config.output_qos, self._engine.info)
         self._features = FeatureSheets(self, lambda: self._config, self._engine.info, loaded=engine is None)
-        self._source = PairSource(self._pairing_of(config), start_s=ready, say=self.get_logger().warning)
+        self._source = PairSource(self._pairing_of(config), start_s=ready_s, say=self.get_logger().warning)
         self._apply(config)
         self._processor = Processor(
             engine=self._engine,
@@ -102,16 +109,20 @@ class MrfsNode(Node):
         self._features.start()
         self._open_services()
         self._open_inputs()
-        log = self.get_logger()
+        self._report_start(loaded_s - begin_s, ready_s - loaded_s)
+
+    def _report_start(self, loading_s: float, warm_up_s: float) -> None:
+        log, config = self.get_logger(), self._config
         if self._engine.info.untrained:
             log.warning("UNTRAINED network: fused images and masks mean nothing; set the parameter weights")
         if config.target_rate_hz and config.encoder_side != AUTO:
             log.warning(f"target_rate_hz has no effect: it is for encoder_side: auto, not {config.encoder_side}")
         log.info(
-            f"ready in {ready - begin:.1f} s (engine {loaded - begin:.1f} s, warm-up at {config.warmup_height}x"
-            f"{config.warmup_width} {ready - loaded:.1f} s): {self._engine.info}; pairs by "
+            f"ready in {loading_s + warm_up_s:.1f} s (engine {loading_s:.1f} s, warm-up at {config.warmup_height}x"
+            f"{config.warmup_width} {warm_up_s:.1f} s): {self._engine.info}; pairs by "
             f"{pairing_kind().__name__}; listening on "
-            + " and ".join(subscription.topic_name for subscription in self._subscriptions_in)
+            + " and ".join(end.topic_name for end in self._subscriptions_in)
+            + f", for camera_info on {self._camera_info_in.topic_name}"
         )
 
     def close(self) -> bool:
@@ -128,16 +139,20 @@ class MrfsNode(Node):
 
     def _open_inputs(self) -> None:
         config = self._config
-        qos = profile(config.input_qos, config.qos_depth)
-        self._subscriptions_in = []
+        self._subscriptions_in, self._input_qos = [], []
         for camera, (topic, transport) in enumerate(zip(TOPICS, (config.rgb_transport, config.thermal_transport))):
             events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, camera))
+            qos, callback = profile(config.input_qos, config.qos_depth), partial(self._on_image, camera)
             self._subscriptions_in.append(
-                self.create_subscription(
-                    IMAGE_TYPES[transport][1], topic, partial(self._on_image, camera), qos, event_callbacks=events
-                )
+                subscription(self, IMAGE_TYPES[transport], topic, callback, qos, event_callbacks=events)
             )
-        self.create_subscription(CameraInfo, "rgb/camera_info", self._on_camera_info, profile("sensor_data", 1))
+            self._input_qos.append(qos)
+        info = self.resolve_topic_name("rgb/camera_info")
+        if info == self.resolve_topic_name("rgb/camera_info", only_expand=True):  # not remapped: beside the images
+            info = camera_info_topic(self._subscriptions_in[RGB].topic_name)
+        self._camera_info_in = subscription(self, CameraInfo, info, self._on_camera_info, profile("sensor_data", 1))
+        if lost := unknown_qos_overrides(self):
+            self.get_logger().warning(f"qos_overrides of topics or policies that this node does not have: {lost}")
 
     def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
         now_s = time.monotonic()
@@ -172,10 +187,13 @@ class MrfsNode(Node):
 
     def _on_incompatible_qos(self, camera: int, event) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
-        remedy = "set input_qos: sensor_data, or make" if policy == "RELIABILITY" else "make"
+        overridden = self._asks_reliable(camera) != (self._config.input_qos == "reliable")
+        asks = "qos_overrides" if overridden else f"input_qos: {self._config.input_qos}"
+        way = "change qos_overrides" if overridden else "set input_qos: sensor_data"
+        remedy = f"{way}, or make" if policy == "RELIABILITY" else "make"
         self.get_logger().error(
-            f"{self._subscriptions_in[camera].topic_name}: a publisher offers another {policy} than input_qos: "
-            f"{self._config.input_qos} asks for, so none of its images arrive; {remedy} the camera driver's QoS match"
+            f"{self._subscriptions_in[camera].topic_name}: a publisher offers another {policy} than "
+            f"{asks} asks for, so none of its images arrive; {remedy} the camera driver's QoS match"
         )
 
     # Outputs ----------------------------------------------------------------------------------------------------
@@ -199,11 +217,15 @@ class MrfsNode(Node):
         for name in unknown_parameters(self):
             near = get_close_matches(name, vars(self._config), 1) or ["one of " + ", ".join(vars(self._config))]
             log.warning(f"parameter {name} is unknown to this node and has no effect: did you mean {near[0]}?")
+        for file in params_files(sys.argv):
+            with suppress(MrfsError):  # ROS 2 has read it, in its own way
+                if unused := unused_sections(file, self.get_fully_qualified_name()):
+                    log.warning(unused)
 
     def _open_services(self) -> None:
         self.add_on_set_parameters_callback(self._on_parameters)
         self._enable_service = self.create_service(SetBool, "~/enable", self._on_enable)
-        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", profile("reliable", 10))
+        self._diagnostics_out = publisher(self, DiagnosticArray, "/diagnostics", profile("reliable", 10))
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
             post_callback=self._on_clock_jump,
@@ -259,8 +281,22 @@ class MrfsNode(Node):
             if explanation.cause() != self._told_cause:
                 self._told_cause = explanation.cause()
                 self.get_logger().warning(self._no_pairs)
+        self._tell_camera_info()
         self._device = self._ask_device()
         self._report(due=True)
+
+    def _tell_camera_info(self) -> None:
+        """Once, when pairs have come for a while and no camera_info has."""
+        pairs = self._statistics.pairs.count
+        if self._camera_info is not None or not pairs or "camera_info" in self._told:
+            return
+        self._first_pair_s = self._first_pair_s or time.monotonic()
+        if time.monotonic() - self._first_pair_s > self._config.sync_warning_s:
+            self._told["camera_info"] = time.monotonic()
+            self.get_logger().info(
+                f"camera_info: {self._camera_info_report()}: ~/camera_info stays silent; remap rgb/camera_info if it "
+                "is elsewhere"
+            )
 
     def _ask_device(self) -> dict[str, str]:
         try:
@@ -286,6 +322,7 @@ class MrfsNode(Node):
             thermal_window=self._intake.window.state,
             shutter_events=self._intake.window.events,
             registration=self._intake.registration,
+            camera_info=self._camera_info_report(),
             device=self._device,
         )
         array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)
@@ -310,64 +347,30 @@ class MrfsNode(Node):
         meter = self._statistics.inputs[camera]
         silent = self._source.silence_s(camera, time.monotonic()) > self._config.sync_warning_s
         transport = self._config.rgb_transport if camera == RGB else self._config.thermal_transport
-        known = {topic, *(subscription.topic_name for subscription in self._subscriptions_in)}
-        own = self.get_fully_qualified_name() + "/"
+        kind = TRANSPORT_TYPES[transport]
+        there = publishers_of(self, topic, kind, {end.topic_name for end in self._subscriptions_in})
         return InputReport(
             name=CAMERAS[camera],
             topic=topic,
             received=meter.count,
             rate_hz=0.0 if silent else meter.rate_hz(),
             silent=silent,
-            publishers=tuple(end.qos_profile.reliability.name for end in self.get_publishers_info_by_topic(topic)),
-            asks_reliable=self._config.input_qos == "reliable",
-            alternatives=tuple(
-                name
-                for name, types in self.get_topic_names_and_types()
-                if IMAGE_TYPES[transport][0] in types
-                and name not in known
-                and not name.startswith(own)
-                and self.count_publishers(name)
-            ),
+            publishers=there.reliability,
+            asks_reliable=self._asks_reliable(camera),
+            alternatives=there.alternatives,
+            kind=kind,
+            others=there.others,
         )
+
+    def _asks_reliable(self, camera: int) -> bool:
+        return self._input_qos[camera].reliability == ReliabilityPolicy.RELIABLE
+
+    def _camera_info_report(self) -> str:
+        """Where camera_info is looked for, and whether it comes."""
+        topic = self._camera_info_in.topic_name
+        if self._camera_info is not None:
+            return f"from {topic}"
+        return f"none came on {topic}" + ("" if self.count_publishers(topic) else ", which nobody publishes")
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
-
-
-def _loaded(config: NodeConfig) -> Engine:
-    from mrfs_ros.engine import load_engine  # here: it imports torch, which an engine of one's own may not need
-
-    return load_engine(
-        config.weights,
-        config.device,
-        config.backend,
-        classes=config.classes,
-        precision=config.precision,
-        encoder_side=WEIGHTS if config.encoder_side == AUTO else config.encoder_side,
-    )
-
-
-def _choose_encoder_side(engine: Engine, intake: Intake, size: tuple[int, int], rate_hz: float) -> None:
-    """Let ``engine`` use the side that ``encoder_side: auto`` stands for; nothing changes it later."""
-    if not isinstance(engine, SidedEngine):
-        raise ConfigError("encoder_side: auto: the node was given an engine of its own, whose side it cannot choose")
-    images = intake.black(size)[0]
-
-    def measured(side: EncoderSide) -> float:
-        engine.use_encoder_side(side)
-        return median_ms(lambda: answers(engine, [images]))
-
-    sides = tried_sides(min(size), engine.info.encoder_side.pixels)
-    engine.use_encoder_side(side_for_rate(sides, measured, rate_hz))
-
-
-def _warm_up(engine: Engine, intake: Intake, size: tuple[int, int]) -> None:
-    try:
-        for images in intake.black(size):
-            for _ in range(WARM_UP_FRAMES):
-                answers(engine, [images])
-    except Exception as error:
-        raise ConfigError(
-            f"the engine ({engine.info}) cannot run at {size[0]}x{size[1]}: {type(error).__name__}: {error}; "
-            "set warmup_height, warmup_width and device to what the cameras and the machine have"
-        ) from error

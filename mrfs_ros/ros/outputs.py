@@ -11,7 +11,7 @@ from mrfs_ros.draw import alignment, overlay
 from mrfs_ros.engine.intake import PairImages
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.ros.images import image_message, scaled_camera_info
-from mrfs_ros.ros.qos import latched, profile
+from mrfs_ros.ros.qos import latched, profile, publisher
 from mrfs_ros.types import ClassSet, FusionResult
 
 
@@ -22,11 +22,11 @@ class Outputs:
         self._classes = info.classes
         self._notice = UNTRAINED_NOTICE if info.untrained else ""
         self._fused, self._segmentation, self._overlay, self._alignment = (
-            node.create_publisher(Image, f"~/{name}", profile(qos, 1))
+            publisher(node, Image, f"~/{name}", profile(qos, 1))
             for name in ("fused", "segmentation", "overlay", "alignment")
         )
         # One topic serves all three images: by image_transport's convention it lies beside them.
-        self._camera_info = node.create_publisher(CameraInfo, "~/camera_info", profile(qos, 1))
+        self._camera_info = publisher(node, CameraInfo, "~/camera_info", profile(qos, 1))
         self._label_info = _publish_label_info(node, info.classes)
 
     @property
@@ -70,6 +70,6 @@ def _publish_label_info(node: Node, classes: ClassSet):
         return None
     message = LabelInfo(class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes.names)])
     message.header.stamp = node.get_clock().now().to_msg()
-    publisher = node.create_publisher(LabelInfo, "~/label_info", latched())
-    publisher.publish(message)
-    return publisher
+    labels = publisher(node, LabelInfo, "~/label_info", latched())
+    labels.publish(message)
+    return labels

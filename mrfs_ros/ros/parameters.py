@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import Field, fields, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -37,6 +40,17 @@ def unknown_parameters(node: Node) -> list[str]:
     known = {spec.name for spec in fields(NodeConfig)}
     given = getattr(node, "_parameter_overrides", {})  # rclpy offers no public way to see undeclared overrides
     return sorted(name for name in given if name not in known and not name.startswith(_FOREIGN))
+
+
+def unknown_qos_overrides(node: Node) -> str:
+    """Names below qos_overrides that no topic of the node, now that all are open, has taken; with commas."""
+    given = getattr(node, "_parameter_overrides", {})  # as above
+    return ", ".join(sorted(n for n in given if n.startswith("qos_overrides.") and not node.has_parameter(n)))
+
+
+def params_files(arguments: Sequence[str]) -> list[Path]:
+    """The params files that a program's arguments name."""
+    return [Path(file) for word, file in pairwise(arguments) if word == "--params-file"]
 
 
 def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig, SetParametersResult]:

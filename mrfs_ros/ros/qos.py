@@ -1,8 +1,19 @@
-"""QoS profiles by the names that the parameters use."""
+"""QoS profiles by the names that the parameters use, and ends of topics that follow ``qos_overrides``."""
 
 from __future__ import annotations
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+
+from mrfs_ros.errors import ConfigError
+
+_OVERRIDDEN = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 
 
 def profile(name: str, depth: int) -> QoSProfile:
@@ -19,3 +30,29 @@ def latched() -> QoSProfile:
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL,
     )
+
+
+def publisher(node: Node, kind: type, topic: str, qos: QoSProfile) -> Publisher:
+    """A publisher whose QoS ``qos_overrides.TOPIC.publisher.*`` may change; ConfigError for values that cannot be."""
+    return _opened(node.create_publisher, topic, kind, topic, qos)
+
+
+def subscription(
+    node: Node, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, **more: Any
+) -> Subscription:
+    """A subscription whose QoS the parameters ``qos_overrides.TOPIC.subscription.*`` may change, as ``publisher``.
+
+    ``qos`` holds what came of it afterwards.
+    """
+    return _opened(node.create_subscription, topic, kind, topic, callback, qos, **more)
+
+
+def _opened(create: Callable[..., Any], topic: str, *arguments: Any, **more: Any) -> Any:
+    options = QoSOverridingOptions(policy_kinds=_OVERRIDDEN)
+    try:
+        return create(*arguments, qos_overriding_options=options, **more)
+    except Exception as error:  # of several types, none of which names the value that came
+        raise ConfigError(
+            f"qos_overrides of {topic}: {error}: expected reliability best_effort or reliable, durability volatile or "
+            "transient_local, history keep_last or keep_all, depth a whole number"
+        ) from error

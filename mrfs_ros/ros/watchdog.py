@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mrfs_ros.ros.dds import profile_variable
+from mrfs_ros.sensing.stamp_advice import stamp_advice
+
+TRANSPORT_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 
 
 @dataclass(frozen=True)
 class InputReport:
-    """What is known of one input: ``publishers`` holds each one's reliability, BEST_EFFORT or RELIABLE."""
+    """What is known of one input: ``publishers`` holds each one's reliability, BEST_EFFORT or RELIABLE.
+
+    ``kind`` is the message type asked for, ``others`` are those of publishers on the topic that have another.
+    """
 
     name: str
     topic: str
@@ -21,6 +27,8 @@ class InputReport:
     publishers: tuple[str, ...]
     asks_reliable: bool
     alternatives: tuple[str, ...] = ()  # other topics of the same type that somebody publishes
+    kind: str = ""
+    others: tuple[str, ...] = ()
 
 
 class Explanation(NamedTuple):
@@ -53,7 +61,7 @@ def explain_no_pairs(
     ``clock_stands``: use_sim_time is on and nobody publishes /clock.
     """
     facts = "; ".join(
-        f"{i.topic}: {i.received} images, {i.rate_hz:.1f} Hz, publishers: {', '.join(i.publishers) or 'none'}"
+        f"{i.topic}: {i.received} images, {i.rate_hz:.1f} Hz, publishers: {', '.join(i.publishers) or _none(i)}"
         for i in inputs
     )
     advice = [text for i in inputs if (text := _advice(i))]
@@ -67,7 +75,13 @@ def explain_no_pairs(
     return Explanation(f"no pair for {silence_s:.0f} s. {facts}. ", ". ".join(advice))
 
 
+def _none(i: InputReport) -> str:
+    return f"none of {i.kind}, but of {', '.join(i.others)}" if i.others else "none"
+
+
 def _advice(i: InputReport) -> str:
+    if i.others and not i.publishers and not i.received:
+        return _type_advice(i)
     if not i.publishers:
         hint = f"; {', '.join(i.alternatives)} is published: remap with {i.name}_topic:=..." if i.alternatives else ""
         return f"Nobody publishes {i.topic}: start the {i.name} camera{hint}"
@@ -83,10 +97,18 @@ def _advice(i: InputReport) -> str:
     )
 
 
+def _type_advice(i: InputReport) -> str:
+    """Both types, and the transport or the topic that fits."""
+    asks = next((name for name, kind in TRANSPORT_TYPES.items() if kind == i.kind), "")
+    ways = [f"set {i.name}_transport: {name}" for name, kind in TRANSPORT_TYPES.items() if kind in i.others]
+    if i.alternatives:
+        ways.append(f"remap {i.name}/image to {' or '.join(i.alternatives)}")
+    return f"{i.topic} carries {', '.join(i.others)}, but {i.name}_transport: {asks} asks for {i.kind}: " + (
+        ", or ".join(ways) or f"remap {i.name}/image to the camera's images; nobody publishes {i.kind}"
+    )
+
+
 def _gap_advice(gap_s: float, slop_s: float) -> str:
     if abs(gap_s) < slop_s:
         return "Both inputs come with matching stamps; waiting for the next pair"
-    text = f"The nearest stamps are {abs(gap_s):.4f} s apart, slop_s is {slop_s:g}: "
-    if abs(gap_s) > 10:
-        return text + "the cameras' clocks differ: synchronize them, or stamp both with the same clock"
-    return text + f"set slop_s above {abs(gap_s):.4f}, or thermal_time_offset_s: {-gap_s:.4f} if the gap is constant"
+    return stamp_advice(gap_s, slop_s)

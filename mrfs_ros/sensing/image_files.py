@@ -8,7 +8,6 @@ import numpy as np
 
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.encoded import decode_any, decode_rgb, decode_thermal, encode_jpeg, encode_png
-from mrfs_ros.types import ClassSet
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -33,27 +32,6 @@ def read_rgb_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if image.ndim != 3 or image.shape[2] != 4:
         raise ImageError(f"{path}: expected 4 channels, RGB and thermal, got shape {image.shape}", "rgb_encoding")
     return np.ascontiguousarray(image[:, :, 2::-1]), np.ascontiguousarray(image[:, :, 3])
-
-
-def read_label(path: Path, classes: ClassSet) -> np.ndarray:
-    """Return (H, W) uint8 class ids of a label file: grey = the ids, colour = the palette of ``classes``.
-
-    ImageError for a file that is no image, and for a colour that ``classes`` has not.
-    """
-    image = decode_any(_content(path), str(path), "label")
-    if image.ndim == 2:
-        return image
-    colours = image[:, :, 2::-1].astype(np.int64) @ (65536, 256, 1)
-    ids = np.full(colours.shape, -1)
-    for number, colour in enumerate(classes.colors):
-        ids[colours == np.dot(colour, (65536, 256, 1))] = number
-    if (ids < 0).any():
-        red, green, blue = image[tuple(np.argwhere(ids < 0)[0])][2::-1]
-        raise ImageError(
-            f"{path}: colour ({red}, {green}, {blue}) is no class of {classes.name}: "
-            "expected its palette, or a grey image of class ids"
-        )
-    return ids.astype(np.uint8)
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

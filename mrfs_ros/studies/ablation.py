@@ -24,6 +24,7 @@ from mrfs_ros.evaluation.report import write_report
 from mrfs_ros.studies.variants import variant_config
 from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.fit import Trainer, fit
+from mrfs_ros.training.memory import limit_caches
 from mrfs_ros.training.processes import Processes
 from mrfs_ros.training.run_folder import STATE, RunFolder, check_same_settings, load_state
 
@@ -65,10 +66,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Data:
-    """The datasets that all runs share, read once."""
+    """The datasets that all runs share, read once; ``notes``: on their files and the memory that they take."""
 
     train: list[PairDataset]
     val: dict[str, PairDataset]
+    notes: tuple[str, ...] = ()
 
 
 def planned_runs(config: TrainConfig, variants: Sequence[str], seeds: Sequence[int], out: Path) -> list[Run]:
@@ -95,14 +97,17 @@ def read_data(config: TrainConfig) -> Data:
     or too small for the metrics.
     """
     classes = config.class_set()
+    train = [training_dataset(entry, classes) for entry in config.datasets("train")]
     val = [PairDataset(entry, classes) for entry in config.datasets("val")]
+    memory = limit_caches([*train, *val])
     named = by_name(val)
     for name, dataset in named.items():
         for pair in dataset:
             if min(pair.thermal.shape) < SMALLEST_SIDE:
                 size, least = "x".join(map(str, pair.thermal.shape)), f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
                 raise ImageError(f"{name}: {pair.name}: is {size} (HxW): expected {least} or more, to score it")
-    return Data([training_dataset(entry, classes) for entry in config.datasets("train")], named)
+    found = dict.fromkeys(note for dataset in (*train, *val) for note in dataset.notes)
+    return Data(train, named, (*found, memory))
 
 
 def do_run(

@@ -9,15 +9,17 @@ from typing import Any
 
 from mrfs_ros.evaluation.metrics import CONVENTIONS, NO_REFERENCE
 from mrfs_ros.evaluation.report import finite, table
+from mrfs_ros.files import atomic
 from mrfs_ros.studies.generalization import Comparison
 
 
 def write_generalization(comparison: Comparison, folder: Path, facts: dict[str, str]) -> None:
-    """Write scores.md, scores.json and frames.csv to ``folder``; ``facts``: what was compared, and how."""
+    """Write scores.md, frames.csv and, whole and last, scores.json to ``folder``; ``facts``: what was compared."""
     (folder / "scores.md").write_text(markdown(comparison, facts), encoding="utf-8")
-    content = json.dumps(as_json(comparison, facts), indent=1, allow_nan=False)
-    (folder / "scores.json").write_text(content + "\n", encoding="utf-8")
     _write_frames(comparison, folder / "frames.csv")
+    content = json.dumps(as_json(comparison, facts), indent=1, allow_nan=False)
+    with atomic(folder / "scores.json") as unfinished:
+        unfinished.write_text(content + "\n", encoding="utf-8")
 
 
 def markdown(comparison: Comparison, facts: dict[str, str]) -> str:

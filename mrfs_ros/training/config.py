@@ -10,12 +10,13 @@ from typing import Any
 
 from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
+from mrfs_ros.engine.encoder_side import EncoderSide, of_file
 from mrfs_ros.errors import ConfigError, MissingPackageError
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, GRADIENT_RULES, PRESETS, LossPreset, preset_named
-from mrfs_ros.types import CLASS_SETS, ClassSet, class_set_named, numbered_hues
+from mrfs_ros.types import CLASS_SETS, MIN_SIDE, ClassSet, class_set_named, numbered_hues
 
 _FILES = ("pretrained", "init")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -39,6 +40,7 @@ class TrainConfig:
     )
     classes: str = setting("MFNet", "Class set: MFNet, MSRS, FMB, PST900, or empty with class_names.")
     class_names: list = setting([], "Own class names, background first.")
+    class_colors: list = setting([], "[red, green, blue] of each own class, as in its colour labels; empty = made up.")
     pretrained: str = setting("", "MiT encoder weights (.pth, .safetensors), copied into both modalities.")
     init: str = setting("", "MRFS weights file to go on from.")
     train: list = setting([], "Datasets to learn from.")
@@ -88,6 +90,13 @@ class TrainConfig:
         low=0,
         high=1,
     )
+    encoder_side: int = setting(
+        0,
+        "Short side [pixels] at which encoders see whole frames: in validation, and by default in the weights' use; "
+        "0 = the frames' own.",
+        low=0,
+        high=8192,
+    )
     seed: int = setting(0, "Of weights, crops and dropout.", low=0, high=2**31)
     workers: int = setting(1, "Processes that read and cut frames.", low=0, high=256)
     threads: int = setting(0, "Threads of torch on the CPU; 0 = torch's own choice.", low=0, high=1024)
@@ -127,12 +136,27 @@ class TrainConfig:
     def class_set(self) -> ClassSet:
         """The classes by name, or the own ones."""
         if not self.class_names:
+            if self.class_colors:
+                raise ConfigError(f"class_colors: are of own classes (class_names): {self.classes} has its own")
             return class_set_named(self.classes)
         if not all(isinstance(name, str) for name in self.class_names):
             raise ConfigError(f"class_names: expected a list of texts, got {self.class_names!r}")
         names = tuple(self.class_names)
         public = self.classes.lower() in {"", *(name.lower() for name in CLASS_SETS)}  # MFNet is but the default
-        return ClassSet("own" if public else self.classes, names, numbered_hues(len(names)))
+        return ClassSet("own" if public else self.classes, names, self._colors() or numbered_hues(len(names)))
+
+    def _colors(self) -> tuple[tuple[int, int, int], ...]:
+        """The own classes' colours, checked; empty if none are given."""
+        colors = tuple(tuple(color) if isinstance(color, list) else color for color in self.class_colors)
+        for color in colors:
+            levels = isinstance(color, tuple) and [level for level in color if type(level) is int and 0 <= level <= 255]
+            if not levels or not len(levels) == len(color) == 3:
+                raise ConfigError(f"class_colors: expected [red, green, blue] of 0-255 for each class, got {color!r}")
+        if colors and len(colors) != len(self.class_names):
+            raise ConfigError(f"class_colors: expected one for each of {len(self.class_names)} classes: {len(colors)}")
+        if len(set(colors)) < len(colors):
+            raise ConfigError("class_colors: expected a colour of its own for each class, two are the same")
+        return colors
 
     def network(self) -> NetworkConfig:
         """The network that these settings ask for."""
@@ -144,11 +168,22 @@ class TrainConfig:
             semantic_attention=self.semantic_attention,
         )
 
+    def side(self) -> EncoderSide:
+        """The encoder side of validation; smaller frames are seen at their own."""
+        if 0 < self.encoder_side < MIN_SIDE:
+            raise ConfigError(f"encoder_side: expected 0 or {MIN_SIDE} up, got {self.encoder_side}")
+        return of_file(self.encoder_side)
+
     def parts(self) -> tuple[str, ...]:
         """The parts of the network that learn, checked."""
         if not all(name in PARTS for name in self.learn):
             raise ConfigError(f"learn: expected a list out of {', '.join(PARTS)}, got {self.learn!r}")
         return tuple(self.learn) or tuple(PARTS)
+
+    def with_calibration(self, path: str | Path) -> TrainConfig:
+        """The same with this calibration file for every dataset, in place of their own."""
+        own = {"calibration": str(Path(path).expanduser().resolve())}
+        return replace(self, train=[entry | own for entry in self.train], val=[entry | own for entry in self.val])
 
     def datasets(self, part: str) -> list[DatasetConfig]:
         """The datasets under ``part`` (train or val), checked."""
@@ -172,16 +207,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         entries = getattr(config, part)
         if not all(isinstance(entry, dict) for entry in entries):
             raise ConfigError(f"{path}: {part}: expected a list of datasets with root, layout, split")
-        parts[part] = [
-            {**entry, "root": _beside(path, entry["root"])} if isinstance(entry.get("root"), str) else entry
-            for entry in entries
-        ]
+        parts[part] = [_with_files_beside(path, entry, ("root", "calibration")) for entry in entries]
     if not config.train:
         raise ConfigError(f"{path}: train: expected at least one dataset")
     files = {name: _beside(path, getattr(config, name)) for name in _FILES}
     own = {name: _with_files_beside(path, settings) for name, settings in config.variants.items()}
     config = replace(config, **parts, **files, variants=own)
     (
+        config.side(),
         config.augmentation(),
         config.parts(),
         config.class_set(),
@@ -251,9 +284,9 @@ def _beside(file: Path, path: str) -> str:
     return str((file.parent / Path(path).expanduser()).resolve()) if path else ""
 
 
-def _with_files_beside(file: Path, settings: Any) -> Any:
-    """The settings of an own variant, whatever else they are, with the files that they name."""
+def _with_files_beside(file: Path, settings: Any, names: tuple[str, ...] = _FILES) -> Any:
+    """Settings, whatever else they are, with the files that they name: those of an own variant, or of a dataset."""
     if not isinstance(settings, dict):
         return settings
-    named = {name: _beside(file, settings[name]) for name in _FILES if isinstance(settings.get(name), str)}
+    named = {name: _beside(file, settings[name]) for name in names if isinstance(settings.get(name), str)}
     return settings | named

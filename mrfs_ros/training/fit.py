@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 
@@ -19,6 +21,7 @@ from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
 from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.logit_shift import KEY, undo_shifts
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
 from mrfs_ros.training.pretrained import load_encoders
@@ -30,21 +33,28 @@ Validate = Callable[[MRFS], dict[str, float]]
 
 
 class Trainer:
-    """Network, average, optimizer and where they are in the run."""
+    """Network, average, optimizer and where they are in the run; ``progress``: as for ``class_pixels``."""
 
-    def __init__(self, config: TrainConfig, datasets: list[PairDataset], processes: Processes):
+    def __init__(
+        self,
+        config: TrainConfig,
+        datasets: list[PairDataset],
+        processes: Processes,
+        progress: Callable[..., Iterable] = iter,
+    ):
         self.config, self.processes = config, processes
         self.classes = config.class_set()
         if config.amp == "fp16" and processes.device.type != "cuda":
             raise ConfigError("amp: fp16 needs CUDA: expected bf16 or none on the CPU")
         check_shares(config.batch_size, processes.world)  # here, before there is a run folder
-        self.network = _start(config).to(processes.device)
+        network, self._shifts = _start(config)
+        self.network = network.to(processes.device)
         self._frozen = _freeze_all_but(self.network, config.parts())
         self.parallel = processes.parallel(self.network)
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
-        self.pixels = class_pixels(datasets, len(self.classes))
+        self.pixels = class_pixels(datasets, len(self.classes), progress)
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
@@ -110,16 +120,20 @@ class Trainer:
         """The averaged weights, in eval mode."""
         return self.average.module.eval()
 
+    def untrained_classes(self) -> list[str]:
+        """Names of the classes that no label of the training datasets has."""
+        return [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
+
     def provenance(self, origin: dict[str, str], datasets: list[PairDataset], scores: dict[str, float]) -> dict:
         """What a weights file says of its making; ``origin``: where the run comes from."""
-        untrained = [name for name, count in zip(self.classes.names, self.pixels) if count == 0]
         return {
             **origin,
             "steps": self.step,
             "training time [s]": round(self.elapsed_s),
             "pairs": sum(len(dataset) for dataset in datasets),
-            "untrained classes": ", ".join(untrained) or "none",
+            "untrained classes": ", ".join(self.untrained_classes()) or "none",
             "scores": scores,
+            **({KEY: self._shifts} if self._shifts else {}),
             "settings": _without_paths(asdict(self.config)),
         }
 
@@ -232,21 +246,36 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
         if log and scores:
             log.add(trainer.step, {f"val/{name}": value for name, value in scores.items()})
         provenance = trainer.provenance(folder.origin, datasets, scores)
-        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance)
+        side = trainer.config.encoder_side
+        save_checkpoint(folder.path / "last.safetensors", network, trainer.classes, provenance, encoder_side=side)
         score = scores.get("mIoU", float(trainer.step))
         if score > trainer.best:
             trainer.best = score
-            save_checkpoint(folder.path / "best.safetensors", network, trainer.classes, provenance, torch.float16)
+            best = folder.path / "best.safetensors"
+            save_checkpoint(best, network, trainer.classes, provenance, torch.float16, side)
     trainer.processes.wait()
     clock.skip()
 
 
-def class_pixels(datasets: list[PairDataset], count: int) -> np.ndarray:
-    """Labelled pixels of every class over all datasets, (count,) int64."""
+def class_pixels(datasets: list[PairDataset], count: int, progress: Callable[..., Iterable] = iter) -> np.ndarray:
+    """Labelled pixels of every class over all datasets, (count,) int64; every pair is read, and so checked, once.
+
+    ``progress``: wraps the pairs, such as tqdm.
+    """
+
+    def pixels(place: tuple[PairDataset, int]) -> np.ndarray:
+        dataset, index = place
+        return np.bincount(dataset[index].label.ravel(), minlength=256)
+
+    places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     total = np.zeros(256, np.int64)
-    for dataset in datasets:
-        for pair in dataset:
-            total += np.bincount(pair.label.ravel(), minlength=256)
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        try:
+            for counts in progress(readers.map(pixels, places)):
+                total += counts
+        except BaseException:
+            readers.shutdown(cancel_futures=True)  # the first damaged file ends it, not the last
+            raise
     return total[:count]
 
 
@@ -260,8 +289,11 @@ def class_weights(pixels: np.ndarray, rule: str, device: torch.device) -> Tensor
     return torch.tensor(np.sqrt(weights) if rule == "sqrt" else weights, dtype=torch.float32, device=device)
 
 
-def _start(config: TrainConfig) -> MRFS:
-    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file."""
+def _start(config: TrainConfig) -> tuple[MRFS, dict[str, float]]:
+    """The network to begin with: fresh, with pretrained encoders, or from an MRFS file; and the logit shifts it keeps.
+
+    A segmentation head that learns on does so without the shifts that were chosen for it.
+    """
     wanted = config.network()
     if config.init:
         checkpoint = read_checkpoint(config.init)
@@ -269,11 +301,15 @@ def _start(config: TrainConfig) -> MRFS:
             got, asked = getattr(checkpoint.config, name), getattr(wanted, name)
             if got != asked:
                 raise ConfigError(f"init: {config.init} has {name} {got}, the settings ask for {asked}")
-        return checkpoint.network()
+        network = checkpoint.network()
+        if "segmentation_head" not in config.parts():
+            return network, checkpoint.provenance.get(KEY, {})
+        undo_shifts(network, checkpoint)
+        return network, {}
     network = build_network(wanted, config.seed)
     if config.pretrained:
         load_encoders(network, config.pretrained)
-    return network
+    return network, {}
 
 
 def _freeze_all_but(network: MRFS, learning: tuple[str, ...]) -> list[nn.Module]:
@@ -294,7 +330,9 @@ def _without_paths(settings: dict) -> dict:
     """Settings fit for publishing: datasets and files by their last names, not by where they lie on this machine."""
     shown = dict(settings)
     for part in ("train", "val"):
-        shown[part] = [{**entry, "root": entry["root"].rpartition("/")[2]} for entry in settings[part]]
-    for file in ("pretrained", "init"):
-        shown[file] = settings[file].rpartition("/")[2]
-    return shown
+        shown[part] = [_by_last_names(entry, ("root", "calibration")) for entry in settings[part]]
+    return _by_last_names(shown, ("pretrained", "init"))
+
+
+def _by_last_names(settings: dict, files: tuple[str, ...]) -> dict:
+    return settings | {file: settings[file].rpartition("/")[2] for file in files if file in settings}

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.engine.eager import normalised
+from mrfs_ros.engine.encoder_side import EncoderSide, of_file
 from mrfs_ros.network import MRFS
 from mrfs_ros.types import UNLABELLED
 
@@ -30,19 +31,28 @@ def shift_file(
 ) -> dict[str, float]:
     """Choose shifts on ``datasets`` for a weights file, write it anew with them; return class name -> shift.
 
-    ``validate``: network -> scores for the file's provenance. A file that has shifts already stays as it is.
+    The encoders see whole frames at the file's encoder side. ``validate``: network -> scores for the file's provenance.
+    A file that has shifts already stays as it is.
     """
     checkpoint = read_checkpoint(path)
     if KEY in checkpoint.provenance:
         return checkpoint.provenance[KEY]
     network = checkpoint.network().to(device)
-    shifts = choose_shifts(*_pixels(network, datasets, device))
+    shifts = choose_shifts(*_pixels(network, datasets, device, of_file(checkpoint.encoder_side)))
     with torch.no_grad():
         network.decode_head.linear_pred.bias += torch.tensor(shifts, dtype=torch.float32, device=device)
     named = {name: shift for name, shift in zip(checkpoint.classes.names, shifts) if shift}
     provenance = {**checkpoint.provenance, "scores": validate(network), KEY: named}
     save_checkpoint(path, network.cpu(), checkpoint.classes, provenance, torch.float16, checkpoint.encoder_side)
     return named
+
+
+def undo_shifts(network: MRFS, checkpoint: Checkpoint) -> None:
+    """Take back the shifts of the file that ``network`` was read from: learning goes on with what was learnt."""
+    shifts = checkpoint.provenance.get(KEY, {})
+    with torch.no_grad():
+        for number, name in enumerate(checkpoint.classes.names):
+            network.decode_head.linear_pred.bias[number] -= shifts.get(name, 0.0)
 
 
 def choose_shifts(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
@@ -78,7 +88,7 @@ def _mean_iou(predicted: np.ndarray, labels: np.ndarray, weights: np.ndarray | N
 
 
 def _pixels(
-    network: MRFS, datasets: Sequence[PairDataset], device: torch.device
+    network: MRFS, datasets: Sequence[PairDataset], device: torch.device, side: EncoderSide
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Logits (N, classes), labels (N,) and weights (N,) of every ``STRIDE``-th labelled pixel.
 
@@ -91,7 +101,8 @@ def _pixels(
             rgb = torch.from_numpy(pair.rgb).to(device).permute(2, 0, 1)[None]
             thermal = torch.from_numpy(pair.thermal).to(device)[None, None]
             with torch.inference_mode():
-                output = network(normalised(rgb), normalised(thermal)).logits[0, :, ::STRIDE, ::STRIDE]
+                output = network(normalised(rgb), normalised(thermal), side.size(pair.label.shape)).logits[0]
+                output = output[:, ::STRIDE, ::STRIDE]
             label = pair.label[::STRIDE, ::STRIDE]
             counted = label != UNLABELLED
             logits.append(output.permute(1, 2, 0).cpu().numpy()[counted])

@@ -19,8 +19,6 @@ INTENSITY_WEIGHT = 0.5
 COLOUR_WEIGHT = 1.0
 Both = Callable[[Tensor, Tensor], Tensor]
 _GRAY = (0.2989, 0.587, 0.114)  # grey value whose mean the contrast turns around
-_SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
-_SOBEL_Y = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))  # top minus bottom
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, pres
     """The fusion loss (``fusion``) and its terms before weighting; shapes as for ``mrfs_loss``, float."""
     fused = fused * valid
     visible = recover_weak_information(rgb, preset.gamma)
-    salient = salient_information(thermal.expand_as(rgb), preset.contrast)
+    salient = salient_information(thermal, preset.contrast)
     both = torch.maximum if preset.rule == "maximum" else _mean
     intensity = intensity_loss(fused, visible, salient, both)
     steepest = _larger_magnitude if preset.gradient == "magnitude" else both
@@ -123,9 +121,11 @@ def recover_weak_information(rgb: Tensor, gamma: float) -> Tensor:
 
 
 def salient_information(thermal: Tensor, contrast: float) -> Tensor:
-    """Salient information: (B, 3, H, W) thermal with its contrast raised around each image's mean grey, in [0, 1]."""
-    weights = thermal.new_tensor(_GRAY).view(1, 3, 1, 1)
-    mean = (thermal * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
+    """Salient information: thermal with its contrast raised around each image's mean grey, in [0, 1].
+
+    (B, 3, H, W), or (B, 1, H, W) for three equal channels; the result has as many.
+    """
+    mean = (thermal.mean(dim=(2, 3)) * thermal.new_tensor(_GRAY)).sum(dim=1).view(-1, 1, 1, 1)
     return (contrast * thermal + (1 - contrast) * mean).clamp(0, 1)
 
 
@@ -160,10 +160,12 @@ def _mean(visible: Tensor, salient: Tensor) -> Tensor:
 
 
 def _sobel(image: Tensor) -> tuple[Tensor, Tensor]:
-    channels = image.shape[1]
-    kernels = image.new_tensor((_SOBEL_X, _SOBEL_Y)).view(2, 1, 3, 3).repeat(channels, 1, 1, 1)
-    response = functional.conv2d(image, kernels, padding=1, groups=channels)
-    return response[:, 0::2], response[:, 1::2]
+    """Responses to [-1 0 1] times [1 2 1]' and [1 2 1] times [1 0 -1]' (top minus bottom), zeros around the image."""
+    padded = functional.pad(image, (1, 1, 1, 1))
+    left, middle, right = padded[..., :-2], padded[..., 1:-1], padded[..., 2:]
+    across, along = right - left, left + 2 * middle + right
+    horizontal = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
+    return horizontal, along[..., :-2, :] - along[..., 2:, :]
 
 
 def _chroma(image: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ def adamw(network: MRFS, rate: float, weight_decay: float, head_rate: float = 1.
             if not parameters:
                 continue  # a part that does not learn
             groups.append({"params": parameters, "weight_decay": decay, "lr": full_rate, "full_rate": full_rate})
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999))
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999), fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -25,6 +25,11 @@ class Processes:
     def first(self) -> bool:
         return self.rank == 0
 
+    @property
+    def on_this_machine(self) -> int:
+        """Processes of the group that share this machine's memory."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
     def parallel(self, network: nn.Module) -> nn.Module:
         """``network`` on this device; with several processes its gradients are averaged over them."""
         network = network.to(self.device)

@@ -16,6 +16,7 @@ import torch
 from mrfs_ros import __version__
 from mrfs_ros.config import from_mapping
 from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
+from mrfs_ros.files import atomic
 from mrfs_ros.training.config import TrainConfig, read_yaml, to_yaml
 
 STATE = "latest.pt"
@@ -46,12 +47,12 @@ class RunFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write ``latest.pt``, whole or not at all; CheckpointError when it cannot be written."""
-        unfinished = self.path / f"{STATE}.unfinished"
+        path = self.path / STATE
         try:
-            torch.save(state, unfinished)
+            with atomic(path) as unfinished:
+                torch.save(state, unfinished)
         except (OSError, RuntimeError) as error:  # a full disk is either
-            raise CheckpointError(f"{unfinished}: cannot be written: free space, then go on with this run") from error
-        unfinished.replace(self.path / STATE)
+            raise CheckpointError(f"{path}: cannot be written: free space, then go on with this run") from error
 
 
 class MetricsLog:
@@ -62,9 +63,8 @@ class MetricsLog:
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         # A run that was killed wrote beyond the state it goes on from; those steps will come again.
         kept = [line for line in lines if _step(line) <= first_step]
-        unfinished = folder / "metrics.jsonl.unfinished"
-        unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        unfinished.replace(self._path)
+        with atomic(self._path) as unfinished:
+            unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         self._board = _summary_writer(folder / "tensorboard", first_step) if tensorboard else None
 
     def add(self, step: int, values: dict[str, float]) -> None:

@@ -187,3 +187,36 @@ def test_the_command_needs_no_ros(bag, tmp_path, tiny_weights):
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_each_camera_in_a_bag_of_its_own(mrfs_bag, tmp_path):
+    entries = list(pairs(6))
+    rgb, thermal = (
+        write_bag(tmp_path / name, [entry for entry in entries if name in entry[0]]) for name in ("rgb", "thermal")
+    )
+    code, out, err = mrfs_bag(thermal, "--csv", "t.csv", source=rgb)
+    assert (code, "6 of 6 pairs answered" in out, f"{rgb} and {thermal}: rgb from" in err) == (0, True, True)
+    code, _, err = mrfs_bag("--csv", "u.csv", source=rgb)
+    assert code == 2 and "name both: mrfs bag RGB_BAG THERMAL_BAG" in err
+
+
+def test_images_without_a_partner_and_another_clock(mrfs_bag, tmp_path):
+    entries = [entry for i, entry in enumerate(pairs(6)) if i != 5]
+    source = write_bag(tmp_path / "lost", entries)
+    code, out, err = mrfs_bag("--csv", "t.csv", source=source)
+    assert code == 3 and "5 of 5 pairs answered" in out and "without a partner: 1 rgb, 0 thermal images" in out
+    assert "images without a partner: 1 of 6 rgb, 0 of 5 thermal; no thermal image is left" in err
+    assert "part of the images could not be paired, see above" in err
+    code, out, _ = mrfs_bag("--csv", "u.csv", "--stamp", "recorded", "--slop", "0.003", source=source)
+    assert code == 3 and "0 of 0 pairs answered" in out  # 4 ms apart by the time of recording too
+
+
+def test_sections_of_the_params_file_for_others(mrfs_bag, tmp_path):
+    text = "/**:\n  ros__parameters:\n    use_sim_time: true\nmrfs_node:\n  ros__parameters:\n    slop_s: 0.001\n"
+    (tmp_path / "robot.yaml").write_text(text)
+    code, out, err = mrfs_bag("--csv", "t.csv", "--params-file", "robot.yaml")
+    assert code == 0 and "6 of 6" in out
+    assert "mrfs: warning: robot.yaml: nothing of mrfs_node is taken: the node's name is /mrfs" in err
+    (tmp_path / "robot.yaml").write_text(text.partition("\n")[2].partition("\n")[2].partition("\n")[2])
+    code, _, err = mrfs_bag("--csv", "u.csv", "--params-file", "robot.yaml")
+    assert code == 2 and "nothing of mrfs_node is taken" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +15,11 @@ from mrfs_ros.checkpoint import save_checkpoint
 from mrfs_ros.cli.main import main
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.network import build_network
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
 from mrfs_ros.sensing.image_files import read_rgb, write_png
+from mrfs_ros.sensing.registration import load_registration
+from mrfs_ros.sensing.warp import outside_fused
 from mrfs_ros.types import MFNET
 
 
@@ -26,8 +31,8 @@ def pair_files(tmp_path, small_pair):
     return tmp_path / "street.png", tmp_path / "street_ir.png"
 
 
-def fuse(rgb, thermal, out, weights="") -> int:
-    arguments = ["fuse", "--rgb", rgb, "--thermal", thermal, "--out", out, "--device", "cpu"]
+def fuse(rgb, thermal, out, weights="", *more: str) -> int:
+    arguments = ["fuse", "--rgb", rgb, "--thermal", thermal, "--out", out, "--device", "cpu", *more]
     return main([str(a) for a in [*arguments, *(["--weights", weights] if weights else [])]])
 
 
@@ -69,14 +74,88 @@ def test_folders_pair_by_name_and_name_what_is_left(tmp_path, tiny_weights, smal
         for name in names:
             write_png(tmp_path / folder / f"{name}.png", image)
     (tmp_path / "rgb" / "notes.txt").write_text("no image")
-    assert fuse(tmp_path / "rgb", tmp_path / "thermal", tmp_path / "out", tiny_weights) == 0
+    assert fuse(tmp_path / "rgb", tmp_path / "thermal", tmp_path / "out", tiny_weights) == 3
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
         f"{name}_{kind}.png" for name in "ab" for kind in ("fused", "labels", "overlay")
     )
     output = capsys.readouterr()
     assert "2 of 2 pairs fused" in output.out
-    assert "rgb/x.png: left out, no image of this name" in output.err
-    assert "thermal/y.png: left out, no image" in output.err
+    counts = "1 rgb images (such as x.png), 1 thermal images (such as y.png)"
+    text = f"without a partner in the other folder, left out: {counts}"
+    assert f"mrfs: warning: {text}" in output.err
+    assert text in output.out.splitlines()
+
+
+@pytest.fixture
+def folders(tmp_path, small_pair):
+    """Makes two folders of the small pair under these names, or one of both."""
+
+    def made(rgb_names: list[str], thermal_names: list[str], one: bool = False) -> tuple[Path, Path]:
+        paths = tmp_path / "rgb", tmp_path / ("rgb" if one else "thermal")
+        for path, names, image in zip(paths, (rgb_names, thermal_names), small_pair):
+            path.mkdir(exist_ok=True)
+            for name in names:
+                write_png(path / f"{name}.png", image)
+        return paths
+
+    return made
+
+
+@pytest.mark.parametrize("one", [False, True], ids=["two folders", "one folder"])
+def test_names_are_matched_by_what_is_common(folders, tmp_path, tiny_weights, capsys, one):
+    paths = folders(["A_rgb", "B_rgb"], ["A_ir", "B_ir"], one)
+    assert fuse(*paths, tmp_path / "out", tiny_weights) == 0
+    assert {p.name for p in (tmp_path / "out").glob("*_fused.png")} == {"A_fused.png", "B_fused.png"}
+    assert "paired by what the names have in common: {}_rgb and {}_ir\n" in capsys.readouterr().out
+
+
+def test_names_that_are_not_clear(folders, tmp_path, tiny_weights, capsys):
+    paths = folders(["cam0_1", "cam0_2"], ["cam1_1", "cam1_2"])
+    assert fuse(*paths, tmp_path / "out", tiny_weights) == 2
+    error = capsys.readouterr().err
+    assert "no pairs: " in error
+    assert "such as cam0_1.png" in error
+    assert "say how they differ by --rgb-name and --thermal-name, such as '{}_RGB'" in error
+    patterns = ("--rgb-name", "cam0_{}", "--thermal-name", "cam1_{}")
+    assert fuse(*paths, tmp_path / "out", tiny_weights, *patterns) == 0
+    assert (tmp_path / "out/1_fused.png").exists()
+
+
+def test_calibration_and_sizes_as_in_a_bag(tmp_path, tiny_weights, small_pair, capsys):
+    """The files' pair is the node's: warped, fused, and cut to what both cameras saw; scaled without a calibration."""
+    from mrfs_ros import load_engine
+
+    rgb, thermal = small_pair
+    write_png(tmp_path / "a.png", rgb)
+    write_png(tmp_path / "a_ir.png", thermal[:, :96])  # another aspect
+    homography = Homography(((1.0, 0, 20.0), (0, 1.0, 3.0), (0, 0, 1.0)), (96, 96), rgb.shape[:2])
+    write_calibration(tmp_path / "calib.yaml", homography)
+    files = tmp_path / "a.png", tmp_path / "a_ir.png", tmp_path / "out", tiny_weights
+    assert fuse(*files) == 2
+    assert "make a calibration with mrfs calibrate" in capsys.readouterr().err
+    assert fuse(*files, "--calibration", str(tmp_path / "calib.yaml")) == 0
+    engine = load_engine(tiny_weights, device="cpu")
+    warped, warp = load_registration(tmp_path / "calib.yaml").prepared(thermal[:, :96].copy(), rgb.shape[:2])
+    expected = outside_fused(engine(rgb, warp(warped)), rgb, warp.valid)
+    assert 0.5 < warp.valid.mean() < 0.9
+    assert (read_rgb(tmp_path / "out/a_fused.png") == expected.fused).all()
+    labels = cv2.imread(str(tmp_path / "out/a_labels.png"), cv2.IMREAD_UNCHANGED)
+    assert (labels == expected.labels).all()
+    write_png(tmp_path / "a_ir.png", thermal[::2, ::2].copy())
+    assert fuse(*files) == 0
+    scaled = load_registration("").prepared(thermal[::2, ::2].copy(), rgb.shape[:2])[0]
+    assert (read_rgb(tmp_path / "out/a_fused.png") == engine(rgb, scaled).fused).all()
+
+
+def test_a_file_of_four_channels_is_both_images(pair_files, tmp_path, tiny_weights, small_pair, capsys):
+    four = tmp_path / "four.png"
+    assert cv2.imwrite(str(four), np.dstack([small_pair[0][:, :, ::-1], small_pair[1]]))
+    assert fuse(four, four, tmp_path / "out", tiny_weights) == 0
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights) == 0
+    images = [(tmp_path / "out" / f"{name}_fused.png").read_bytes() for name in ("four", "street")]
+    assert images[0] == images[1]
+    assert fuse(pair_files[0], pair_files[0], tmp_path / "out", tiny_weights) == 2
+    assert "it is given as rgb and as thermal: give each camera's own file" in capsys.readouterr().err
 
 
 def test_a_bad_pair_does_not_stop_the_others(tmp_path, tiny_weights, small_pair, capsys):
@@ -110,7 +189,7 @@ def bad_inputs(tmp_path, rgb, thermal):
     street, street_ir = tmp_path / "street.png", tmp_path / "street_ir.png"
     return {
         "missing rgb": ([tmp_path / "nowhere.png", street_ir], "nowhere.png: no such file or folder"),
-        "grey rgb": ([tmp_path / "grey.png", street_ir], "expected a colour image, got a grey one"),
+        "one picture twice": ([tmp_path / "grey.png", street_ir], "it is given as rgb and as thermal"),
         "other size": ([street, tmp_path / "other_size.png"], "rgb is 96x128 (HxW) but thermal is 64x128"),
         "one pixel": ([tmp_path / "dot.png", tmp_path / "dot_ir.png"], "at least 32x32 pixels, got 1x1"),
         "text as image": ([street, tmp_path / "text.png"], "is no image that OpenCV reads"),

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from mrfs_ros.cli.main import main
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 
@@ -102,3 +104,22 @@ def test_windows_that_are_none(window, capsys):
         main(["evaluate", "--root", "anywhere", "--out", "out", f"--window={window}"])
     assert stop.value.code == 2
     assert f"expected HEIGHTxWIDTH from 32x32 up, such as 480x640, got '{window}'" in capsys.readouterr().err
+
+
+def test_cameras_that_are_not_aligned(dataset, tmp_path, tiny_weights, capsys):
+    """Scored as node and bag would answer: warped, and rgb without a class where thermal sees nothing."""
+    for name in ("a", "b"):
+        thermal = cv2.imread(str(dataset / "thermal" / f"{name}.png"), 0)
+        assert cv2.imwrite(str(dataset / "thermal" / f"{name}.png"), thermal[:, :96])
+        (dataset / "label" / f"{name}.png").rename(dataset / "label" / f"{name}_mask.png")
+    arguments = ("--root", dataset, "--weights", tiny_weights, "--out", tmp_path / "out")
+    assert evaluate(*arguments) == 2
+    assert "make a calibration with mrfs calibrate" in capsys.readouterr().err
+    homography = Homography(((1.0, 0, 20.0), (0, 1.0, 0), (0, 0, 1.0)), (96, 96), (96, 128))
+    write_calibration(tmp_path / "calib.yaml", homography)
+    assert evaluate(*arguments, "--calibration", tmp_path / "calib.yaml", "--label-name", "{}_mask") == 0
+    assert (
+        "rgb and label files are paired by what their names have in common: {} and {}_mask" in capsys.readouterr().out
+    )
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert scores["groups"]["all"]["segmentation"] is not None

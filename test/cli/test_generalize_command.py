@@ -12,6 +12,8 @@ import pytest
 from mrfs_ros import load_engine
 from mrfs_ros.cli.main import main
 from mrfs_ros.evaluation.metrics import fusion_metrics
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
 from mrfs_ros.studies.classical_fusion import laplacian_pyramid
 
 METHODS = ["rgb alone", "thermal alone", "average", "maximum", "Laplacian pyramid", "guided filter"]
@@ -120,3 +122,18 @@ def test_fused_that_is_no_name_and_folder(given, capsys):
         main(["generalize", "--root", "anywhere", "--out", "out", "--fused", given])
     assert stop.value.code == 2
     assert "expected NAME=DIR, such as SeAFusion=out/sea" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_cameras_that_are_not_aligned(street, tmp_path, tiny_weights, capsys):
+    for name in ("a", "b"):
+        path = street / "infrared/test" / f"{name}.png"
+        assert cv2.imwrite(str(path.with_stem(f"{name}_ir")), cv2.imread(str(path), 0)[:, :96])
+        path.unlink()
+    homography = Homography(((1.0, 0, 20.0), (0, 1.0, 0), (0, 0, 1.0)), (96, 96), (96, 128))
+    write_calibration(tmp_path / "calib.yaml", homography)
+    arguments = ("--root", street, "--layout", "llvip", "--weights", tiny_weights, "--out", tmp_path / "out", "--quick")
+    assert generalize(*arguments) == 2
+    assert "make a calibration with mrfs calibrate" in capsys.readouterr().err
+    assert generalize(*arguments, "--calibration", tmp_path / "calib.yaml", "--thermal-name", "{}_ir") == 0
+    assert "{} and {}_ir" in capsys.readouterr().out

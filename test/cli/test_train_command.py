@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy_run import CLASSES, course, write_pairs, write_settings
 
 import mrfs_ros
 from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.cli.main import main
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
+from mrfs_ros.sensing.image_files import write_png
 from mrfs_ros.training.run_folder import load_state
 
 
@@ -134,3 +138,57 @@ def test_a_bad_file_ends_in_one_line_and_exit_code_2(tmp_path, capsys, content, 
 def test_a_missing_file(tmp_path, capsys):
     assert train(tmp_path / "nowhere.yaml", tmp_path / "a") == 2
     assert "nowhere.yaml: cannot be read (No such file or directory): expected a YAML file" in error_line(capsys)
+
+
+@pytest.fixture
+def herd(tmp_path, small_pair):
+    """Makes settings of three classes over pairs of folders that hold these images."""
+
+    def made(label: np.ndarray, thermal: np.ndarray | None = None, names: str = "background, cow, person") -> Path:
+        images = {"rgb": small_pair[0][:64, :96], "thermal": small_pair[1][:64, :96] if thermal is None else thermal}
+        for folder, image in (images | {"label": label}).items():
+            (tmp_path / folder).mkdir()
+            write_png(tmp_path / folder / "a.png", np.ascontiguousarray(image))
+        entry = f"[{{root: {tmp_path}, split: all}}]"
+        (tmp_path / "herd.yaml").write_text(
+            f"classes: herd\nclass_names: [{names}]\ntrain: {entry}\nval: {entry}\nbatch_size: 1\ncrop_height: 64\n"
+            "crop_width: 64\nsteps: 1\nhead_width: 8\nworkers: 0\nthreads: 1\ntensorboard: false\n"
+        )
+        return tmp_path / "herd.yaml"
+
+    yield made
+    for heavy in (*tmp_path.rglob("latest.pt*"), *tmp_path.rglob("*.safetensors*")):
+        heavy.unlink()
+
+
+@pytest.mark.slow
+def test_classes_that_no_label_has_are_named(herd, tmp_path, capsys):
+    label = np.zeros((64, 96), np.uint8)
+    label[:20] = 2
+    assert train(herd(label), tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    text = "mrfs: warning: no label to learn from has a pixel of cow: the network will not know it"
+    assert printed.err.splitlines().count(text) == 1
+    assert "memory: 2 pairs take 0 MB decoded, " in printed.out
+
+
+@pytest.mark.slow
+def test_a_mask_of_0_and_255_is_told(herd, tmp_path, capsys):
+    label = np.zeros((64, 96), np.uint8)
+    label[:20] = 255
+    assert train(herd(label, names="background, cow"), tmp_path / "out") == 0
+    assert "for masks of 0 and 255 set label_map: {255: 1}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_training_on_cameras_that_are_not_aligned(herd, tmp_path, small_pair, capsys):
+    label = np.zeros((64, 96), np.uint8)
+    settings = herd(label, thermal=small_pair[1][:64, :64])
+    assert train(settings, tmp_path / "a") == 2
+    assert "make a calibration with mrfs calibrate" in error_line(capsys)
+    homography = Homography(((1.0, 0, 8.0), (0, 1.0, 0), (0, 0, 1.0)), (64, 64), (64, 96))
+    write_calibration(tmp_path / "calib.yaml", homography)
+    assert train(settings, tmp_path / "a", "--calibration", str(tmp_path / "calib.yaml")) == 0
+    assert f"calibration: {tmp_path / 'calib.yaml'}" in (tmp_path / "a" / "config.yaml").read_text()
+    seen = read_checkpoint(tmp_path / "a" / "best.safetensors").provenance["settings"]["train"][0]["calibration"]
+    assert seen == "calib.yaml"  # no path of this machine

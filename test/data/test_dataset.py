@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,8 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset, by_name
+from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
 from mrfs_ros.training.config import load_config
 from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
 
@@ -48,10 +54,10 @@ def error_of(kind: type[Exception], root: Path, classes: ClassSet = MFNET, **opt
 
 
 def check_pair(pair: Pair, rgb=RGB, thermal=THERMAL, label=LABEL) -> None:
-    for array, wanted in ((pair.rgb, rgb), (pair.thermal, thermal), (pair.label, label)):
-        assert array.dtype == np.uint8
-        assert array.shape == wanted.shape
-        assert (array == wanted).all()
+    for image, wanted in ((pair.rgb, rgb), (pair.thermal, thermal), (pair.label, label)):
+        assert image.dtype == np.uint8
+        assert image.shape == wanted.shape
+        assert (image == wanted).all()
 
 
 def test_arrays_are_what_stands_in_the_files(tmp_path):
@@ -138,9 +144,9 @@ def test_label_map_holds_for_every_id(tmp_path_factory, label_map):
 @pytest.mark.parametrize(
     "label_map, text",
     [
-        ({256: 1}, "label_map: 256: 1: expected an id 0-255 and a class 0-8 or 255"),
-        ({-1: 1}, "label_map: -1: 1: expected an id 0-255"),
-        ({1: 9}, "label_map: 1: 9: expected an id 0-255 and a class 0-8 or 255"),
+        ({65536: 1}, "label_map: 65536: 1: expected an id 0-65535 and a class 0-8 or 255"),
+        ({-1: 1}, "label_map: -1: 1: expected an id 0-65535"),
+        ({1: 9}, "label_map: 1: 9: expected an id 0-65535 and a class 0-8 or 255"),
         ({1: -1}, "label_map: 1: -1: expected"),
         ({"car": 1}, "label_map: 'car': 1: expected"),
         ({1: "car"}, "label_map: 1: 'car': expected"),
@@ -172,7 +178,7 @@ def test_unknown_colour(tmp_path):
     write_pair(tmp_path, label=colours)
     assert error_of(ImageError, tmp_path) == (
         f"{tmp_path / 'label' / 'a.png'}: colour (1, 2, 3) is no class of MFNet: "
-        "expected its palette, or a grey image of class ids"
+        "expected its colours (class_colors), or a grey image of class ids"
     )
 
 
@@ -186,17 +192,117 @@ def test_unknown_class_ids(tmp_path):
     )
 
 
-def test_thermal_of_another_size(tmp_path):
+def test_thermal_of_another_aspect(tmp_path):
     write_pair(tmp_path, thermal=THERMAL[:, :-1])
-    assert error_of(ImageError, tmp_path) == (
-        f"{tmp_path / 'thermal' / 'a.png'}: is 24x31 (HxW), but {tmp_path / 'rgb' / 'a.png'} is 24x32: register it"
+    files = f"{tmp_path / 'rgb' / 'a.png'} and {tmp_path / 'thermal' / 'a.png'}"
+    text = error_of(ImageError, tmp_path)
+    assert text.startswith(
+        f"{files}: rgb is 24x32 (HxW) but thermal is 24x31: without a calibration, expected one size"
+    )
+
+
+def test_thermal_of_another_size_is_scaled_as_node_and_bag_scale_it(tmp_path):
+    small = THERMAL[::2, ::2]
+    write_pair(tmp_path, thermal=small)
+    expected = Intake(NodeConfig()).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
+    check_pair(dataset(tmp_path)[0], thermal=expected)
+    assert (expected != cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_NEAREST)).any()
+
+
+def test_calibration_brings_thermal_onto_rgb_as_in_node_and_bag(tmp_path):
+    thermal = THERMAL[:18, :20]  # another aspect: without a calibration an error
+    write_pair(tmp_path, thermal=thermal)
+    matrix = ((1.2, 0.1, 4.0), (0.0, 1.1, 2.0), (0.0, 0.0, 1.0))
+    write_calibration(tmp_path / "calib.yaml", Homography(matrix, (18, 20), SIZE))
+    expected = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml"))).images(
+        message(RGB, "rgb8"), message(thermal, "mono8")
+    )
+    pair = dataset(tmp_path, calibration=str(tmp_path / "calib.yaml"))[0]
+    assert 0.2 < expected.valid.mean() < 0.9
+    assert (pair.valid == expected.valid).all()
+    check_pair(pair, thermal=expected.thermal, label=np.where(expected.valid, LABEL, UNLABELLED))
+    assert "expected one size or at least one aspect" in error_of(ImageError, tmp_path)
+    assert "nowhere.yaml: cannot be read" in error_of(ConfigError, tmp_path, calibration="nowhere.yaml")
+
+
+def message(image: np.ndarray, encoding: str) -> SimpleNamespace:
+    """An uncompressed image message, as far as the node reads it."""
+    height, width = image.shape[:2]
+    data, stamp = array("B", np.ascontiguousarray(image).tobytes()), SimpleNamespace(sec=1, nanosec=0)
+    return SimpleNamespace(
+        header=SimpleNamespace(stamp=stamp), height=height, width=width, encoding=encoding, is_bigendian=0,
+        step=width * (3 if image.ndim == 3 else 1), data=data,
+    )  # fmt: skip
+
+
+def test_names_that_differ_by_what_is_said(tmp_path):
+    """Cameras and labels each with their own suffix; lists may say the files' names or what they have in common."""
+    for name in ("1", "2"):
+        for folder, end, image in (("rgb", "_rgb", RGB), ("thermal", "_ir", THERMAL), ("label", "_mask", LABEL)):
+            write(tmp_path / folder / f"{name}{end}.png", image)
+    (tmp_path / "some.txt").write_text("2\n1_rgb\n")
+    pairs = dataset(tmp_path)
+    assert [pair.name for pair in pairs] == ["1_rgb", "2_rgb"]
+    check_pair(pairs[0])
+    assert pairs.notes == [
+        "rgb and thermal files are paired by what their names have in common: {}_rgb and {}_ir",
+        "rgb and label files are paired by what their names have in common: {}_rgb and {}_mask",
+    ]
+    assert [pair.name for pair in dataset(tmp_path, split="some")] == ["2_rgb", "1_rgb"]
+
+
+def test_names_of_one_folder_by_their_patterns(tmp_path):
+    for end, image in (("rgb", RGB), ("ir", THERMAL), ("mask", LABEL)):
+        write(tmp_path / "all" / f"A_{end}.png", image)
+    folders = {"rgb": "all", "thermal": "all", "label": "all"}
+    pair = dataset(tmp_path, **folders, rgb_name="{}_rgb", thermal_name="{}_ir", label_name="{}_mask")[0]
+    check_pair(pair)
+    check_pair(dataset(tmp_path, **folders, label_name="{}_mask")[0])  # rgb and ir are words for cameras
+    named = {"rgb_name": "{}_ir", "thermal_name": "{}_mask", "label_name": "{}_mask"}  # as told, not as guessed
+    assert "expected a colour image" in error_of(ImageError, tmp_path, **folders, **named)
+
+
+def test_names_that_have_nothing_in_common(tmp_path):
+    for folder, name in (("rgb", "cam0_1"), ("thermal", "cam1_1")):
+        write(tmp_path / folder / f"{name}.png", RGB if folder == "rgb" else THERMAL)
+    assert error_of(ImageError, tmp_path).endswith(
+        "missing cam0_1, not cam1_1; if names differ, say how by rgb_name, thermal_name, such as {}_thermal"
+    )
+    assert dataset(tmp_path, rgb_name="cam0_{}", thermal_name="cam1_{}")[0].name == "cam0_1"
+    assert "rgb_name, thermal_name: expected a file name with {}" in error_of(ConfigError, tmp_path, rgb_name="cam0")
+
+
+def test_labels_whose_names_have_nothing_in_common(tmp_path):
+    """Never unlabelled in silence, not even where some labels may be missing."""
+    write_pair(tmp_path, label=None)
+    write(tmp_path / "label" / "other.png", LABEL)
+    for missing in (False, True):
+        text = error_of(ImageError, tmp_path, missing_labels=missing)
+        assert text.endswith("missing a, not other; if names differ, say how by rgb_name, label_name, such as {}_label")
+
+
+def test_one_picture_as_both_cameras(tmp_path):
+    write_pair(tmp_path)
+    write(tmp_path / "thermal" / "a.png", RGB)
+    assert error_of(ImageError, tmp_path).endswith(
+        "expected 4 channels, RGB and thermal, got shape (24, 32, 3); it is given as rgb and as thermal: "
+        "give each camera's own file"
+    )
+    four = np.dstack([RGB, THERMAL])
+    for folder in ("rgb", "thermal"):
+        write(tmp_path / folder / "a.png", four)
+    check_pair(dataset(tmp_path)[0])
+    for folder in ("rgb", "thermal"):
+        write(tmp_path / folder / "a.png", np.dstack([RGB, np.full(SIZE, 255, np.uint8)]))
+    assert "but its fourth channel is 255 everywhere, transparency and no thermal image" in error_of(
+        ImageError, tmp_path
     )
 
 
 def test_label_of_another_size(tmp_path):
     write_pair(tmp_path, label=LABEL.T)
     assert error_of(ImageError, tmp_path) == (
-        f"{tmp_path / 'label' / 'a.png'}: is 32x24 (HxW), but {tmp_path / 'rgb' / 'a.png'} is 24x32"
+        f"{tmp_path / 'label' / 'a.png'}: is 32x24 (HxW), but its rgb image is 24x32"
     )
 
 
@@ -208,7 +314,8 @@ def test_damaged_files(tmp_path, folder):
     pairs = dataset(tmp_path)  # found: damage shows when the file is read
     with pytest.raises(ImageError) as error:
         pairs[0]
-    assert str(error.value).startswith(f"{path}: is no image that OpenCV reads")
+    wanted = "label image (PNG, TIFF, BMP, WebP), or is damaged" if folder == "label" else "image that OpenCV reads"
+    assert str(error.value).startswith(f"{path}: is no {wanted}")
 
 
 def test_16_bit_thermal_is_refused(tmp_path):
@@ -227,7 +334,9 @@ def test_sensors_that_are_swapped(tmp_path):
 def test_three_channels_where_mfnet_has_four(tmp_path):
     write(tmp_path / "images" / "a.png", RGB)
     text = error_of(ImageError, tmp_path, layout="mfnet")
-    assert text == f"{tmp_path / 'images' / 'a.png'}: expected 4 channels, RGB and thermal, got shape (24, 32, 3)"
+    assert text.startswith(
+        f"{tmp_path / 'images' / 'a.png'}: expected 4 channels, RGB and thermal, got shape (24, 32, 3)"
+    )
 
 
 def test_thermal_holes_of_pst900_are_filled(tmp_path):

@@ -54,9 +54,9 @@ def test_own_materials_go_by_the_id_in_the_file(root):
     assert names(scene) == ["other", "bike", "person", "bike", "road", "other", "other", "other", "sky"]
 
 
-@pytest.mark.parametrize("materials", [{4: "asphalt"}, {300: "road"}, {"4": "road"}, {-1: "sky"}])
+@pytest.mark.parametrize("materials", [{4: "asphalt"}, {70000: "road"}, {"4": "road"}, {-1: "sky"}])
 def test_unknown_materials(root, materials):
-    with pytest.raises(ConfigError, match=r"materials: .* expected a label id 0-255 and one of other, vehicle, person"):
+    with pytest.raises(ConfigError, match=r"materials: .* expected a label id 0-65535 and one of other, vehicle"):
         scenes(root, materials=materials)
 
 

@@ -13,10 +13,9 @@ PLACES = {
     "recordings": "a fleet's recordings: two bags of three small pairs",
     "nights.txt": "a list of bags: those of recordings/",
     "data/MFNet": "MFNet: six small cuts of the samples in its layout, labels from their heat",
-    "../shared/data/msrs": "MSRS with this project's labels: the same cuts",
-    "../shared/data/roadscene": "RoadScene with this project's labels: the same cuts",
+    "../shared/data/msrs, roadscene, llvip, msrs_more, vtuav, m3fd": "sets with this project's labels: the same cuts",
+    "../shared/data/camvid": "CamVid: rgb and labels of the same cuts",
     "data/LLVIP": "LLVIP: the same cuts in its layout, without labels",
-    "../shared/data/llvip": "LLVIP's frames of this project: the same cuts",
     "llvip_512x640": "those frames scaled: the same cuts",
     "out/mine": "another method's output: the mean of both images, one for each pair of data/LLVIP",
     "farm, farm.yaml": "frames of one's own: the same cuts, and the settings that the training guide shows",
@@ -110,7 +109,7 @@ NOT_RUN = {
 
 # Everything else must be of these kinds, and runs as it is written.
 AS_WRITTEN = (
-    r"mrfs (fuse|bag|bags|calibrate|info|evaluate|generalize|features|export|play) .*",
+    r"mrfs (fuse|bag|bags|calibrate|info|preview|evaluate|generalize|features|export|play) .*",
     r"mrfs ablate --list",
     r"python samples/make_bag\.py .*",
     r"python benchmarks/robustness\.py .*",

@@ -51,10 +51,10 @@ def make_workspace(folder: Path) -> Path:
         (project / name).write_text(re.search(rf"^```yaml\n(# {name}\n.*?)^```$", text, re.M | re.S)[1])
     write_calibration(project / "camera_calib.yaml", Homography(np.eye(3), (256, 320), (256, 320)))
     _write_raw(project / "raw")
-    for name in ("msrs", "roadscene"):
+    for name in ("msrs", "roadscene", "llvip", "msrs_more", "vtuav", "m3fd", "camvid"):
         _write_folder(folder / "shared" / "data" / name)
+    shutil.rmtree(folder / "shared" / "data" / "camvid" / "thermal")
     _write_llvip(project)
-    shutil.copytree(project / "llvip_512x640", folder / "shared" / "data" / "llvip")
     shutil.copy(ROOT / "samples/rgb/190001.jpg", project / "street.jpg")
     shutil.copy(ROOT / "samples/thermal/190001.jpg", project / "street_ir.jpg")
     torch.save({"model": build_network(NetworkConfig()).state_dict()}, project / "models" / "mfnet.pth")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from emulated_arm import emulated_operators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -67,10 +69,15 @@ channels = st.sampled_from([16, 32, 48, 160])
 columns = st.sampled_from([1, 3, 9, 16, 31, 32, 48, 144])
 
 
-@pytest.fixture(scope="module")
-def native() -> NativeOperators:
+@pytest.fixture(scope="module", params=["here", pytest.param("arm", marks=pytest.mark.slow)])
+def native(request) -> Iterator[NativeOperators]:
+    """The C++ operators on this processor, and on an emulated ARM processor."""
+    if request.param == "arm":
+        with emulated_operators(request.getfixturevalue("emulated_caller")) as operators:
+            yield operators
+        return
     try:
-        return NativeOperators(NetworkConfig())
+        yield NativeOperators(NetworkConfig())
     except MissingPackageError as error:
         pytest.skip(str(error))
 
@@ -342,11 +349,11 @@ def every_operator(native: NativeOperators) -> dict[str, Tensor]:
     }
 
 
-def test_number_of_threads_changes_no_bit(native, set_threads):
+def test_number_of_threads_changes_no_bit(set_threads):
     results = []
     for count in (1, 2, 3):
         set_threads(count)
-        results.append(every_operator(native))
+        results.append(every_operator(NativeOperators(NetworkConfig())))
     for name, expected in results[0].items():
         for result in results[1:]:
             assert torch.equal(result[name], expected), name

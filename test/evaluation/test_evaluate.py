@@ -17,6 +17,8 @@ from mrfs_ros.evaluation.evaluate import evaluate, is_night, stretched, validati
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.report import as_json, markdown, table, write_report
 from mrfs_ros.evaluation.sliding import SlidingWindow, sliding_engine, starts
+from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.sensing.calibration_file import write_calibration
 from mrfs_ros.types import MFNET, FusionResult
 
 SIZE = (48, 64)
@@ -109,6 +111,31 @@ def test_unlabelled_pairs_have_no_segmentation_scores(tmp_path):
     assert "## Segmentation" not in markdown(evaluation, {})
 
 
+def test_results_are_cut_to_what_both_cameras_see(tmp_path):
+    """As node and bag cut them: rgb, without a class, where the thermal camera sees nothing."""
+
+    class Negative(HotIsPerson):
+        def __call__(self, rgb, thermal):
+            return FusionResult(255 - rgb, np.full(thermal.shape, 2, np.uint8))
+
+    write_pair(tmp_path, "a", label=labels(rest=2))
+    matrix = ((1.0, 0, 30.0), (0, 1.0, 0), (0, 0, 1.0))
+    write_calibration(tmp_path / "calib.yaml", Homography(matrix, SIZE, SIZE))
+    config = DatasetConfig(root=str(tmp_path), split="all", calibration=str(tmp_path / "calib.yaml"))
+    seen = []
+    evaluation = evaluate(
+        Negative(),
+        {"a": PairDataset(config, MFNET)},
+        fusion=False,
+        watch=lambda pair, result: seen.append((pair, result)),
+    )
+    [(pair, result)] = seen
+    assert pair.valid.mean() == pytest.approx(34 / 64)
+    assert (result.fused == np.where(pair.valid[..., None], 255 - pair.rgb, pair.rgb)).all()
+    assert (result.labels == np.where(pair.valid, 2, 255)).all()
+    assert evaluation.frames[0].confusion.sum() == pair.valid.sum()
+
+
 def test_fusion_scores_are_those_of_the_grey_images(two_datasets):
     evaluation = evaluate(HotIsPerson(), two_datasets, baselines=BASELINES)
     pair = two_datasets["one"][0]
@@ -140,6 +167,13 @@ def test_stretching_is_scored_and_raises_the_spread(two_datasets):
 def test_night_by_name_or_by_light(name, gray, night):
     rgb, plane = np.full((2, 2, 3), gray, np.uint8), np.zeros((2, 2), np.uint8)
     assert is_night(Pair(name, rgb, plane, plane)) is night
+
+
+def test_scores_are_replaced_whole(two_datasets, tmp_path, replaced_whole):
+    evaluation = evaluate(HotIsPerson(), two_datasets, baselines=BASELINES)
+    with replaced_whole(tmp_path / "scores.json"):
+        write_report(evaluation, tmp_path, {"network": "a stub"})
+    json.loads((tmp_path / "scores.json").read_text())
 
 
 def test_report_files(two_datasets, tmp_path):

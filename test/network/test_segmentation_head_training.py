@@ -36,8 +36,8 @@ def semantic_maps(sizes) -> list[torch.Tensor]:
     return [m.requires_grad_() for m in maps]
 
 
-def in_the_papers_order(head: SegmentationHead, maps, size) -> torch.Tensor:
-    """Project, upsample, concatenate 4, 3, 2, 1, mix, norm with the batch's statistics, classify, upsample."""
+def in_the_papers_order(head: SegmentationHead, maps, size, dropout: float = 0.0) -> torch.Tensor:
+    """Project, upsample, concatenate 4, 3, 2, 1, mix, norm with the batch's statistics, drop, classify, upsample."""
 
     def up(x, to):
         return functional.interpolate(x, size=to, mode="bilinear", align_corners=False)
@@ -51,7 +51,8 @@ def in_the_papers_order(head: SegmentationHead, maps, size) -> torch.Tensor:
     fuse, norm = head.linear_fuse[0], head.linear_fuse[1]
     mixed = functional.conv2d(torch.cat(scales, dim=1), fuse.weight, fuse.bias)
     normed = functional.batch_norm(mixed, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
-    logits = functional.conv2d(functional.relu(normed), head.linear_pred.weight, head.linear_pred.bias)
+    kept = functional.dropout2d(functional.relu(normed), dropout)
+    logits = functional.conv2d(kept, head.linear_pred.weight, head.linear_pred.bias)
     return up(logits, size)
 
 
@@ -71,6 +72,19 @@ def test_values_and_gradients(head, sizes, size):
         gradients((early * direction).sum(), inputs), gradients((plain * direction).sum(), inputs)
     ):
         torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-8 * max(1.0, expected.abs().max().item()))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_drops_what_it_drops_in_the_papers_order(head, rate):
+    """Same random numbers, same maps gone: a run's seed means what it meant."""
+    maps, size = semantic_maps(SIZES[0][0]), SIZES[0][1]
+    head.dropout.p = rate
+    torch.manual_seed(6)
+    early = head.train()(maps, size)
+    torch.manual_seed(6)
+    torch.testing.assert_close(early, in_the_papers_order(head, maps, size, rate), rtol=1e-9, atol=1e-9)
+    torch.manual_seed(7)
+    assert not torch.allclose(early, head(maps, size))
 
 
 @pytest.mark.parametrize("sizes, size", SIZES, ids=str)

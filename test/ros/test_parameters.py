@@ -6,9 +6,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 
 import pytest
+import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image
 
+from mrfs_ros.bag.parameters import read_parameters
 from mrfs_ros.config import BACKENDS, NodeConfig
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.ros.parameters import changed, declare_parameters, unknown_parameters
@@ -91,3 +95,27 @@ def test_a_set_of_changes_is_taken_whole_or_not_at_all():
 def test_foreign_parameters_change_nothing():
     after, answer = changed(NodeConfig(), [Parameter("use_sim_time", value=True)])
     assert (after, answer.successful) == (NodeConfig(), True)
+
+
+def dump(node: Node) -> str:
+    """What ``ros2 param dump`` writes: every parameter of the node, names split at their dots."""
+    values: dict = {}
+    for name in node.list_parameters([], 0).names:
+        *levels, last = name.split(".")
+        place = values
+        for level in levels:
+            place = place.setdefault(level, {})
+        place[last] = node.get_parameter(name).value
+    return yaml.dump({node.get_fully_qualified_name(): {"ros__parameters": values}}, default_flow_style=False)
+
+
+def test_a_dump_of_the_running_node_is_read_as_its_params_file(ros, tmp_path):
+    with node_with(slop_s=0.5, on_missing="rgb_only") as node:
+        config = declare_parameters(node)
+        node.create_subscription(
+            Image, "in", print, 1, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+        )
+        text = dump(node).replace("/parameters:", "/mrfs:")
+    assert "qos_overrides:" in text and "use_sim_time: false" in text and "start_type_description_service" in text
+    (tmp_path / "mrfs.yaml").write_text(text)
+    assert read_parameters(tmp_path / "mrfs.yaml") == config

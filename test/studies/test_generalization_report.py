@@ -38,6 +38,12 @@ def test_no_table_of_what_was_not_scored():
     assert "against the visible image" not in text
 
 
+def test_scores_are_replaced_whole(tmp_path, replaced_whole):
+    with replaced_whole(tmp_path / "scores.json"):
+        write_generalization(COMPARISON, tmp_path, {"data": "two frames"})
+    json.loads((tmp_path / "scores.json").read_text())
+
+
 def test_files(tmp_path):
     write_generalization(COMPARISON, tmp_path, {"data": "two frames"})
     assert (tmp_path / "scores.md").read_text(encoding="utf-8") == markdown(COMPARISON, {"data": "two frames"})

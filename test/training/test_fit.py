@@ -24,6 +24,7 @@ from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import build_network
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.fit import class_pixels, class_weights, fit
+from mrfs_ros.training.logit_shift import KEY
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.run_folder import RunFolder, load_state
 from mrfs_ros.types import ClassSet, numbered_hues
@@ -324,12 +325,25 @@ def test_class_weights_by_rule():
     assert class_weights(pixels, "sqrt", CPU).dtype == torch.float32
 
 
-def test_weights_of_classes_reach_the_loss(settings):
-    losses = {}
-    for rule in ("none", "median"):
-        trainer, datasets = trainer_of(settings(class_weights=rule, label_smoothing=0.1))
-        losses[rule] = one_step(trainer, datasets)["segmentation"]
-    assert losses["none"] != losses["median"]
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("rule", ["none", "median", "sqrt"])
+def test_class_weights_and_label_smoothing_reach_the_loss(settings, rule, smoothing):
+    """The step's loss is PyTorch's own cross-entropy of the step's logits, with these weights and this smoothing."""
+    trainer, datasets = trainer_of(settings(class_weights=rule, label_smoothing=smoothing))
+    seen = []
+    trainer.network.register_forward_hook(lambda *arguments: seen.append(arguments[-1].logits))
+    loss = one_step(trainer, datasets)["segmentation"]
+    label = batch_of(datasets)["label"].long()
+    weights = class_weights(class_pixels(datasets, len(CLASSES)), rule, CPU)
+    assert (weights is None) == (rule == "none")
+    expected = torch.nn.functional.cross_entropy(
+        seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing
+    )
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    other = torch.nn.functional.cross_entropy(
+        seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing + 0.1
+    )
+    assert loss.item() != pytest.approx(other.item(), rel=1e-3)
 
 
 def one_step(trainer, datasets) -> dict[str, torch.Tensor]:
@@ -449,3 +463,37 @@ def test_pretrained_encoders_go_into_both(tmp_path, settings):
     for encoder in ("block3", "extra_block3"):
         weight = getattr(trainer.network.backbone, encoder)[1].mlp.fc1.weight
         assert torch.equal(weight, donor.block3[1].mlp.fc1.weight)
+
+
+@pytest.fixture
+def shifted(tmp_path, given) -> Path:
+    """The given weights with shifted logits, as ``shift_logits`` leaves them."""
+    checkpoint = read_checkpoint(given)
+    network = checkpoint.network()
+    with torch.no_grad():
+        network.decode_head.linear_pred.bias[1] += 2.5
+    path = tmp_path / "shifted.safetensors"
+    save_checkpoint(path, network, checkpoint.classes, {KEY: {"warm": 2.5}})
+    return path
+
+
+def test_a_run_goes_on_without_the_shifts_of_its_start(settings, given, shifted):
+    plain, again = (trainer_of(settings(init=str(path)))[0] for path in (given, shifted))
+    assert torch.allclose(again.network.decode_head.linear_pred.bias, plain.network.decode_head.linear_pred.bias)
+    assert KEY not in again.provenance({}, [], {})
+
+
+def test_a_segmentation_head_that_does_not_learn_keeps_its_shifts(settings, given, shifted):
+    trainer, _ = trainer_of(settings(init=str(shifted), learn=["fusion_head"]))
+    before = read_checkpoint(shifted).network().decode_head.linear_pred.bias
+    assert torch.equal(trainer.network.decode_head.linear_pred.bias, before)
+    assert trainer.provenance({}, [], {})[KEY] == {"warm": 2.5}
+
+
+def test_the_encoder_side_goes_into_the_weights(tmp_path, settings):
+    for side in (0, 48):
+        trainer, datasets = trainer_of(settings(encoder_side=side, steps=1))
+        folder = RunFolder(tmp_path / f"run{side}", trainer.config, resume=False)
+        fit(trainer, datasets, folder, validate=lambda network: {"mIoU": 0.5})
+        for name in ("last.safetensors", "best.safetensors"):
+            assert read_checkpoint(folder.path / name).encoder_side == side

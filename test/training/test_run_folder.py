@@ -183,6 +183,14 @@ def test_a_state_comes_back_as_it_was(begun):
     assert sorted(p.name for p in begun.iterdir()) == ["config.yaml", "latest.pt", "run.json"]
 
 
+def test_states_and_cut_back_metrics_are_replaced_whole(begun, replaced_whole):
+    with replaced_whole(begun / "latest.pt"):
+        RunFolder(begun, CONFIG, resume=True).save_state({"step": 4})
+    assert load_state(begun) == {"step": 4}
+    with replaced_whole(begun / "metrics.jsonl"):
+        MetricsLog(begun, 3, tensorboard=False).close()
+
+
 def test_a_full_disk_leaves_the_last_state(begun, tiny_weights):
     """A limit on the size of files is a disk that is full in the middle of the write."""
     checkpoint = read_checkpoint(tiny_weights)
@@ -190,11 +198,9 @@ def test_a_full_disk_leaves_the_last_state(begun, tiny_weights):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
-        with pytest.raises(CheckpointError, match=r"latest\.pt\.unfinished: cannot be written: free space"):
+        with pytest.raises(CheckpointError, match=r"latest\.pt: cannot be written: free space"):
             folder.save_state({"step": 8, "weight": torch.zeros(10**6)})
-        with pytest.raises(
-            CheckpointError, match=r"last\.safetensors\.unfinished: cannot be written \(.*File too large"
-        ):
+        with pytest.raises(CheckpointError, match=r"last\.safetensors: cannot be written \(.*File too large"):
             save_checkpoint(begun / "last.safetensors", checkpoint.network(), checkpoint.classes, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfs_ros.data.dataset import DatasetConfig
+from mrfs_ros.engine.encoder_side import of_file
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.config import TrainConfig, duration_s, load_config, to_yaml
@@ -126,7 +127,7 @@ def test_wrong_settings(tmp_path, text, error):
         ("{root: data}\n", "PART: expected list, got dict {'root': 'data'}"),
         ("[data]\n", "FILE: PART: expected a list of datasets with root, layout, split"),
         ("[{root: data}, [root, data]]\n", "FILE: PART: expected a list of datasets with root, layout, split"),
-        ("[{rot: data}]\n", "unknown setting rot: expected one of root, layout, split, rgb, thermal, label, label_map"),
+        ("[{rot: data}]\n", "unknown setting rot: expected one of root, layout, split, rgb, thermal, label, rgb_name"),
         ("[{root: 5}]\n", "root: expected str, got int 5"),
         ("[{root: }]\n", "root: expected str, got NoneType None"),
         ("[{root: data, split: 2026}]\n", "split: expected str, got int 2026"),
@@ -213,6 +214,11 @@ def test_gradients_by_magnitude(tmp_path):
     assert text == "fusion_target: gradient: magnitude goes with fusion_rule: maximum only"
 
 
+def test_encoder_side(tmp_path):
+    assert load(tmp_path, "encoder_side: 240\n").side() == of_file(240)
+    assert error_of(tmp_path, "encoder_side: 20\n") == "encoder_side: expected 0 or 32 up, got 20"
+
+
 def test_parts_that_learn(tmp_path):
     assert load(tmp_path, "").parts() == ("encoders", "segmentation_head", "fusion_head")
     assert load(tmp_path, "learn: [fusion_head]\n").parts() == ("fusion_head",)
@@ -241,6 +247,38 @@ def test_wrong_class_names(tmp_path):
     many = ", ".join(f"c{i}" for i in range(255))
     assert "expected 1 to 254 names and as many colours, got 255" in error_of(tmp_path, f"class_names: [{many}]\n")
     assert error_of(tmp_path, "classes: ''\n").startswith("unknown class set '': expected one of MFNet")
+
+
+def test_own_colours(tmp_path):
+    text = "class_names: [ground, person]\nclass_colors: [[0, 0, 0], [255, 10, 7]]\n"
+    assert load(tmp_path, text).class_set().colors == ((0, 0, 0), (255, 10, 7))
+
+
+NAMES = "class_names: [ground, person]\n"
+
+
+@pytest.mark.parametrize(
+    "text, error",
+    [
+        (NAMES + "class_colors: [[0, 0, 0]]", "class_colors: expected one for each of 2 classes: 1"),
+        (NAMES + "class_colors: [[0, 0, 0], [0, 0, 0]]", "class_colors: expected a colour of its own for each class"),
+        (NAMES + "class_colors: [[0, 0, 0], [1, 2]]", "class_colors: expected [red, green, blue] of 0-255 for each"),
+        (NAMES + "class_colors: [[0, 0, 0], [1, 2, 256]]", "for each class, got (1, 2, 256)"),
+        (NAMES + "class_colors: [[0, 0, 0], [1, 2, true]]", "for each class, got (1, 2, True)"),
+        (NAMES + "class_colors: [[0, 0, 0], red]", "for each class, got 'red'"),
+        ("class_colors: [[0, 0, 0], [1, 2, 3]]", "class_colors: are of own classes (class_names): MFNet has its own"),
+    ],
+)
+def test_wrong_colours(tmp_path, text, error):
+    assert error in error_of(tmp_path, text)
+
+
+def test_one_calibration_for_all_datasets(tmp_path):
+    text = "train: [{root: a, calibration: own.yaml}, {root: b}]\nval: [{root: c}]\n"
+    config = load(tmp_path, text, least="")
+    assert [d.calibration for d in config.datasets("train")] == [str(tmp_path / "own.yaml"), ""]  # beside the file
+    given = config.with_calibration(tmp_path / "given.yaml")
+    assert {d.calibration for part in ("train", "val") for d in given.datasets(part)} == {str(tmp_path / "given.yaml")}
 
 
 def test_overrides(tmp_path):

@@ -93,7 +93,7 @@ def test_the_table_holds_the_bags_of_earlier_calls_too(recordings, tmp_path, cap
         assert "| 3 of 4 done |" in (tmp_path / "out/summary.md").read_text()
     (tmp_path / "out/summary.json").write_text("torn")
     run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",)))
-    assert "| bad |  |  |  |  |  |  | not run |" in (tmp_path / "out/summary.md").read_text()
+    assert "| bad |  |  |  |  |  |  |  | not run |" in (tmp_path / "out/summary.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from mrfs_ros.bag.summary import Summary
 
 
 def test_the_table():
-    summary = Summary("x", 10, 8, 2, {"decode": 2}, ("a | b",), 4.0)
+    summary = Summary(
+        "x", 10, 8, 2, {"decode": 2}, ("a | b",), 4.0, unpaired=(3, 1), pairing_loss="images without a partner"
+    )
     table = fleet_report.markdown(
         [
             Outcome(bag="x", name="x", summary=summary),
@@ -17,13 +19,13 @@ def test_the_table():
         ]
     )
     assert table == (
-        "| bag | pairs | answered | skipped | damage | seconds | frames/s | state |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
-        "| x | 10 | 8 | 2 | 1 | 4.0 | 2.0 | partly |\n"
-        "| y | 4 | 4 | 0 | 0 | 1.0 | 4.0 | done earlier |\n"
-        "| z |  |  |  |  |  |  | failed: two lines |\n"
-        "| all | 14 | 12 | 2 | 1 | 5.0 | 2.4 | 1 of 3 done |\n"
-        "\n- x: 2 skipped: decode\n- x: a \\| b\n"
+        "| bag | pairs | answered | skipped | unpaired | damage | seconds | frames/s | state |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
+        "| x | 10 | 8 | 2 | 4 | 1 | 4.0 | 2.0 | partly |\n"
+        "| y | 4 | 4 | 0 | 0 | 0 | 1.0 | 4.0 | done earlier |\n"
+        "| z |  |  |  |  |  |  |  | failed: two lines |\n"
+        "| all | 14 | 12 | 2 | 4 | 1 | 5.0 | 2.4 | 1 of 3 done |\n"
+        "\n- x: 2 skipped: decode\n- x: images without a partner\n- x: a \\| b\n"
     )
 
 

@@ -23,6 +23,8 @@ extern "C" {
 
 int mrfs_panel() { return kPanel; }
 
+const char* mrfs_instructions() { return kInstructions; }
+
 int mrfs_linear(const float* x, long rows, float eps, const float* panels, const float* bias, int inputs, int outputs,
                 const float* residual, int activation, float* out) {
   return guarded([&] {

@@ -13,12 +13,20 @@
 // kLanes floats fill a register; a tile of kTileRows x 2 registers of sums leaves room for its operands.
 #if defined(__AVX512F__)
 constexpr int kLanes = 16, kTileRows = 12;
+constexpr char kInstructions[] = "AVX-512";
 #elif defined(__AVX__)
 constexpr int kLanes = 8, kTileRows = 6;
+#if defined(__AVX2__) && defined(__FMA__)
+constexpr char kInstructions[] = "AVX2";
+#else
+constexpr char kInstructions[] = "AVX";
+#endif
 #elif defined(__aarch64__)
 constexpr int kLanes = 4, kTileRows = 12;
+constexpr char kInstructions[] = "NEON";
 #else
 constexpr int kLanes = 4, kTileRows = 6;
+constexpr char kInstructions[] = "four lanes";
 #endif
 
 typedef float Vec __attribute__((vector_size(4 * kLanes)));

@@ -1,0 +1,41 @@
+"""Atomic writing of files: whole or not at all, also after a kill or a power cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """A path to write to, in the same folder; what is written there replaces ``path`` when the block ends well.
+
+    Args:
+        path: the file to make or to replace.
+
+    Yields:
+        ``path`` with ".unfinished" appended. What an error or a kill leaves there is overwritten by the next try.
+
+    Raises:
+        OSError: the file cannot be brought to the disk, or not put in its place.
+
+    Example:
+        >>> with atomic("scores.json") as unfinished:
+        ...     unfinished.write_text("{}")
+    """
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    yield unfinished
+    _to_disk(unfinished)  # before the new name is: after a power cut a file of that name must not be empty
+    unfinished.replace(path)
+    _to_disk(path.parent)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
