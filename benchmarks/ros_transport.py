@@ -5,7 +5,7 @@ in another and prints pairs answered, latency and CPU share, with and without th
 QoS of the inputs, and then the highest rate that the path sustains. Latency is from the moment before the rgb image
 is published to the receipt of both outputs, in one process; the node's own share, callback to publication with the
 engine's copies, is the latency that its diagnostics report. ``--device cuda`` (or cpu) measures the node with the
-shipped model on that device at 30 Hz, shipped profile, in the stub's place; with ``--encoder-sides 0,240`` once at each.
+shipped model on that device at 30 Hz, shipped profile, in the stub's place: with ``--encoder-sides 0,240`` at each.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each run (default: 20)")
     parser.add_argument("--device", default="", help="cuda, cpu: with the shipped model there (default: a stub engine)")
     parser.add_argument(
-        "--encoder-sides", default="weights", metavar="N", help="of the shipped model, such as 0,240,168"
+        "--encoder-sides", default="weights", metavar="N", help="of that model, such as 0,240,168"
     )
     parser.add_argument("--one", nargs=2, metavar=("QOS", "RATE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
