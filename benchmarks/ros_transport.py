@@ -77,9 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Benchmark of the ROS path without the network, or with it.")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each run (default: 20)")
     parser.add_argument("--device", default="", help="cuda, cpu: with the shipped model there (default: a stub engine)")
-    parser.add_argument(
-        "--encoder-sides", default="weights", metavar="N", help="of that model, such as 0,240,168"
-    )
+    parser.add_argument("--encoder-sides", default="weights", metavar="N", help="of that model, such as 0,240,168")
     parser.add_argument("--one", nargs=2, metavar=("QOS", "RATE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
