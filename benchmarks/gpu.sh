@@ -110,7 +110,7 @@ table() {
 
 node() {
   if "$python" -c "import rclpy" 2>/dev/null; then
-    step node "$python" benchmarks/ros_transport.py --seconds 20 --device "$device"
+    step node "$python" benchmarks/ros_transport.py --seconds 20 --encoder-sides 0,240 --device "$device"
   else
     skip node "rclpy is not installed: make setup, or its wheels on PYTHONPATH"
   fi

@@ -446,7 +446,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable_to_set(empty_cache):
         built_library()
 
 
-def test_only_one_openmp_library_is_loaded(native):
+def test_only_one_openmp_library_is_loaded(operators_loaded):
     code = """
 import torch
 from mrfs_ros.config import NetworkConfig

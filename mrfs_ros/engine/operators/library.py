@@ -48,36 +48,36 @@ class Library:
 
         Raises TypeError for a tensor that C cannot take, MemoryError where there is not enough memory.
         """
-        kinds = zip(SIGNATURES[name], arguments, strict=True)
-        values = [
-            value if kind in TYPES else _for_c(kind, value, f"operator {name}, argument {number}")
-            for number, (kind, value) in enumerate(kinds, start=1)
-        ]
+        values = []
+        for kind, value in zip(SIGNATURES[name], arguments, strict=True):
+            try:
+                values.append(value if kind in TYPES else _for_c(kind, value))
+            except TypeError as error:
+                raise TypeError(f"operator {name}, argument {len(values) + 1}: {error}") from None
         if getattr(self._library, f"mrfs_{name}")(*values):
             raise MemoryError(f"not enough memory for the operator {name}")
 
 
-def _for_c(kind: str, value: Any, role: str) -> object:
+def _for_c(kind: str, value: Any) -> object:
     """The address of a tensor's numbers, or an array in C of addresses or numbers; TypeError for a wrong tensor."""
     if kind == "n":
         return (ctypes.c_int * len(value))(*value)
     if kind == "m":
-        return (ctypes.c_void_p * len(value))(*(_for_c("t", x, role) for x in value))
+        return (ctypes.c_void_p * len(value))(*(_for_c("t", x) for x in value))
     if kind == "o" and value is None:
         return None
     dtype = torch.uint8 if kind == "b" else torch.float32
-    if not (
-        isinstance(value, Tensor) and value.dtype == dtype and value.device.type == "cpu" and value.is_contiguous()
-    ):
-        raise TypeError(f"{role}: expected a contiguous {_short(dtype)} tensor on the CPU, got {_described(value)}")
+    if not (isinstance(value, Tensor) and value.dtype is dtype and value.is_cpu and value.is_contiguous()):
+        raise TypeError(f"expected a contiguous {_short(dtype)} tensor on the CPU, got {_described(value)}")
     return value.data_ptr()
 
 
 def check_shape(x: Tensor, role: str, shape: Sequence[int | None]) -> None:
     """ValueError unless ``x`` has this shape; None: any size."""
-    if len(x.shape) != len(shape) or any(want is not None and got != want for got, want in zip(x.shape, shape)):
+    got = x.shape
+    if len(got) != len(shape) or any(n not in (None, m) for m, n in zip(got, shape)):
         expected = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{role}: expected shape ({expected}), got {tuple(x.shape)}")
+        raise ValueError(f"{role}: expected shape ({expected}), got {tuple(got)}")
 
 
 @cache

@@ -137,6 +137,7 @@ int call(const std::string& name, Memory& memory) {
   if (name == "pool") return call(mrfs_pool, memory);
   if (name == "exchange") return call(mrfs_exchange, memory);
   if (name == "decode") return call(mrfs_decode, memory);
+  if (name == "area_average") return call(mrfs_area_average, memory);
   if (name == "labels") return call(mrfs_labels, memory);
   if (name == "fuse") return call(mrfs_fuse, memory);
   fail("unknown operator " + name);

@@ -3,8 +3,8 @@
 
 #include "maps.h"
 
-// The pixels of a longer axis that each pixel of a shorter one covers: from first[i] on, with shares[start[i]] and so on
-// up to shares[start[i + 1]], whose sum is 1. Computed in units of 1 / to of a pixel, where all is whole.
+// The pixels of a longer axis that each pixel of a shorter one covers: from first[i] on, with shares[start[i]] and so
+// on up to shares[start[i + 1]], whose sum is 1. Computed in units of 1 / to of a pixel, where all is whole.
 struct Areas {
   std::vector<int> first, start;
   std::vector<float> shares;
@@ -35,7 +35,8 @@ inline void average_row(const Map& map, long b, int y, const Areas& rows, const 
     const float* pixel = line + columns.first[x] * channels;
     for (int c = 0; c < channels; ++c) {
       float total = 0;
-      for (int k = 0; k < columns.count(x); ++k) total += pixel[k * channels + c] * columns.shares[columns.start[x] + k];
+      for (int k = 0; k < columns.count(x); ++k)
+        total += pixel[k * channels + c] * columns.shares[columns.start[x] + k];
       out[c] = total;
     }
   }

@@ -3,7 +3,7 @@
 
 #include "multiply.h"
 
-constexpr float kSmallScore = 60;  // e^60 is far from float's limit, also summed over all keys
+constexpr float kSmallScore = 86;  // 2^86 is far from float's limit, also summed over all keys
 
 struct AttentionShape {
   int queries, keys, heads, depth;  // depth: channels of a head
@@ -11,9 +11,12 @@ struct AttentionShape {
 
 inline float inverse_sum(const float* x, int n) {
   const int whole = n / kLanes * kLanes;
-  Vec total = {};
-  for (int i = 0; i < whole; i += kLanes) total += load(x + i);
-  float result = sum(total);
+  Vec totals[4] = {};  // four chains of additions, not one that is four times as long
+  int at = 0;
+  for (; at + 4 * kLanes <= whole; at += 4 * kLanes)
+    for (int j = 0; j < 4; ++j) totals[j] += load(x + at + j * kLanes);
+  for (; at < whole; at += kLanes) totals[0] += load(x + at);
+  float result = sum((totals[0] + totals[1]) + (totals[2] + totals[3]));
   for (int i = whole; i < n; ++i) result += x[i];
   return 1.0f / result;
 }
@@ -24,7 +27,7 @@ inline float squared_length(const float* x, int n) {
   return sum(total);
 }
 
-// Keys of all heads as panels of a matrix (depth x keys), values as panels of (keys x depth).
+// Keys of all heads, times log2(e), as panels of a matrix (depth x keys); values as panels of (keys x depth).
 class PackedKeysValues {
  public:
   PackedKeysValues(const AttentionShape& shape, const float* key_value, float* memory)
@@ -36,14 +39,15 @@ class PackedKeysValues {
       for (int h = 0; h < shape.heads; ++h)
         for (int d = 0; d < shape.depth; ++d) {
           const float* pair = key_value + static_cast<long>(m) * 2 * channels + h * shape.depth + d;
-          memory_[head(shape) * h + (m / kPanel * shape.depth + d) * static_cast<long>(kPanel) + m % kPanel] = pair[0];
+          memory_[head(shape) * h + (m / kPanel * shape.depth + d) * static_cast<long>(kPanel) + m % kPanel] =
+              pair[0] * kLog2E;
           memory_[head(shape) * h + keys(shape) + (d / kPanel * shape.keys + m) * static_cast<long>(kPanel) +
                   d % kPanel] = pair[channels];
         }
     for (int m = 0; m < shape.keys; ++m)
       for (int h = 0; h < shape.heads; ++h) {
         const float* key = key_value + static_cast<long>(m) * 2 * channels + h * shape.depth;
-        longest_[h] = std::max(longest_[h], squared_length(key, shape.depth));
+        longest_[h] = std::max(longest_[h], kLog2E * kLog2E * squared_length(key, shape.depth));
       }
   }
 
@@ -70,13 +74,13 @@ class PackedKeysValues {
   std::vector<float> longest_;
 };
 
-// Scores of a query to e^(score - highest); those beyond `keys` are padding. Returns 1 / their sum.
+// Scores of a query to 2^(score - highest); those beyond `keys` are padding. Returns 1 / their sum.
 inline float exponentials(float* scores, int keys) {
   std::fill(scores + keys, scores + PackedKeysValues::padded(keys), -INFINITY);
   Vec tops = load(scores);
   for (int i = kLanes; i < keys; i += kLanes) tops = larger(tops, load(scores + i));
   const float top = largest(tops);
-  for (int i = 0; i < keys; i += kLanes) store(scores + i, exponential(load(scores + i) - top));
+  for (int i = 0; i < keys; i += kLanes) store(scores + i, bounded_power_of_two(load(scores + i) - top));
   return inverse_sum(scores, keys);
 }
 
@@ -86,7 +90,7 @@ inline void attend(const AttentionShape& shape, const float* query, const float*
   memory.resize(std::max<size_t>(memory.size(), PackedKeysValues::size(shape)));
   const PackedKeysValues packed(shape, key_value, memory.data());
   const int channels = shape.heads * shape.depth, width = PackedKeysValues::padded(shape.keys);
-  constexpr int block = kTileRows;
+  constexpr int block = 12;  // queries that share what is read of keys and values
   const int blocks = (shape.queries + block - 1) / block;
   thread_local Scratch kept;
   Scratch& scratch = kept;
@@ -103,7 +107,7 @@ inline void attend(const AttentionShape& shape, const float* query, const float*
       // A score is at most |q| |k|. Where that is small, the exponentials cannot overflow, and are taken at once.
       const bool small = longest * packed.longest_key(h) <= kSmallScore * kSmallScore;
       multiply(query + first, channels, count, packed.scores_of(h),
-               {scores, width, nullptr, small ? kExponential : kNone});
+               {scores, width, nullptr, small ? kPowerOfTwo : kNone});
       for (int r = 0; r < count; ++r) {
         float* row = scores + static_cast<long>(r) * width;
         shares[r] = small ? inverse_sum(row, shape.keys) : exponentials(row, shape.keys);

@@ -3,19 +3,19 @@
 
 #include "heads.h"
 
-constexpr int kFusionWidth = 16;                    // channels of the fusion head
-constexpr int kParts = kFusionWidth / kLanes;       // registers for them
-constexpr int kTaps = 3 * kFusionWidth;             // of one row of the 3x3 kernel
+constexpr int kFusionWidth = 16;                                   // channels of the fusion head
+constexpr int kParts = kFusionWidth / kLanes;                      // registers for them
+constexpr int kTaps = 3 * kFusionWidth;                            // of one row of the 3x3 kernel
 constexpr int kTogether = kParts == 1 ? 12 : kParts == 2 ? 6 : 4;  // pixels whose sums stay in registers
-constexpr int kBlockRows = 8;                       // that a thread computes in a row
+constexpr int kBlockRows = 8;                                      // that a thread computes in a row
 
 struct FusionWeights {
   Weights images[3];  // a row of the kernel each: 3 pixels * (r, g, b, thermal) to 16
   Weights last;       // 16 to 3
 };
 
-// Pixels of a row that lie, with both neighbours, between the same two columns of a scale, in runs that need these columns
-// only once; and single pixels that do not.
+// Pixels of a row that lie, with both neighbours, between the same two columns of a scale, in runs that need these
+// columns only once; and single pixels that do not.
 struct Runs {
   struct Run {
     int first, end;  // pixels

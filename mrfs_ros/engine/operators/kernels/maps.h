@@ -58,6 +58,11 @@ struct Patches {
 
  private:
   void copy_line(long b, int y, int left, float* out) const {
+    const float* line = map.at(b, y, left);
+    if (eps < 0 && line && left + kernel <= map.width) {  // all of it lies within the map
+      std::memcpy(out, line, kernel * map.channels * sizeof(float));
+      return;
+    }
     for (int k = 0; k < kernel; ++k, out += map.channels) {
       const float* pixel = map.at(b, y, left + k);
       if (!pixel)
@@ -78,24 +83,52 @@ struct DepthwiseGelu {
   const float* zeros;  // a pixel's worth
 
   const float* operator()(long first, int count, float* rows) const {
-    const int channels = map.channels;
-    for (int r = 0; r < count; ++r) {
-      const long pixel = first + r, b = pixel / (map.height * map.width);
-      const int y = static_cast<int>(pixel / map.width % map.height), x = static_cast<int>(pixel % map.width);
-      const float* taps[9];
-      for (int t = 0; t < 9; ++t) {
-        const float* tap = map.at(b, y + t / 3 - 1, x + t % 3 - 1);
-        taps[t] = tap ? tap : zeros;
-      }
-      float* out = rows + static_cast<long>(r) * channels;
-      for (int c = 0; c < channels; c += kLanes) {
-        Vec total = load(bias + c);
-#pragma GCC unroll 9
-        for (int t = 0; t < 9; ++t) total += load(taps[t] + c) * load(weights + t * channels + c);
-        store(out + c, gelu(total));
-      }
+    for (int r = 0; r < count;) {
+      const int x = static_cast<int>((first + r) % map.width);
+      const int neighbours = std::min({kNeighbours, count - r, map.width - x});
+      convolve(first + r, neighbours, rows + static_cast<long>(r) * map.channels);
+      r += neighbours;
     }
     return rows;
+  }
+
+ private:
+  // Pixels side by side are convolved together: they share most of what they read.
+  static constexpr int kNeighbours = 4;
+
+  void convolve(long pixel, int count, float* out) const {
+    const long b = pixel / (map.height * map.width), channels = map.channels;
+    const int y = static_cast<int>(pixel / map.width % map.height), x = static_cast<int>(pixel % map.width);
+    for (int c = 0; c < channels; c += kLanes) {
+      Vec totals[kNeighbours];
+      for (Vec& total : totals) total = load(bias + c);
+      for (int row = 0; row < 3; ++row) {
+        const float* middle = map.at(b, y + row - 1, x);
+        if (middle)
+          add_row(middle + c, weights + row * 3 * channels + c, x > 0, std::min(count + 1, map.width - x), totals);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kNeighbours; ++i)
+        if (i < count) store(out + i * channels + c, totals[i]);
+    }
+    // Apart: in one loop with the sums, GELU's long chains of operations would fill the processor's queues.
+    for (long i = 0; i < count * channels; i += kLanes) store(out + i, gelu(load(out + i)));
+  }
+
+  // here: the first pixel's channels; ahead: pixels from there on that are read.
+  void add_row(const float* here, const float* taps, bool has_left, int ahead, Vec* totals) const {
+    const long channels = map.channels;
+    const Vec left = load(taps), middle = load(taps + channels), right = load(taps + 2 * channels);
+    Vec x[kNeighbours + 2];
+    x[0] = has_left ? load(here - channels) : Vec{};
+#pragma GCC unroll 8
+    for (int i = 0; i <= kNeighbours; ++i) x[i + 1] = i < ahead ? load(here + i * channels) : Vec{};
+#pragma GCC unroll 8
+    for (int i = 0; i < kNeighbours; ++i) totals[i] += x[i] * left;
+#pragma GCC unroll 8
+    for (int i = 0; i < kNeighbours; ++i) totals[i] += x[i + 1] * middle;
+#pragma GCC unroll 8
+    for (int i = 0; i < kNeighbours; ++i) totals[i] += x[i + 2] * right;
   }
 };
 

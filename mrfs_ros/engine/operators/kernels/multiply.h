@@ -5,7 +5,7 @@
 
 constexpr int kPanel = 2 * kLanes;  // columns that a tile works on
 
-enum Activation { kNone = 0, kRelu = 1, kSigmoid = 2, kExponential = 3 };
+enum Activation { kNone = 0, kRelu = 1, kSigmoid = 2, kPowerOfTwo = 3 };
 
 // Columns in panels: for each panel of kPanel columns, for each input, kPanel weights; missing columns are zeros.
 struct Weights {
@@ -27,7 +27,7 @@ struct Output {
 
 inline Vec activated(Vec v, Activation activation) {
   if (activation == kRelu) return larger(v, Vec{});
-  if (activation == kExponential) return exponential(v);
+  if (activation == kPowerOfTwo) return power_of_two(v);
   return activation == kSigmoid ? sigmoid(v) : v;
 }
 
@@ -104,11 +104,17 @@ struct PlainRows {
   const float* operator()(long first, int, float*) const { return x + first * inputs; }
 };
 
+// Whole tiles: enough rows to make something of each weight that is read, enough chunks for all threads.
+inline int rows_at_once(long rows) {
+  const long share = rows / (4L * omp_get_max_threads());
+  return static_cast<int>(std::min<long>(48, std::max<long>(kTileRows, share / kTileRows * kTileRows)));
+}
+
 // All rows, in chunks that stay in a core's cache, shared among the threads. source(first, count, rows) says where
 // count rows from `first` on lie, one behind the other; it may compute them into `rows`, which has room for them.
 template <class Source>
 void multiply_rows(long rows, const Source& source, const Weights& w, const Output& out) {
-  const int chunk = rows >= 960 ? 4 * kTileRows : 2 * kTileRows;
+  const int chunk = rows_at_once(rows);
   thread_local Scratch kept;
   Scratch& scratch = kept;  // the calling thread's, for all threads
   scratch.reserve(static_cast<long>(chunk) * w.inputs);

@@ -35,6 +35,8 @@ typedef float MemoryVec __attribute__((vector_size(4 * kLanes), aligned(4), may_
 
 inline Vec load(const float* p) { return *reinterpret_cast<const MemoryVec*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<MemoryVec*>(p) = v; }
+inline Vec floats(IntVec bits) { return reinterpret_cast<Vec>(bits); }
+inline IntVec integers(Vec v) { return reinterpret_cast<IntVec>(v); }
 inline Vec all(float x) { return Vec{} + x; }
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 
@@ -59,40 +61,38 @@ inline float largest(Vec v) {
   return std::max(std::max(top[0], top[1]), std::max(top[2], top[3]));
 }
 
-// e^x to 2 ulp: 2^n by the exponent's bits, the rest by a polynomial (Cephes' coefficients). x up to 88; below -87 it
-// is e^-87.
-inline Vec exponential(Vec x) {
-  x = larger(x, all(-87.0f));
-  const Vec rounder = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-  const Vec n = (x * 1.44269504088896341f + rounder) - rounder;
-  const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
-  Vec p = all(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const IntVec bits = (__builtin_convertvector(n, IntVec) + 127) << 23;
-  Vec power;
-  std::memcpy(&power, &bits, sizeof power);
-  return p * power;
+constexpr float kLog2E = 1.44269504088896341f;
+
+// 2^x to 2 ulp for x from -126 to 126: the whole part by the exponent's bits, the rest, from -1/2 to 1/2, by the
+// polynomial of degree 5 with the least relative error (7.5e-8).
+inline Vec power_of_two(Vec x) {
+  const Vec rounded = x + 12582912.0f;  // 1.5 * 2^23: the sum's last bits are x, rounded to an integer
+  const Vec r = x - (rounded - 12582912.0f);
+  Vec p = all(1.327647129073739e-3f);
+  p = p * r + 9.675541892647743e-3f;
+  p = p * r + 5.550713092088699e-2f;
+  p = p * r + 2.4022120237350464e-1f;
+  p = p * r + 6.931469440460205e-1f;
+  p = p * r + 1.0000001192092896f;
+  return floats(integers(p) + (integers(rounded) << 23));
 }
 
-inline Vec sigmoid(Vec x) { return 1.0f / (1.0f + exponential(-larger(x, all(-87.0f)))); }
+// The same for x up to 126; below -126 it is 2^-126.
+inline Vec bounded_power_of_two(Vec x) { return power_of_two(larger(x, all(-126.0f))); }
+
+inline Vec sigmoid(Vec x) { return 1.0f / (1.0f + bounded_power_of_two(larger(x, all(-87.0f)) * -kLog2E)); }
 
 // x * (1 + erf(x / sqrt 2)) / 2 with erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
 inline Vec gelu(Vec x) {
-  const Vec z = x * 0.70710678118654752f;
-  const Vec magnitude = z < Vec{} ? -z : z;
-  const Vec t = 1.0f / (1.0f + 0.3275911f * magnitude);
-  Vec p = all(1.061405429f);
-  p = p * t - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  const Vec tail = p * t * exponential(-z * z) * 0.5f;  // erfc(|z|) / 2
-  return x * (z < Vec{} ? tail : 1.0f - tail);
+  const Vec magnitude = floats(integers(x) & 0x7fffffff);
+  const Vec t = 1.0f / (1.0f + 0.23164189f * magnitude);
+  Vec p = all(0.5307027145f);
+  p = p * t - 0.7265760135f;
+  p = p * t + 0.7107068705f;
+  p = p * t - 0.142248368f;
+  p = p * t + 0.127414796f;
+  const Vec tail = p * t * bounded_power_of_two(x * x * (-0.5f * kLog2E));  // erfc(|x| / sqrt 2) / 2
+  return larger(x, Vec{}) - magnitude * tail;
 }
 
 // Memory for each thread of a parallel loop, kept from frame to frame. It is made before the loop begins: an exception
