@@ -1,10 +1,10 @@
 """Scores, fusion metrics and time of a weights file over encoder sides, as table, plot and the file's default.
 
 ``python benchmarks/encoder_side.py --out out/encoder_side`` runs the val lists in shared/data, beside the project, and
-writes encoder_side.json, .md and .png. ``--only scores`` and ``--only times`` do a half, times beside the scores of an
-earlier run in the same folder; there the sides take turns frame by frame. ``--write`` puts the side with the best score
-into the weights file, ``--write 240`` another one: what ``encoder_side: weights`` then means. Images whose short side
-is not larger than a side are seen at their own size, as with that default.
+writes encoder_side.json, .md and .png. ``--only scores`` and ``--only times`` do a half, for the lists named, and keep
+what an earlier run with the same weights and sides left in the folder; in times the sides take turns frame by frame.
+``--write`` puts the side with the best score into the weights file, ``--write 240`` another one: what ``encoder_side:
+weights`` then means. Images that are not larger than a side are seen at their own size, as with that default.
 """
 
 from __future__ import annotations
@@ -197,6 +197,18 @@ def picture(content: dict, path: Path) -> None:
     figure.savefig(path, dpi=90)
 
 
+def begun(path: Path, facts: dict, only: str | None) -> dict:
+    """What an earlier run wrote, for half a run to go on with; a run of both halves begins anew."""
+    if only is None or not path.is_file():
+        if only == "times":
+            raise SystemExit(f"{path}: has no scores yet: run with --only scores first")
+        return {**facts, "lists": {}}
+    content = json.loads(path.read_text())
+    if different := [name for name, value in facts.items() if content[name] != value]:
+        raise SystemExit(f"{path}: is of other {', '.join(different)}: remove it, or choose another --out")
+    return content
+
+
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Scores, fusion metrics and time over encoder sides.")
     parser.add_argument("--weights", type=Path, default=shipped_model(), help="default: the model that comes along")
@@ -217,29 +229,29 @@ def main() -> None:
     arguments = parsed()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "encoder_side.json"
-    if arguments.only == "times" and not path.is_file():
-        raise SystemExit(f"{path}: has no scores yet: run with --only scores first")
-    content = json.loads(path.read_text()) if arguments.only == "times" else {"lists": {}}
     engine = load_engine(arguments.weights, arguments.device, arguments.backend, encoder_side=0)
     sides = sorted({0, *map(int, arguments.sides)} - {0}, reverse=True)
-    content |= {"weights": arguments.weights.name, "classes": list(engine.info.classes.names)}
-    content["sides"] = ["0", *map(str, sides)]
+    facts = {
+        "weights": arguments.weights.name,
+        "sha256": engine.info.sha256,
+        "classes": list(engine.info.classes.names),
+        "sides": ["0", *map(str, sides)],
+    }
+    content = begun(path, facts, arguments.only)
+    today = date.today().isoformat()
     for name in arguments.lists:
         dataset = PairDataset(DatasetConfig(root=str(arguments.data / name), split="val"), engine.info.classes)
         one = content["lists"].setdefault(name, {})
         one |= {"frames": len(dataset), "sizes": described(dataset), "short": min(most_frequent_size(dataset))}
         if arguments.only != "times":
             one["sides"] = scored(engine, dataset, [0, *sides], arguments.every, name)
+            content["scored"] = f"{today}, fusion metrics of one frame in {arguments.every}"
         if arguments.only != "scores":
-            smaller = [side for side in (0, *sides) if one["sides"][str(side)]["changes"]]
-            one["ms"] = timed(engine, dataset, smaller, arguments.rounds)
-    facts = f"{date.today().isoformat()}, {engine.info.backend}, {hardware(engine.info.device)}, PyTorch "
-    facts += versions()["torch"]
-    if arguments.only != "times":
-        content["scored"] = f"{date.today().isoformat()}, fusion metrics of every {arguments.every}th frame"
-    if arguments.only != "scores":
-        content["timed"] = facts
-    path.write_text(json.dumps(content, indent=1) + "\n")
+            changing = [side for side in (0, *sides) if one["sides"][str(side)]["changes"]]
+            one["ms"] = timed(engine, dataset, changing, arguments.rounds)
+            content["timed"] = f"{today}, {engine.info.backend}, {hardware(engine.info.device)}, PyTorch "
+            content["timed"] += versions()["torch"]
+        path.write_text(json.dumps(content, indent=1) + "\n")  # after each: what is interrupted leaves what it has
     (arguments.out / "encoder_side.md").write_text(markdown(content))
     picture(content, arguments.out / "encoder_side.png")
     print(markdown(content), end="")

@@ -4,20 +4,29 @@
 # engines: mit_b0 and mit_b4 in fp16 against eager fp32, test/engine/test_cuda.py. table: the rest of the tables.
 # node: the node with the CUDA engine over DDS. OUT gets a text for each step, its bench.md and bench.json as they grow,
 # and summary.txt. MINUTES (9), DEVICE (cuda) and ROUNDS (50) come from the environment.
-# Ends with 0 when all is done, 1 when a step failed, 3 when time was up before the end.
+# Ends with 0 when all is done, 1 when a step failed, 2 when it cannot begin, 3 when time was up before the end.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-out=$(realpath -m "${1:?usage: bash benchmarks/gpu.sh OUT [engines|table|node|all]}")
+if [[ -z ${1:-} ]]; then
+  echo "usage: bash benchmarks/gpu.sh OUT [engines|table|node|all]" >&2
+  exit 2
+fi
+out=$(realpath -m "$1")
 jobs=${2:-all}
 limit_s=$((${MINUTES:-9} * 60 - 20))  # steps are stopped a little earlier, to write the summary
 device=${DEVICE:-cuda}
 rounds=${ROUNDS:-50}
 python=${PYTHON:-python}
-mkdir -p "$out"
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 # Compiled kernels outlive the call: a network that was stopped while it was compiled is not begun anew.
 export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$PWD/out/inductor}
 failed=()
+
+if ! "$python" -c "from mrfs_ros.engine.load import resolve_device; resolve_device('$device')" 2> /dev/null; then
+  echo "gpu.sh: $python has no PyTorch that sees device $device: set PYTHON, or DEVICE=cpu to rehearse" >&2
+  exit 2
+fi
+mkdir -p "$out" || exit 2
 
 say() { echo "gpu.sh: $*"; }
 
@@ -101,7 +110,7 @@ table() {
 
 node() {
   if "$python" -c "import rclpy" 2>/dev/null; then
-    step node "$python" benchmarks/ros_transport.py --seconds 20 --device "$device"
+    step node "$python" benchmarks/ros_transport.py --seconds 20 --encoder-sides 0,240 --device "$device"
   else
     skip node "rclpy is not installed: make setup, or its wheels on PYTHONPATH"
   fi

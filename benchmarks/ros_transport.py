@@ -5,7 +5,7 @@ in another and prints pairs answered, latency and CPU share, with and without th
 QoS of the inputs, and then the highest rate that the path sustains. Latency is from the moment before the rgb image
 is published to the receipt of both outputs, in one process; the node's own share, callback to publication with the
 engine's copies, is the latency that its diagnostics report. ``--device cuda`` (or cpu) measures the node with the
-shipped model on that device at 30 Hz, shipped profile, in the stub's place.
+shipped model on that device at 30 Hz, shipped profile, in the stub's place: with ``--encoder-sides 0,240`` at each.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,11 @@ MS = 10**6
 COMPILED_S = 480  # the CUDA engine compiles its kernels before the node is ready
 
 
-def measure(qos_name: str, rate_hz: float, seconds: float, device: str) -> dict[str, float]:
-    """Run the node and the cameras in the environment as it is; return the figures. ``device``: empty = stub engine."""
+def measure(qos_name: str, rate_hz: float, seconds: float, device: str, side: str) -> dict[str, float]:
+    """Run the node and the cameras in the environment as it is; return the figures.
+
+    ``device``: empty = stub engine. ``side``: the network's encoder side.
+    """
 
     import rclpy
     from harness import BEST_EFFORT, RELIABLE, Cameras, NodeProcess, numbered_pair
@@ -37,7 +41,7 @@ def measure(qos_name: str, rate_hz: float, seconds: float, device: str) -> dict[
     pair = numbered_pair(1, 480, 640)
     sent: dict[int, float] = {}
     qos = {"sensor_data": BEST_EFFORT, "reliable": RELIABLE}[qos_name]
-    engine = {"stub": None, "device": device} if device else {"stub": []}
+    engine = {"stub": None, "device": device, "encoder_side": side} if device else {"stub": []}
     with tempfile.TemporaryDirectory() as folder, NodeProcess(Path(folder), input_qos=qos_name, **engine) as node:
         node.wait_for(": ready in ", COMPILED_S)
         world = Cameras(qos=qos)
@@ -73,28 +77,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Benchmark of the ROS path without the network, or with it.")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each run (default: 20)")
     parser.add_argument("--device", default="", help="cuda, cpu: with the shipped model there (default: a stub engine)")
+    parser.add_argument("--encoder-sides", default="weights", metavar="N", help="of that model, such as 0,240,168")
     parser.add_argument("--one", nargs=2, metavar=("QOS", "RATE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        figures = measure(arguments.one[0], float(arguments.one[1]), arguments.seconds, arguments.device)
+        qos, rate = arguments.one
+        figures = measure(qos, float(rate), arguments.seconds, arguments.device, arguments.encoder_sides)
         print(" | ".join(f"{v:.0f}" if n in ("sent", "answered", "cpu %") else f"{v:.1f}" for n, v in figures.items()))
         return 0
     engine = f"shipped model on {arguments.device}" if arguments.device else "stub engine"
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, 480x640, {engine}")
     print(
-        "| DDS profile | input QoS | rate Hz | sent | answered | pairs/s | p50 ms | p95 ms | p99 ms | node p50 ms | "
-        "node p95 ms | node CPU % |"
+        "| DDS profile | input QoS | encoder side | rate Hz | sent | answered | pairs/s | p50 ms | p95 ms | p99 ms | "
+        "node p50 ms | node p95 ms | node CPU % |"
     )
-    print("|" + " --- |" * 12)
+    print("|" + " --- |" * 13)
+    sides = arguments.encoder_sides.split(",") if arguments.device else ["-"]
     for shipped in (True,) if arguments.device else (True, False):
         for qos in ("sensor_data", "reliable"):
-            for rate in (30, 200) if shipped and not arguments.device else (30,):
-                row = _one(shipped, qos, rate, arguments.seconds, arguments.device)
-                print(f"| {'shipped' if shipped else 'default'} | {qos} | {rate} | {row} |", flush=True)
+            rates = (30, 200) if shipped and not arguments.device else (30,)
+            for side, rate in product(sides, rates):
+                row = _one(shipped, qos, rate, arguments.seconds, arguments.device, side)
+                print(f"| {'shipped' if shipped else 'default'} | {qos} | {side} | {rate} | {row} |", flush=True)
     return 0
 
 
-def _one(shipped: bool, qos: str, rate: int, seconds: float, device: str) -> str:
+def _one(shipped: bool, qos: str, rate: int, seconds: float, device: str, side: str) -> str:
     """One row, measured in a process with the wanted DDS profile."""
     from mrfs_ros.ros.dds import profile_variable
 
@@ -104,6 +112,7 @@ def _one(shipped: bool, qos: str, rate: int, seconds: float, device: str) -> str
     if shipped:
         env[profile_variable()] = str(ROOT / "config" / "fastdds.xml")
     command = [sys.executable, __file__, "--one", qos, str(rate), "--seconds", str(seconds), "--device", device]
+    command += ["--encoder-sides", side]
     return subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 

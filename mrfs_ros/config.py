@@ -13,6 +13,7 @@ Config = TypeVar("Config")
 BACKENDS = ("auto", "eager", "torch", "torch-plain", "onnx", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 OVERLAY_OPACITY = 0.5
+MAX_IMAGE_PIXELS = 64_000_000
 THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
 VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
 SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
@@ -163,6 +164,14 @@ class NodeConfig:
     )
     output_qos: str = setting(
         "reliable", "QoS of the output images, depth 1.", choices=("reliable", "sensor_data"), fixed=True
+    )
+    max_image_pixels: int = setting(
+        MAX_IMAGE_PIXELS,
+        "Pixels [count] that a compressed image may have; larger ones are refused by their header, before they are "
+        "decoded.",
+        low=1024,
+        high=2**31 - 1,
+        fixed=True,
     )
     slop_s: float = setting(
         0.03,

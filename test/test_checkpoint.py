@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,6 +111,15 @@ def test_a_released_file_has_no_place_for_an_encoder_side(tmp_path, network):
     torch.save(network.state_dict(), tmp_path / "released.pth")
     with pytest.raises(CheckpointError, match="has no metadata to write to: expected a file of mrfs train"):
         write_encoder_side(tmp_path / "released.pth", 240, "")
+
+
+def test_weights_are_on_the_disk_before_they_have_their_name(tmp_path, network, monkeypatch):
+    """safetensors renames by itself since 0.8, but a power cut could still leave an empty file."""
+    path, synced = tmp_path / "best.safetensors", []
+    on_disk = Path("/proc/self/fd")
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(((on_disk / str(file)).readlink(), path.exists())))
+    save_checkpoint(path, network, MFNET, {})
+    assert synced[0] == (tmp_path / "best.safetensors.unfinished", False)
 
 
 def test_half_precision_files_come_back_as_float32(tmp_path, network):

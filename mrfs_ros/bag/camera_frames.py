@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mrfs_ros.bag.cameras import find_cameras
+from mrfs_ros.bag.cameras import encoding_reader, find_cameras
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.messages import check_message, rgb_array, stamp_ns, thermal_values
+from mrfs_ros.sensing.messages import CameraMessages, check_message, stamp_ns
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 from mrfs_ros.sensing.pairing import ApproximateTime
 from mrfs_ros.sensing.thermal_window import ThermalWindow
@@ -38,7 +38,8 @@ class FrameSettings:
 class CameraFrames:
     """A bag's frames; ``skipped``: reason to count, of images that could not be used, ``examples``: a text of each.
 
-    ``rgb_topic``, ``thermal_topic``: where they come from. ``total``: about so many images of both will come.
+    ``events``: what was assumed of the images. ``rgb_topic``, ``thermal_topic``: where they come from.
+    ``total``: about so many images of both will come.
     ConfigError for a bag without them, MissingPackageError without rosbags. Close it: it is a context manager.
     """
 
@@ -46,12 +47,17 @@ class CameraFrames:
         self.skipped: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self._settings = settings
+        self.events: list[str] = []
         self._window = ThermalWindow(settings.node)
+        self._images = CameraMessages(self.events.append, settings.node.max_image_pixels)
         self._bag = Bag(path)
         try:
             self._codec = Codec()
             self.rgb_topic, self.thermal_topic = find_cameras(
-                self._bag.topics, settings.rgb_topic, settings.thermal_topic
+                self._bag.topics,
+                settings.rgb_topic,
+                settings.thermal_topic,
+                encoding_reader(self._bag, self._codec),
             )
             length_s = (self._bag.end_ns - self._bag.start_ns) / 1e9
             if settings.begin_s > length_s:
@@ -114,7 +120,7 @@ class CameraFrames:
                 self._skip("damaged_message", f"{record.channel.topic}: cannot be read: {error}")
                 continue
             try:
-                check_message(camera, message)
+                check_message(camera, message, self._settings.node.max_image_pixels)
             except ImageError as error:
                 self._skip(error.reason, str(error))
                 continue
@@ -123,8 +129,8 @@ class CameraFrames:
     def _decoded(self, camera: int, message: Any) -> np.ndarray | None:
         try:
             if camera == RGB:
-                return rgb_array(message)
-            return self._window.grey(thermal_values(message), stamp_ns(message))
+                return self._images.rgb(message)
+            return self._window.grey(self._images.thermal(message), stamp_ns(message))
         except ImageError as error:
             self._skip(error.reason, str(error))
             return None

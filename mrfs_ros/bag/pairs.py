@@ -22,7 +22,7 @@ from mrfs_ros.bag.waiting import Waiting
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.messages import check_message, stamp_ns
+from mrfs_ros.sensing.messages import stamp_ns
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
 
@@ -75,7 +75,7 @@ class PairReader:
         self._before: list[np.ndarray] = []
         self._range: tuple[int, int] = (0, 0)
         self._copied: Collection[str] = ()
-        self.intake = Intake(config)
+        self.intake = Intake(config, self.events.append)
 
     @property
     def images(self) -> tuple[int, int]:
@@ -231,7 +231,7 @@ class PairReader:
         by_header = self._stamp == HEADER
         try:
             message = self._message(record)
-            check_message(camera, message, stamped=by_header)
+            self.intake.check_message(camera, message, stamped=by_header)
             self._index.add(camera, stamp_ns(message) if by_header else record.log_ns, record.log_ns)
         except ImageError as error:
             self._index.add(camera, 0, record.log_ns, usable=False)

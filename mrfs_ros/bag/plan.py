@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mrfs_ros.bag.cameras import find_cameras
+from mrfs_ros.bag.cameras import encoding_reader, find_cameras
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.salvage import Channel
@@ -36,7 +36,7 @@ class Plan:
 
 def plan_of(bag: Bag | Bags, settings: BagSettings, codec: Codec) -> Plan:
     """The plan for ``settings``; ConfigError when they do not fit the bag."""
-    rgb, thermal = find_cameras(bag.topics, settings.rgb_topic, settings.thermal_topic)
+    rgb, thermal = find_cameras(bag.topics, settings.rgb_topic, settings.thermal_topic, encoding_reader(bag, codec))
     length_s = (bag.end_ns - bag.start_ns) / 1e9
     if settings.start_s > length_s:
         raise ConfigError(f"start_s: the bag ends after {length_s:.1f} s, before {settings.start_s:g} s")

@@ -8,7 +8,7 @@ from pathlib import Path
 from mrfs_ros.cli.arguments import count
 from mrfs_ros.cli.calibrate_input import bar, read_pairs
 from mrfs_ros.cli.calibrate_time import run_time
-from mrfs_ros.cli.pair_arguments import add_name_arguments
+from mrfs_ros.cli.pair_arguments import add_file_arguments
 from mrfs_ros.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -60,7 +60,7 @@ def _add_source(command: argparse.ArgumentParser) -> None:
     source = command.add_argument_group("what it is made from (folders or one bag)")
     source.add_argument("--rgb", type=Path, metavar="DIR", help="folder of colour images, pairs by name")
     source.add_argument("--thermal", type=Path, metavar="DIR", help="folder of 8-bit thermal images")
-    add_name_arguments(source)
+    add_file_arguments(source)
     source.add_argument("--bag", type=Path, help="a bag with both cameras")
     source.add_argument("--time", type=Path, metavar="BAG", help="find the offset of the clocks in this bag")
     source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)

@@ -38,7 +38,8 @@ def read_pairs(arguments: argparse.Namespace) -> tuple[list, str]:
 
     found = files.pairs[:: arguments.every]
     chosen = found[:: -(-len(found) // arguments.pairs)]  # spread over the folder: neighbours look alike
-    return [read_pair(rgb, thermal) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
+    limit = arguments.max_image_pixels
+    return [read_pair(rgb, thermal, limit) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
 
 
 def _bag_pairs(arguments: argparse.Namespace) -> list:
@@ -74,7 +75,9 @@ def open_frames(arguments: argparse.Namespace, bag: Path):
 
 
 def tell_losses(frames) -> None:
-    """Print what of the frames could not be used."""
+    """Print what was assumed of the frames, and which could not be used."""
+    for event in frames.events:
+        print(f"mrfs: {event}", file=sys.stderr)
     for reason, example in frames.examples.items():
         print(f"mrfs: {frames.skipped[reason]} images skipped ({reason}): {example}", file=sys.stderr)
     for loss in frames.damage:

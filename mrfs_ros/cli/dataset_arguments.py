@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.pair_arguments import CALIBRATION, add_name_arguments
+from mrfs_ros.cli.pair_arguments import CALIBRATION, add_file_arguments
 from mrfs_ros.errors import ConfigError
 
-_SETTINGS = ("rgb_name", "thermal_name", "label_name", "calibration")  # of a DatasetConfig, in place of its own
+# Of a DatasetConfig, in place of its own.
+_SETTINGS = ("rgb_name", "thermal_name", "label_name", "calibration", "max_image_pixels")
 
 
 def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> None:
-    """Add config, --root, --layout, --split, --rgb-name, --thermal-name, --calibration.
+    """Add config, --root, --layout, --split, --rgb-name, --thermal-name, --max-image-pixels, --calibration.
 
     ``purpose``: what is done with the datasets ("scored").
     """
@@ -24,7 +25,7 @@ def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> Non
     command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
     command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
     command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
-    add_name_arguments(command)
+    add_file_arguments(command, limit=None)
     command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
 
 

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     measured = []
     for name, rgb, thermal in tqdm(pairs, unit="pair", disable=len(pairs) == 1):
         try:
-            measured.append(_study_pair(reader, registration, name, rgb, thermal, arguments.out))
+            measured.append(_study_pair(reader, registration, name, rgb, thermal, arguments))
         except MrfsError as error:
             tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
     print(f"{len(measured)} of {len(pairs)} pairs drawn, results in {arguments.out}")
@@ -69,14 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     return INCOMPLETE if found.losses else 0
 
 
-def _study_pair(reader, registration, name: str, rgb: Path, thermal: Path, out: Path):
+def _study_pair(reader, registration, name: str, rgb: Path, thermal: Path, arguments: argparse.Namespace):
     """Write the sheet of a pair; return its similarities."""
     from mrfs_ros.data.pair_files import read_pair
     from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.studies.feature_sheet import feature_sheet
     from mrfs_ros.studies.similarity import pair_similarity
 
-    pixels, grey = read_pair(rgb, thermal)
+    pixels, grey = read_pair(rgb, thermal, arguments.max_image_pixels)
     try:
         thermal_image, warp = registration.prepared(grey, pixels.shape[:2])
         images = pixels, thermal_image if warp is None else warp(thermal_image)
@@ -84,7 +84,7 @@ def _study_pair(reader, registration, name: str, rgb: Path, thermal: Path, out: 
     except ImageError as error:
         raise ImageError(f"{rgb} and {thermal}: {error}", error.reason) from error
     sheet = feature_sheet(*images, blocks, result, reader.info, title=name)
-    write_jpeg(out / f"features_{name}.jpg", sheet, JPEG_QUALITY)
+    write_jpeg(arguments.out / f"features_{name}.jpg", sheet, JPEG_QUALITY)
     return pair_similarity(name, blocks)
 
 

@@ -60,10 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     print(f"engine: {engine.info}")
     made_folder(arguments.out)
-    seconds, failures = [], 0
+    seconds, failures, limit = [], 0, arguments.max_image_pixels
     for name, rgb, thermal in tqdm(pairs, unit="pair", disable=len(pairs) == 1):
         try:
-            seconds.append(_fuse_pair(engine, registration, rgb, thermal, arguments.out / name))
+            seconds.append(_fuse_pair(engine, registration, rgb, thermal, arguments.out / name, limit))
         except MrfsError as error:
             failures += 1
             tqdm.write(f"mrfs: error: {error}", file=sys.stderr)
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     return INCOMPLETE if found.losses else 0
 
 
-def _fuse_pair(engine, registration, rgb: Path, thermal: Path, target: Path) -> float:
+def _fuse_pair(engine, registration, rgb: Path, thermal: Path, target: Path, max_pixels: int) -> float:
     """Write the three images of a pair; return the seconds that the engine took."""
     from mrfs_ros.data.pair_files import read_pair
     from mrfs_ros.draw import overlay
@@ -85,7 +85,7 @@ def _fuse_pair(engine, registration, rgb: Path, thermal: Path, target: Path) -> 
     from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
     from mrfs_ros.sensing.image_files import write_png
 
-    pixels, grey = read_pair(rgb, thermal)
+    pixels, grey = read_pair(rgb, thermal, max_pixels)
     try:
         pair = PairImages(pixels, *registration.prepared(grey, pixels.shape[:2]))
         start = time.perf_counter()

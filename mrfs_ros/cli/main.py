@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 from mrfs_ros import __version__
 from mrfs_ros.cli import (
@@ -58,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``mrfs`` with ``arguments`` (default: the process's); return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show(warnings.showwarning)
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     try:
         if words and words[0] in ros_commands.COMMANDS:
             ros_commands.hand_on(words[0], words[1:])
@@ -72,6 +79,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("mrfs: interrupted", file=sys.stderr)
         return 130
+
+
+def _show(others: Callable) -> Callable:
+    """What Python calls with a warning: those about image files are one line, ``others`` shows the rest."""
+
+    def show(message, category, *where) -> None:
+        if category.__name__ == "ImageWarning":  # by name: the class comes with NumPy and OpenCV
+            from tqdm import tqdm
+
+            tqdm.write(f"mrfs: warning: {message}", file=sys.stderr)  # not into the middle of a progress bar
+        else:
+            others(message, category, *where)
+
+    return show
 
 
 def _of_files(error: OSError) -> str:

@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import add_encoder_side
+from mrfs_ros.cli.arguments import add_encoder_side, count
+from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.data.layouts import images_in
 from mrfs_ros.data.names import camera_patterns, partners
 from mrfs_ros.data.video_files import check_no_video
@@ -41,7 +42,7 @@ def add_pair_arguments(command: argparse.ArgumentParser) -> None:
     """Add --rgb, --thermal, --out, how they pair, and the network: --weights, --classes, --device, --encoder-side."""
     command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
     command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
-    add_name_arguments(command)
+    add_file_arguments(command)
     command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
     command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
@@ -53,8 +54,8 @@ def add_pair_arguments(command: argparse.ArgumentParser) -> None:
 CALIBRATION = "brings thermal onto the rgb image (mrfs calibrate)"
 
 
-def add_name_arguments(command: argparse.ArgumentParser) -> None:
-    """Add --rgb-name and --thermal-name."""
+def add_file_arguments(command: argparse.ArgumentParser, limit: int | None = MAX_IMAGE_PIXELS) -> None:
+    """Add --rgb-name, --thermal-name and --max-image-pixels; ``limit``: its default, None = that of the dataset."""
     for camera, example in (("rgb", "{}_RGB"), ("thermal", "ir_{}")):
         command.add_argument(
             f"--{camera}-name",
@@ -62,6 +63,13 @@ def add_name_arguments(command: argparse.ArgumentParser) -> None:
             metavar="PATTERN",
             help=f"names of the {camera} files, {{}} for what a pair has in common, such as {example}; default: found",
         )
+    command.add_argument(
+        "--max-image-pixels",
+        type=count,
+        default=limit,
+        metavar="N",
+        help=f"refuse larger image files by their header (default: {MAX_IMAGE_PIXELS})",
+    )
 
 
 def named_pairs(arguments: argparse.Namespace) -> FilePairs:

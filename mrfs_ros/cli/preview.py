@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mrfs_ros.cli.arguments import count, made_folder
+from mrfs_ros.cli.dataset_arguments import tell_notes
 
 EXAMPLES = """examples:
   mrfs preview config/train_street.yaml --out out/crops.jpg
@@ -37,11 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.training.batches import StepExamples
     from mrfs_ros.training.config import load_config
+    from mrfs_ros.training.memory import limit_caches
     from mrfs_ros.training.preview import preview
 
     config = load_config(arguments.config, arguments.set)
     classes = config.class_set()
     datasets = [training_dataset(entry, classes) for entry in config.datasets("train")]
+    tell_notes(datasets)
+    print(limit_caches(datasets), flush=True)
     size = (config.crop_height, config.crop_width)
     examples = StepExamples(datasets, size, config.augmentation(), config.seed, config.batch_size)
     made_folder(arguments.out.parent)

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mrfs_ros.config import setting
+from mrfs_ros.config import MAX_IMAGE_PIXELS, setting
 from mrfs_ros.data.cache import CacheLimit
 from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, Names, PairFiles, find_pairs
@@ -53,6 +53,12 @@ class DatasetConfig:
         high=1e6,
     )
     missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
+    max_image_pixels: int = setting(
+        MAX_IMAGE_PIXELS,
+        "Pixels that an image may have; larger ones are refused by their header.",
+        low=1024,
+        high=2**31,
+    )
     cache: bool = setting(
         True, "Keep decoded images in memory, height x width x 5 bytes a pair, up to half of what is free."
     )
@@ -141,7 +147,7 @@ class PairDataset:
         return layout
 
     def _read(self, files: PairFiles) -> Pair:
-        rgb, thermal = read_pair(files.rgb, files.thermal)
+        rgb, thermal = read_pair(files.rgb, files.thermal, self.config.max_image_pixels)
         if self._layout.holes:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
         try:

@@ -34,8 +34,8 @@ _EXPORT = "export 8-bit grey PNG whose values are the class ids"
 class LabelImage:
     """What a label file stores; one of ``values`` and ``colours`` is None.
 
-    ``values``: (H, W) int32, grey samples or palette indices as stored. ``palette``: (N, 3) uint8 RGB, the colours of
-    indices 0 to N - 1, None unless the file has one. ``colours``: (H, W, 3) uint8 RGB.
+    ``values``: (H, W) uint8 or uint16, grey samples or palette indices as stored. ``palette``: (N, 3) uint8 RGB, the
+    colours of indices 0 to N - 1, None unless the file has one. ``colours``: (H, W, 3) uint8 RGB.
     """
 
     values: np.ndarray | None = None
@@ -133,13 +133,13 @@ def _stored(image: Image.Image, bits: int, path: Path) -> LabelImage:
         return LabelImage(colours=np.asarray(image))
     if image.mode == "P":
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        return LabelImage(values=np.asarray(image).astype(np.int32), palette=palette)
+        return LabelImage(values=np.asarray(image).astype(np.uint16), palette=palette)
     if image.mode in ("1", "L", "I") or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.int32)
-        if not 0 <= values.min() <= values.max() <= LARGEST_ID:
+        values = np.asarray(image)
+        if values.dtype.itemsize > 2 and not 0 <= values.min() <= values.max() <= LARGEST_ID:
             raise ImageError(f"{path}: has values from {values.min()} to {values.max()}: {_EXPORT}")
         stretch = _STRETCH.get(bits, 1) if image.mode == "L" else 1
-        return LabelImage(values=values // stretch)
+        return LabelImage(values=values // stretch if stretch > 1 else values.astype(np.uint16))
     raise ImageError(f"{path}: stores {image.mode} pixels: {_EXPORT}")
 
 

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.image_files import read_rgb, read_rgb_thermal, read_thermal
 
 
-def read_pair(rgb: Path, thermal: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(rgb: Path, thermal: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[np.ndarray, np.ndarray]:
     """Return (H, W, 3) uint8 RGB and (h, w) uint8 thermal.
 
     One file given twice, or its copy, must have thermal in its fourth channel, as MFNet's files do: ImageError for
-    the same picture twice, and for what ``read_rgb`` and ``read_thermal`` refuse.
+    the same picture twice, and for what ``read_rgb`` and ``read_thermal`` refuse, such as more than ``max_pixels``.
     """
     if not _are_one(rgb, thermal):
-        return read_rgb(rgb), read_thermal(thermal)
+        return read_rgb(rgb, max_pixels), read_thermal(thermal, max_pixels)
     try:
-        images = read_rgb_thermal(rgb)
+        images = read_rgb_thermal(rgb, max_pixels)
     except ImageError as error:
         raise ImageError(
             f"{error}; it is given as rgb and as thermal: give each camera's own file", error.reason

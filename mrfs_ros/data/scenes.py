@@ -64,7 +64,7 @@ class SceneDataset(PairDataset):
         return replace(layout, thermal=None, holes=False)
 
     def _read(self, files: PairFiles) -> Scene:
-        rgb = read_rgb(files.rgb)
+        rgb = read_rgb(files.rgb, self.config.max_image_pixels)
         ids = self._labels.read_ids(files.label, rgb.shape[:2])
         return Scene(files.name, rgb, self._labels.mapped(ids, files.label), self._materials[ids])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import Engine, RegisteringEngine, check_sizes
 from mrfs_ros.errors import ImageError
 from mrfs_ros.sensing.calibration import Size
-from mrfs_ros.sensing.messages import is_compressed, rgb_array, stamp_ns, thermal_dtype, thermal_values
+from mrfs_ros.sensing.messages import CameraMessages, check_message, is_compressed, stamp_ns, stands_alone
 from mrfs_ros.sensing.registration import load_registration
 from mrfs_ros.sensing.thermal_window import ThermalWindow
 from mrfs_ros.sensing.warp import Warp, outside_fused
@@ -74,17 +75,25 @@ def _stacked(pairs: list[PairImages], name: str) -> np.ndarray:
 class Intake:
     """The window of thermal values and the registration that ``config`` asks for.
 
-    ConfigError for a calibration that cannot be used.
+    ``say`` gets a sentence for each thing that is assumed of a camera's images, once. ConfigError for a calibration
+    that cannot be used.
     """
 
-    def __init__(self, config: NodeConfig, window: ThermalWindow | None = None):
-        self._config = config
+    def __init__(
+        self,
+        config: NodeConfig,
+        say: Callable[[str], None],
+        window: ThermalWindow | None = None,
+        messages: CameraMessages | None = None,
+    ):
+        self._config, self._say = config, say
         self.window = window if window and window.suits(config) else ThermalWindow(config)
+        self._messages = messages or CameraMessages(say, config.max_image_pixels)
         self._registration = load_registration(config.calibration, config.plane_distance_m)
 
     def updated(self, config: NodeConfig) -> Intake:
-        """The intake for other settings, which keeps its window if that still suits."""
-        return Intake(config, self.window)
+        """The intake for other settings, which remembers the cameras, and its window if that still suits."""
+        return Intake(config, self._say, self.window, self._messages)
 
     @property
     def registration(self) -> str:
@@ -93,6 +102,10 @@ class Intake:
             return "none: both cameras see the same"
         distance_m = self._registration.plane_distance_m
         return self._config.calibration + ("" if distance_m is None else f", plane at {distance_m:g} m")
+
+    def check_message(self, camera: int, message: Any, *, stamped: bool = True) -> None:
+        """As ``check_message`` of ``mrfs_ros.sensing.messages``, with the limit of the settings."""
+        check_message(camera, message, self._config.max_image_pixels, stamped=stamped)
 
     def check(self, rgb: Any | None, thermal: Any | None) -> None:
         """Raise ImageError for two raw images whose sizes do not make a pair, without touching their pixels."""
@@ -119,14 +132,15 @@ class Intake:
 
     def is_plain(self, thermal: Any) -> bool:
         """Can this thermal message be read without knowing those before it?"""
-        return self.window.passes(thermal_dtype(thermal))
+        return stands_alone(thermal) and self.window.passes(np.dtype(np.uint8))
 
     def grey(self, thermal: Any, at_ns: int | None = None) -> np.ndarray:
         """(h, w) uint8 of a thermal message, on its own grid; the window wants them in order.
 
         ``at_ns``: when it was taken, where its stamp does not say so.
         """
-        return self.window.grey(thermal_values(thermal), stamp_ns(thermal) if at_ns is None else at_ns)
+        values = self._messages.thermal(thermal)
+        return self.window.grey(values, stamp_ns(thermal) if at_ns is None else at_ns)
 
     def images(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None = None) -> PairImages:
         """What an engine takes of two messages; a camera that is missing (None) is black.
@@ -137,7 +151,7 @@ class Intake:
             grey = self.grey(thermal)
         if rgb is None:
             return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey)
-        pixels = rgb_array(rgb)
+        pixels = self._messages.rgb(rgb)
         if grey is None:
             return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8))
         return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]))

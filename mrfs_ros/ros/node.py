@@ -49,7 +49,7 @@ from mrfs_ros.ros.qos import profile, publisher, subscription
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.topics import camera_info_topic
 from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
-from mrfs_ros.sensing.messages import check_message, stamp_ns
+from mrfs_ros.sensing.messages import stamp_ns
 from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
 from mrfs_ros.types import FusionResult
 
@@ -73,7 +73,7 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._intake = Intake(config)  # first: loading an engine takes time
+        self._intake = Intake(config, self.get_logger().warning)  # first: loading an engine takes time
         self._engine = engine or loaded(config)
         loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
@@ -162,7 +162,7 @@ class MrfsNode(Node):
             return
         # Bad images end here: one that reached the mailbox could push a good pair out of it.
         try:
-            check_message(camera, message)
+            self._intake.check_message(camera, message)
             self._on_good_image(camera, message, now_s)
         except ImageError as error:
             self._refused = str(error)

@@ -1,63 +1,76 @@
-"""Encoded images (JPEG, PNG, ...) turned into the arrays that an engine takes, and back; of files and messages."""
+"""Encoded images (JPEG, PNG, BMP, TIFF, WebP) as arrays, and arrays as PNG and JPEG; of files and messages."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.gray import to_gray
+from mrfs_ros.sensing.image_header import UNREADABLE, read_header
 
-_MAGIC = (b"\xff\xd8", b"\x89PNG", b"BM", b"II", b"MM", b"RIFF")  # JPEG, PNG, BMP, TIFF of both orders, WebP
-_UNREADABLE = "is no image that OpenCV reads (JPEG, PNG, BMP, TIFF, WebP), or is damaged"
-
-
-def check_encoded(content: bytes, name: str, camera: str) -> None:
-    """Raise ImageError unless ``content`` begins as an encoded image does; looks at nothing else of it."""
-    if not bytes(content[:4]).startswith(_MAGIC):
-        raise ImageError(f"{name}: {_UNREADABLE}", f"{camera}_damaged")
+_UPRIGHT = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH  # all but the alpha, turned as EXIF says
+_AS_STORED = cv2.IMREAD_UNCHANGED
 
 
-def decode_rgb(content: bytes, name: str) -> np.ndarray:
-    """Return (H, W, 3) uint8, RGB, of an encoded colour image, without its alpha.
+def decode_any(
+    content: bytes,
+    name: str,
+    camera: str,
+    depths: tuple[type, ...] = (np.uint8,),
+    max_pixels: int = MAX_IMAGE_PIXELS,
+) -> np.ndarray:
+    """The pixels of an encoded image, turned as its EXIF orientation says, without its alpha.
 
-    ``name`` begins the text of the ImageError that everything else raises.
+    Args:
+        content: The whole image.
+        name: What the texts of errors begin with.
+        camera: rgb, thermal or label: the errors' ``reason`` begins with it.
+        depths: The types that a channel may have.
+        max_pixels: So many pixels the image may have by its header; more are not decoded.
+
+    Returns:
+        (H, W) of a grey image, (H, W, 3), BGR, of one in colours.
+
+    Raises:
+        ImageError: It is no image, damaged, too large, or of another type.
     """
-    image = decode_any(content, name, "rgb")
-    if image.ndim == 2:
-        raise ImageError(
-            f"{name}: expected a colour image, got a grey one; are rgb and thermal swapped?", "rgb_encoding"
-        )
-    return np.ascontiguousarray(image[:, :, 2::-1])
+    return _decoded(content, name, camera, depths, max_pixels, _UPRIGHT)
 
 
-def decode_thermal(content: bytes, name: str, *, deep: bool = False) -> np.ndarray:
-    """Return (H, W) uint8 of an encoded grey image, with ``deep`` also uint16; a colour palette becomes its luma.
+def decode_four(content: bytes, name: str, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
+    """(H, W, 4) uint8 of an encoded image of four channels: blue, green, red and, as MFNet has it, thermal.
 
-    ImageError otherwise.
+    ImageError for every other, and for one that is to be turned: OpenCV turns three channels only.
     """
-    image = decode_any(content, name, "thermal", (np.uint8, np.uint16) if deep else (np.uint8,))
-    if image.ndim == 2:
-        return image
-    if image.dtype != np.uint8:
-        raise ImageError(f"{name}: expected a grey image, got {image.dtype} in colour", "thermal_encoding")
-    return to_gray(image[:, :, 2::-1])
+    image = _decoded(content, name, "rgb", (np.uint8,), max_pixels, _AS_STORED)
+    if image.ndim != 3 or image.shape[2] != 4:
+        raise ImageError(f"{name}: expected 4 channels, RGB and thermal, got shape {image.shape}", "rgb_encoding")
+    if b"eXIf" in content or b"EXIF" in content:
+        upright = _decoded(content, name, "rgb", (np.uint8,), max_pixels, _UPRIGHT)
+        if not np.array_equal(upright, image[:, :, :3]):
+            raise ImageError(
+                f"{name}: its EXIF orientation turns it: expected an upright image of RGB and thermal; save it upright",
+                "rgb_encoding",
+            )
+    return image
 
 
-def decode_any(content: bytes, name: str, camera: str, depths: tuple[type, ...] = (np.uint8,)) -> np.ndarray:
-    """Return the pixels of an encoded image, channels in OpenCV's order (BGR, BGRA); ImageError if it is none.
-
-    ``depths``: the types that a channel may have.
-    """
+def _decoded(
+    content: bytes, name: str, camera: str, depths: tuple[type, ...], max_pixels: int, flags: int
+) -> np.ndarray:
+    read_header(content, name, camera, max_pixels)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if len(content) else None
-    except cv2.error:  # OpenCV raises for absurd sizes and returns None for other damage
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:  # OpenCV raises for some damage and returns None for other
         image = None
     if image is None:
-        raise ImageError(f"{name}: {_UNREADABLE}", f"{camera}_damaged")
+        raise ImageError(f"{name}: {UNREADABLE}", f"{camera}_damaged")
     if image.dtype not in depths:
+        expected = " or ".join(str(8 * np.dtype(depth).itemsize) for depth in depths)
         raise ImageError(
-            f"{name}: expected 8 bits per channel, got {image.dtype}: scale it to 8 bits first", f"{camera}_encoding"
+            f"{name}: expected {expected} bits per channel, got {image.dtype}: scale it to 8 bits first",
+            f"{camera}_encoding",
         )
     return image
 

@@ -1,19 +1,26 @@
-"""The fields of a camera's image message turned into the arrays that an engine takes."""
+"""Fields of a camera's image message (sensor_msgs/Image) turned into arrays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.colour_formats import MOSAICS, PLAIN
-from mrfs_ros.sensing.gray import to_gray
+from mrfs_ros.sensing.colour_formats import GREY, MOSAICS, PLAIN
+from mrfs_ros.sensing.planar_yuv import PLANAR, check_planar, luma_and_chroma, planar_to_rgb
 
-_COLOUR = {**PLAIN, **MOSAICS}
-_GRAY = ("mono8", "8UC1")
+_PACKED = {**PLAIN, **MOSAICS, **GREY}
+GRAY = ("mono8", "8UC1")
 DEEP = {"mono16": "u2", "16UC1": "u2", "16SC1": "i2", "32FC1": "f4"}  # and what a pixel of it is
+_THERMAL = {  # encoding to bytes of a pixel
+    **dict.fromkeys(GRAY, 1),
+    **{name: np.dtype(pixel).itemsize for name, pixel in DEEP.items()},
+    **{name: plain.pixel for name, plain in PLAIN.items()},
+}
+_NEUTRAL = 14  # chroma so near to 128 is none
+_TINTED = 0.05  # of the pixels: fewer in colours are noise, or a cross-hair
 
 
 @dataclass(frozen=True)
@@ -27,66 +34,126 @@ class ImageFields:
     data: Any
     is_bigendian: bool = False
 
+    @property
+    def bits(self) -> int:
+        """Bits of a channel."""
+        if self.encoding in PLANAR:
+            return 8
+        dtype = DEEP.get(self.encoding) or _PACKED[self.encoding].dtype
+        return 8 * np.dtype(dtype).itemsize
+
+    def in_other_order(self) -> ImageFields:
+        """The same with the other byte order."""
+        return replace(self, is_bigendian=not self.is_bigendian)
+
 
 def check_rgb(fields: ImageFields) -> None:
     """Raise ImageError unless ``rgb_image`` can read ``fields``; looks at no pixel."""
-    if fields.encoding not in _COLOUR:
-        thermal = fields.encoding in (*_GRAY, *DEEP)
+    if fields.encoding in PLANAR:
+        _check_size(fields, "rgb image")
+        check_planar(fields, "rgb image")
+        return
+    if fields.encoding not in _PACKED:
+        thermal = fields.encoding in DEEP
         advice = "is a thermal camera on the rgb topic?" if thermal else "let the camera driver or image_proc send rgb8"
-        expected = f"{', '.join(PLAIN)} or {', '.join(MOSAICS)}"
+        expected = f"{', '.join([*PLAIN, *PLANAR, *GREY])} or {', '.join(MOSAICS)}"
         raise ImageError(f"rgb image: expected encoding {expected}, got {fields.encoding!r}; {advice}", "rgb_encoding")
-    _check_layout(fields, "rgb image", _COLOUR[fields.encoding].pixel)
+    _check_layout(fields, "rgb image", _PACKED[fields.encoding].pixel)
 
 
 def check_thermal(fields: ImageFields) -> None:
     """Raise ImageError unless ``thermal_image`` can read ``fields``; looks at no pixel."""
-    sizes = dict.fromkeys(_GRAY, 1)
-    sizes |= {name: np.dtype(pixel).itemsize for name, pixel in DEEP.items()}
-    sizes |= {name: plain.pixel for name, plain in PLAIN.items()}
-    if fields.encoding not in sizes:
-        expected = ", ".join(sizes)
+    if fields.encoding in PLANAR:
+        _check_size(fields, "thermal image")
+        check_planar(fields, "thermal image")
+        return
+    if fields.encoding not in _THERMAL:
+        expected = ", ".join([*_THERMAL, *PLANAR])
         raise ImageError(f"thermal image: expected encoding {expected}, got {fields.encoding!r}", "thermal_encoding")
-    _check_layout(fields, "thermal image", sizes[fields.encoding])
+    _check_layout(fields, "thermal image", _THERMAL[fields.encoding])
 
 
 def rgb_image(fields: ImageFields) -> np.ndarray:
-    """Return (H, W, 3) uint8, RGB, of a colour image; a view where no reordering is needed.
+    """Pixels of a visible camera's image; a view where no reordering is needed.
 
-    Takes rgb8, bgr8, rgba8, bgra8, 8UC3 and 8UC4 (BGR order), YUV 4:2:2 and Bayer mosaics of 8 and 16 bits, with row
-    padding. ImageError otherwise.
+    Takes RGB and BGR of 8 and 16 bits with and without alpha, YUV 4:2:2 and 4:2:0, Bayer mosaics, grey (r = g = b),
+    with row padding. Of 16 bits, 65535 is white.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ImageError: Another encoding, or a size that its bytes do not have.
     """
     check_rgb(fields)
-    return _colour(fields)
+    if fields.encoding in PLANAR:
+        return planar_to_rgb(fields)
+    return _PACKED[fields.encoding].to_rgb(sent_pixels(fields))
 
 
 def thermal_image(fields: ImageFields) -> np.ndarray:
-    """Return (H, W) thermal values as the camera sent them; a view where that can be.
+    """Thermal values as the camera sent them; a view where that can be.
 
-    uint8 of mono8 and 8UC1, and of the colour encodings of ``rgb_image`` (palettes) by their luma; uint16 of mono16
-    and 16UC1, int16 of 16SC1, float32 of 32FC1, in this machine's byte order. ImageError otherwise.
+    Returns:
+        (H, W) uint8 of mono8 and 8UC1, and the luma of YUV without colour, as sent; (H, W) uint16 of mono16 and 16UC1,
+        int16 of 16SC1, float32 of 32FC1, in this machine's byte order; (H, W, 3) uint8, RGB, where it is in colours.
+
+    Raises:
+        ImageError: Another encoding, or a size that its bytes do not have.
     """
     check_thermal(fields)
-    if fields.encoding in _COLOUR:
-        return to_gray(_colour(fields))
-    return _pixels(fields, 1, DEEP.get(fields.encoding, "u1"))[:, :, 0]
+    if (luma := luma_sent(fields)) is not None and not _is_tinted(fields):
+        return luma
+    if fields.encoding in PLANAR or fields.encoding in PLAIN:
+        return rgb_image(fields)
+    return sent_pixels(fields)[:, :, 0]
 
 
-def _colour(fields: ImageFields) -> np.ndarray:
-    sent = _COLOUR[fields.encoding]
-    return sent.to_rgb(_pixels(fields, sent.channels, sent.dtype))
+def luma_sent(fields: ImageFields) -> np.ndarray | None:
+    """(H, W) uint8, the luma of a YUV image as it was sent; None for other encodings."""
+    if fields.encoding in PLANAR:
+        return luma_and_chroma(fields)[0]
+    channel = PLAIN[fields.encoding].luma if fields.encoding in PLAIN else None
+    return None if channel is None else sent_pixels(fields)[:, :, channel]
+
+
+def _is_tinted(fields: ImageFields) -> bool:
+    """Does a YUV image have colours?"""
+    if fields.encoding in PLANAR:
+        chroma = luma_and_chroma(fields)[1]
+    else:
+        chroma = sent_pixels(fields)[:, :, 1 - PLAIN[fields.encoding].luma]
+    some = chroma[::4].astype(np.int16)
+    return bool((abs(some - 128) > _NEUTRAL).mean() > _TINTED)
+
+
+def sent_pixels(fields: ImageFields) -> np.ndarray:
+    """(H, W, C) of the type that the encoding names, in this machine's byte order; a view where that can be.
+
+    For encodings whose pixels lie one after the other, and fields that were checked.
+    """
+    if fields.encoding in DEEP:
+        return _pixels(fields, 1, DEEP[fields.encoding])
+    sent = _PACKED[fields.encoding]
+    return _pixels(fields, sent.channels, sent.dtype)
+
+
+def _check_size(fields: ImageFields, name: str) -> None:
+    height, width = fields.height, fields.width
+    if height <= 0 or width <= 0:
+        raise ImageError(f"{name}: expected a size of at least 1x1 pixels, got {height}x{width} (HxW)", "zero_size")
 
 
 def _check_layout(fields: ImageFields, name: str, pixel: int) -> None:
     """ImageError unless the bytes are as many as the size says, at ``pixel`` bytes a pixel."""
+    _check_size(fields, name)
     height, width, step = fields.height, fields.width, fields.step
-    if height <= 0 or width <= 0:
-        raise ImageError(f"{name}: expected a size of at least 1x1 pixels, got {height}x{width} (HxW)", "zero_size")
     if step < width * pixel:
         least = width * pixel
         raise ImageError(
             f"{name}: {fields.encoding} of width {width} needs a step of at least {least} bytes, got {step}", "step"
         )
-    if fields.encoding in PLAIN and PLAIN[fields.encoding].even and width % 2:
+    if fields.encoding in PLAIN and PLAIN[fields.encoding].luma is not None and width % 2:
         raise ImageError(
             f"{name}: two pixels of {fields.encoding} share their colour: expected an even width, got {width}; "
             "let the camera driver send another width or encoding",

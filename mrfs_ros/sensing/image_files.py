@@ -1,4 +1,7 @@
-"""Image files read as the arrays that an engine takes, and results written as PNG."""
+"""Image files read as the arrays that an engine takes, and results written as PNG and JPEG.
+
+What is assumed of a camera's files (grey, false colours, the first page of several) is said as an ``ImageWarning``.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,36 @@ from pathlib import Path
 
 import numpy as np
 
+from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.encoded import decode_any, decode_rgb, decode_thermal, encode_jpeg, encode_png
+from mrfs_ros.sensing.camera_images import CameraImages
+from mrfs_ros.sensing.encoded import decode_any, decode_four, encode_jpeg, encode_png
+from mrfs_ros.sensing.notices import warn
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """Return (H, W, 3) uint8, RGB, of a colour image file, without its alpha; ImageError if it is none."""
-    return decode_rgb(_content(path), str(path))
+def read_rgb(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
+    """The pixels of a visible camera's image file of 8 or 16 bits, without its alpha, turned as its EXIF says.
+
+    Args:
+        path: The file: JPEG, PNG, BMP, TIFF or WebP.
+        max_pixels: So many it may have by its header.
+
+    Returns:
+        (H, W, 3) uint8, RGB; of a grey image r = g = b.
+
+    Raises:
+        ImageError: It cannot be read, is no image, or too large.
+    """
+    return CameraImages(warn, max_pixels).encoded_rgb(_content(path), str(path))
 
 
-def read_thermal(path: Path) -> np.ndarray:
-    """Return (H, W) uint8 of an 8-bit grey image file; a colour palette becomes its luma. ImageError if it is none."""
-    return decode_thermal(_content(path), str(path))
+def read_thermal(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
+    """The pixels of a thermal camera's 8-bit image file, turned as its EXIF says; otherwise as ``read_rgb``.
+
+    Returns:
+        (H, W) uint8; of false colours of a known palette the levels, of others the luma.
+    """
+    return CameraImages(warn, max_pixels).encoded_thermal(_content(path), str(path))
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -26,11 +47,9 @@ def read_picture(path: Path) -> np.ndarray:
     return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, 2::-1])
 
 
-def read_rgb_thermal(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_rgb_thermal(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[np.ndarray, np.ndarray]:
     """Return (H, W, 3) uint8 RGB and (H, W) uint8 thermal of a 4-channel file, as MFNet has; ImageError otherwise."""
-    image = decode_any(_content(path), str(path), "rgb")
-    if image.ndim != 3 or image.shape[2] != 4:
-        raise ImageError(f"{path}: expected 4 channels, RGB and thermal, got shape {image.shape}", "rgb_encoding")
+    image = decode_four(_content(path), str(path), max_pixels)
     return np.ascontiguousarray(image[:, :, 2::-1]), np.ascontiguousarray(image[:, :, 3])
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from bags import message, numbered, write_bag
 
-from mrfs_ros.bag.cameras import find_cameras
-from mrfs_ros.bag.codec import COMPRESSED, IMAGE
-from mrfs_ros.bag.reading import Topic
+from mrfs_ros.bag.cameras import encoding_reader, find_cameras
+from mrfs_ros.bag.codec import COMPRESSED, IMAGE, Codec
+from mrfs_ros.bag.reading import Bag, Topic
 from mrfs_ros.bag.salvage import Channel
 from mrfs_ros.errors import ConfigError
 
 
 def topics(*names: str, count: int = 10) -> dict[str, Topic]:
     """Image topics, compressed where the name says so; other types where it does not."""
-    kinds = {name: COMPRESSED if name.endswith("compressed") else IMAGE for name in names}
+    kinds = {name: COMPRESSED if name.endswith(("compressed", "compressedDepth")) else IMAGE for name in names}
     return {name: Topic(Channel(name, kind), count) for name, kind in kinds.items()}
 
 
@@ -33,6 +35,65 @@ def test_names_that_drivers_give(rgb, thermal):
     assert find_cameras(topics(thermal, rgb)) == (rgb, thermal)
     others = topics(rgb, thermal, "/mrfs/fused", "/mrfs/segmentation", "/camera/depth/image_rect_raw")
     assert find_cameras(others) == (rgb, thermal)
+
+
+@pytest.mark.parametrize(
+    "infrared",
+    [
+        "/camera/infra1/image_rect_raw", "/camera/camera/infra2/image_rect_raw", "/camera/ir/left/image_raw",
+        "/camera/left_ir/image_raw", "/zed/nir/image", "/camera/infra_1/image", "/orbbec/ir_right/image",
+    ],
+)  # fmt: skip
+def test_near_infrared_is_not_thermal(infrared):
+    """Whatever it is called, and whatever the thermal camera is not: 16 bits or floats decide."""
+    rgb, counts = "/camera/color/image_raw", "/p2pro/image_raw"
+    for deep in ("16UC1", "mono16", "16SC1", "32FC1"):
+        encodings = {rgb: "rgb8", infrared: "mono8", counts: deep, "/camera/depth/image_raw": "16UC1"}
+        assert find_cameras(topics(*encodings), encoding_of=encodings.get) == (rgb, counts)
+    with pytest.raises(ConfigError, match="no thermal images found; choose with --thermal-topic"):
+        find_cameras(topics(rgb, infrared), encoding_of=lambda _: "mono8")
+    assert find_cameras(topics(rgb, infrared, "/flir/image_raw")) == (rgb, "/flir/image_raw")
+
+
+@pytest.mark.parametrize("infrared", ["/camera/infra/image_raw", "/camera/ir/image_raw"])
+def test_where_only_ir_is_named_encodings_decide(infrared):
+    rgb = "/camera/color/image_raw"
+    encodings = {rgb: "rgb8", infrared: "mono8", "/p2pro/image_raw": "16UC1"}
+    assert find_cameras(topics(*encodings), encoding_of=encodings.get) == (rgb, "/p2pro/image_raw")
+    encodings["/p2pro/image_raw"] = "rgb8"
+    assert find_cameras(topics(*encodings), encoding_of=encodings.get) == (rgb, infrared)
+    two = {rgb: "rgb8", infrared: "mono16", "/p2pro/image_raw": "16UC1"}
+    with pytest.raises(ConfigError, match="several topics could be thermal images"):
+        find_cameras(topics(*two), encoding_of=two.get)
+
+
+def test_of_two_that_are_named_thermal_the_deep_one_is_taken():
+    encodings = {"/rgb": "mono16", "/thermal/image_8bit": "mono8", "/thermal/image_raw": "16UC1"}
+    assert find_cameras(topics(*encodings), encoding_of=encodings.get) == ("/rgb", "/thermal/image_raw")
+
+
+def test_distances_and_visible_cameras_of_16_bits_are_not_thermal():
+    encodings = {
+        "/visible/image": "mono16", "/oak/stereo/image_raw": "16UC1", "/camera/depth/image": "32FC1",
+        "/boson640/image/compressedDepth": "16UC1",
+    }  # fmt: skip
+    there = topics(*encodings)
+    assert find_cameras(there, encoding_of=encodings.get) == ("/visible/image", "/boson640/image/compressedDepth")
+    del there["/boson640/image/compressedDepth"]
+    with pytest.raises(ConfigError, match="no thermal images found"):
+        find_cameras(there, encoding_of=encodings.get)
+
+
+def test_encodings_are_read_from_the_first_message(tmp_path):
+    deep = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+    kind, counts = message(deep.astype(np.uint8), 5, "t")
+    counts.encoding, counts.step, counts.data = "16UC1", 128, deep.view(np.uint8).reshape(-1)
+    encoded = message(numbered(0)[0], 5, "c", coding="jpeg")
+    encoded[1].format = "rgb8; jpeg compressed bgr8"
+    path = write_bag(tmp_path / "bag", [("/a", 1, kind, counts), ("/b/compressed", 2, *encoded)])
+    with Bag(path) as bag:
+        encoding_of = encoding_reader(bag, Codec())
+        assert [encoding_of(topic) for topic in ("/a", "/b/compressed", "/none")] == ["16UC1", "rgb8", ""]
 
 
 def test_raw_is_taken_before_compressed():

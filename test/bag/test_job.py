@@ -210,7 +210,7 @@ def test_what_cannot_be_answered_is_counted_and_the_rest_goes_on(tmp_path):
     def messages():
         for i, (topic, log_ns, kind, content) in enumerate(pairs(10)):
             if i == 4:  # rgb of pair 2
-                content = replace(content, encoding="mono16")
+                content = replace(content, encoding="16SC1")
             if i == 9:  # thermal of pair 4
                 content = replace(content, height=40, data=content.data[: 40 * 64])
             yield topic, log_ns, kind, content
@@ -449,7 +449,7 @@ def test_the_diary_is_the_only_extra_file_of_a_run_in_progress(bag, tmp_path):
 
 def test_messages_of_an_odd_encoding_are_refused_like_in_the_node(tmp_path):
     kind, content = message(numbered(0)[0], START_NS, "rgb")
-    entries = [("/rgb/image", START_NS, kind, replace(content, encoding="nv21")), *list(pairs(1))[1:]]
+    entries = [("/rgb/image", START_NS, kind, replace(content, encoding="nv42")), *list(pairs(1))[1:]]
     summary, said = run(write_bag(tmp_path / "drive", entries), tmp_path)
     assert summary.skipped == {"rgb_encoding": 1}
-    assert any("got 'nv21'; let the camera driver or image_proc send rgb8" in line for line in said)
+    assert any("got 'nv42'; let the camera driver or image_proc send rgb8" in line for line in said)

@@ -158,6 +158,31 @@ def test_a_file_of_four_channels_is_both_images(pair_files, tmp_path, tiny_weigh
     assert "it is given as rgb and as thermal: give each camera's own file" in capsys.readouterr().err
 
 
+def test_what_is_assumed_of_images_is_said_once_in_one_line(tmp_path, tiny_weights, small_pair, capsys):
+    rgb, thermal = small_pair
+    for folder, image in (("rgb", rgb[:, :, 1]), ("thermal", cv2.applyColorMap(thermal, cv2.COLORMAP_JET)[:, :, ::-1])):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            write_png(tmp_path / folder / f"{name}.png", image)
+    assert fuse(tmp_path / "rgb", tmp_path / "thermal", tmp_path / "out", tiny_weights) == 0
+    output = capsys.readouterr()
+    assert "3 of 3 pairs fused" in output.out
+    told = [line for line in output.err.splitlines() if line.startswith("mrfs: warning: ")]
+    assert [line.split(": ")[2] for line in told] == [
+        "rgb images are grey",
+        "thermal images are in false colours, palette jet",
+    ]
+    assert "UserWarning" not in output.err and "ImageWarning" not in output.err
+
+
+def test_files_above_the_limit_are_refused(pair_files, tmp_path, tiny_weights, capsys):
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights, "--max-image-pixels", "12287") == 2
+    assert (
+        "street.png: its header says 96x128 (HxW), 0.01229 million pixels: expected at most" in capsys.readouterr().err
+    )
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights, "--max-image-pixels", "12288") == 0
+
+
 def test_a_bad_pair_does_not_stop_the_others(tmp_path, tiny_weights, small_pair, capsys):
     rgb, thermal = small_pair
     for folder, image in (("rgb", rgb), ("thermal", thermal)):
@@ -181,6 +206,7 @@ def test_untrained_is_said_everywhere(pair_files, tmp_path, capsys):
 
 def bad_inputs(tmp_path, rgb, thermal):
     write_png(tmp_path / "grey.png", thermal)
+    cv2.imwrite(str(tmp_path / "float.tiff"), thermal.astype(np.float32))
     write_png(tmp_path / "other_size.png", thermal[:64])
     write_png(tmp_path / "dot.png", np.zeros((1, 1, 3), np.uint8))
     write_png(tmp_path / "dot_ir.png", np.zeros((1, 1), np.uint8))
@@ -189,6 +215,7 @@ def bad_inputs(tmp_path, rgb, thermal):
     street, street_ir = tmp_path / "street.png", tmp_path / "street_ir.png"
     return {
         "missing rgb": ([tmp_path / "nowhere.png", street_ir], "nowhere.png: no such file or folder"),
+        "values as rgb": ([tmp_path / "float.tiff", street_ir], "expected 8 or 16 bits per channel, got float32"),
         "one picture twice": ([tmp_path / "grey.png", street_ir], "it is given as rgb and as thermal"),
         "other size": ([street, tmp_path / "other_size.png"], "rgb is 96x128 (HxW) but thermal is 64x128"),
         "one pixel": ([tmp_path / "dot.png", tmp_path / "dot_ir.png"], "at least 32x32 pixels, got 1x1"),

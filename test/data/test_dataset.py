@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.sensing.calibration import Homography
 from mrfs_ros.sensing.calibration_file import write_calibration
+from mrfs_ros.sensing.gray import to_gray
+from mrfs_ros.sensing.notices import ImageWarning
 from mrfs_ros.training.config import load_config
 from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
 
@@ -204,7 +207,7 @@ def test_thermal_of_another_aspect(tmp_path):
 def test_thermal_of_another_size_is_scaled_as_node_and_bag_scale_it(tmp_path):
     small = THERMAL[::2, ::2]
     write_pair(tmp_path, thermal=small)
-    expected = Intake(NodeConfig()).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
+    expected = Intake(NodeConfig(), print).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
     check_pair(dataset(tmp_path)[0], thermal=expected)
     assert (expected != cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_NEAREST)).any()
 
@@ -214,7 +217,7 @@ def test_calibration_brings_thermal_onto_rgb_as_in_node_and_bag(tmp_path):
     write_pair(tmp_path, thermal=thermal)
     matrix = ((1.2, 0.1, 4.0), (0.0, 1.1, 2.0), (0.0, 0.0, 1.0))
     write_calibration(tmp_path / "calib.yaml", Homography(matrix, (18, 20), SIZE))
-    expected = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml"))).images(
+    expected = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml")), print).images(
         message(RGB, "rgb8"), message(thermal, "mono8")
     )
     pair = dataset(tmp_path, calibration=str(tmp_path / "calib.yaml"))[0]
@@ -259,7 +262,9 @@ def test_names_of_one_folder_by_their_patterns(tmp_path):
     check_pair(pair)
     check_pair(dataset(tmp_path, **folders, label_name="{}_mask")[0])  # rgb and ir are words for cameras
     named = {"rgb_name": "{}_ir", "thermal_name": "{}_mask", "label_name": "{}_mask"}  # as told, not as guessed
-    assert "expected a colour image" in error_of(ImageError, tmp_path, **folders, **named)
+    with pytest.warns(ImageWarning, match="rgb images are grey"):
+        pair = dataset(tmp_path, **folders, **named)[0]
+    assert (pair.rgb == THERMAL[:, :, None]).all() and (pair.thermal == LABEL).all()
 
 
 def test_names_that_have_nothing_in_common(tmp_path):
@@ -326,9 +331,11 @@ def test_16_bit_thermal_is_refused(tmp_path):
 
 def test_sensors_that_are_swapped(tmp_path):
     write_pair(tmp_path, rgb=THERMAL, thermal=RGB)
-    assert error_of(ImageError, tmp_path) == (
-        f"{tmp_path / 'rgb' / 'a.png'}: expected a colour image, got a grey one; are rgb and thermal swapped?"
-    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        pair = dataset(tmp_path)[0]
+    assert (pair.rgb == THERMAL[:, :, None]).all() and (pair.thermal == to_gray(RGB)).all()
+    assert ["rgb and thermal are swapped" in str(warning.message) for warning in told] == [True, True]
 
 
 def test_three_channels_where_mfnet_has_four(tmp_path):

@@ -60,6 +60,11 @@ ADDED = {
         _FEW + " --variants rmPC",
         "two steps of one variant, in place of two hours",
     ),
+    "mrfs bench --backends torch --encoder-sides 0,360,240,168": ("--rounds 1", "one frame of each"),
+    "python benchmarks/encoder_side.py --out out/encoder_side": (
+        "--lists msrs,roadscene --sides 64,48 --rounds 1",
+        "two stand-ins of six lists, which are not in the project",
+    ),
     "mrfs bench": ("--rounds 1 --sizes 64x96", "one small frame of each backend: the real one takes minutes"),
 }
 

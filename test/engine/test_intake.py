@@ -105,13 +105,13 @@ def test_pairs_that_do_not_fit_the_warp_are_refused(rgb, thermal):
 def test_black_pairs_are_registered_as_the_cameras_are(tmp_path):
     (tmp_path / "calib.yaml").write_text(HOMOGRAPHY)
     calibrated = NodeConfig(calibration=str(tmp_path / "calib.yaml"))
-    intake = Intake(calibrated)
+    intake = Intake(calibrated, print)
     (pair,) = intake.black(SIZE)
     assert pair.rgb.shape == (*SIZE, 3) and pair.grey.shape == THERMAL_SIZE and pair.thermal.shape == SIZE
     assert not pair.valid.all()
     (other,) = intake.black((48, 100))  # not these cameras' aspect
     assert other.warp is None and other.thermal.shape == (48, 100)
-    (plain,) = Intake(NodeConfig()).black(SIZE)
+    (plain,) = Intake(NodeConfig(), print).black(SIZE)
     assert plain.warp is None and plain.thermal.shape == SIZE
-    registered, aligned = Intake(replace(calibrated, on_missing="rgb_only")).black(SIZE)
+    registered, aligned = Intake(replace(calibrated, on_missing="rgb_only"), print).black(SIZE)
     assert registered.warp is not None and aligned.warp is None and aligned.thermal.shape == SIZE

@@ -24,9 +24,9 @@ def garbage(number: int, stamp: int) -> tuple[str, object, str]:
     rgb, thermal = numbered_pair(number)
     nan = np.full(thermal.shape, np.nan, np.float32)
     kinds = [
-        ("rgb", image(thermal, "mono8", stamp), "rgb_encoding"),
+        ("rgb", image(thermal, "16SC1", stamp), "rgb_encoding"),
         ("rgb", image(rgb, "nonsense", stamp), "rgb_encoding"),
-        ("rgb", image(rgb, "nv21", stamp), "rgb_encoding"),
+        ("rgb", image(rgb, "nv42", stamp), "rgb_encoding"),
         ("thermal", image(thermal, "16UC1", stamp, is_bigendian=1), "step"),
         ("thermal", image(nan, "32FC2", stamp), "thermal_encoding"),
         ("rgb", image(rgb, "rgb8", stamp, height=0), "zero_size"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -13,10 +15,18 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ImageError
 from mrfs_ros.ros.images import image_message, scaled_camera_info
-from mrfs_ros.sensing.messages import check_message, rgb_array, thermal_values
+from mrfs_ros.sensing.messages import CameraMessages, check_message, stands_alone
 from mrfs_ros.sensing.pair_source import RGB, THERMAL
 
 RGB_PIXELS, THERMAL_PIXELS = numbered_pair(7)
+
+
+def rgb_array(message, say=lambda _: None) -> np.ndarray:
+    return CameraMessages(say).rgb(message)
+
+
+def thermal_values(message, say=lambda _: None) -> np.ndarray:
+    return CameraMessages(say).thermal(message)
 
 
 def test_round_trip():
@@ -49,8 +59,7 @@ def test_compressed_png_is_exact_and_jpeg_near():
     [
         (rgb_array, CompressedImage(format="jpeg", data=b"no jpeg"), "rgb_damaged"),
         (rgb_array, CompressedImage(format="jpeg", data=b""), "rgb_damaged"),
-        (rgb_array, compressed(".png", THERMAL_PIXELS), "rgb_encoding"),
-        (rgb_array, compressed(".png", RGB_PIXELS.astype(np.uint16)), "rgb_encoding"),
+        (rgb_array, compressed(".tiff", THERMAL_PIXELS.astype(np.float32)), "rgb_encoding"),
         (thermal_values, compressed(".png", RGB_PIXELS.astype(np.uint16)), "thermal_encoding"),
         (thermal_values, CompressedImage(format="png", data=b"\x89PNG\r\n\x1a\n" + b"\xff" * 40), "thermal_damaged"),
     ],
@@ -61,11 +70,73 @@ def test_compressed_images_that_cannot_be_used(read, message, reason):
     assert error.value.reason == reason
 
 
+def test_a_grey_compressed_visible_camera_is_r_g_b_and_said_once():
+    told = []
+    camera = CameraMessages(told.append)
+    for _ in range(3):
+        read = camera.rgb(compressed(".png", THERMAL_PIXELS))
+        assert (read == THERMAL_PIXELS[:, :, None]).all() and read.shape == RGB_PIXELS.shape
+    assert len(told) == 1 and "rgb images are grey (png): taken as r = g = b" in told[0]
+
+
+def test_colours_of_16_bits_in_a_png():
+    assert (rgb_array(compressed(".png", RGB_PIXELS.astype(np.uint16) * 257)) == RGB_PIXELS).all()
+
+
+def test_a_mosaic_that_image_transport_encoded_as_grey_gets_its_colours():
+    mosaic = image(THERMAL_PIXELS, "bayer_rggb8", 0)
+    encoded = compressed(".png", THERMAL_PIXELS)
+    encoded.format = "bayer_rggb8; png compressed "
+    assert (rgb_array(encoded) == rgb_array(mosaic)).all()
+
+
+def test_compressed_depth_is_read_as_thermal_and_refused_as_rgb():
+    counts = THERMAL_PIXELS.astype(np.uint16) * 8 + 29000
+    content = struct.pack("<iff", 0, 0.0, 0.0) + cv2.imencode(".png", counts)[1].tobytes()
+    message = CompressedImage(format="16UC1; compressedDepth png", data=content)
+    check_message(THERMAL, message)
+    read = thermal_values(message)
+    assert read.dtype == np.uint16 and (read == counts).all() and not stands_alone(message)
+    with pytest.raises(ImageError, match=r"compressed rgb image .* expected colours, got depth") as error:
+        check_message(RGB, message)
+    assert error.value.reason == "rgb_encoding"
+
+
+def test_a_compressed_image_of_an_absurd_size_is_refused_by_its_header():
+    """2^30 pixels; compressedDepth too. The limit is the parameter's."""
+    head = struct.pack(">IIBBBBB", 2**15, 2**15, 16, 0, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + head + bytes(100)
+    for form, data in (("png", png), ("16UC1; compressedDepth png", bytes(12) + png)):
+        with pytest.raises(ImageError, match=r"32768x32768 .* expected at most 64 million") as error:
+            check_message(THERMAL, CompressedImage(format=form, data=data))
+        assert error.value.reason == "thermal_too_large"
+    small = compressed(".png", RGB_PIXELS)
+    Intake(NodeConfig(max_image_pixels=48 * 64), say=print).check_message(RGB, small)
+    with pytest.raises(ImageError, match=r"expected at most 0\.002 million"):
+        Intake(NodeConfig(max_image_pixels=2000), say=print).check_message(RGB, small)
+
+
+@pytest.mark.parametrize(
+    "message, alone",
+    [
+        (image(THERMAL_PIXELS, "mono8", 0), True),
+        (image(RGB_PIXELS, "rgb8", 0), False),  # maybe false colours
+        (image(THERMAL_PIXELS.astype(np.uint16), "mono16", 0), False),
+        (compressed(".jpg", THERMAL_PIXELS), True),
+        (compressed(".jpg", RGB_PIXELS), False),
+        (compressed(".png", THERMAL_PIXELS.astype(np.uint16)), False),
+    ],
+)
+def test_what_needs_no_memory_of_frames_before(message, alone):
+    assert stands_alone(message) is alone
+
+
 def test_checks_agree_with_reading():
     """What ``check_message`` lets through can be read, and what it refuses cannot."""
     good = [(RGB, image(RGB_PIXELS, "bgr8", 0)), (THERMAL, image(THERMAL_PIXELS, "8UC1", 0))]
     good += [(RGB, image(THERMAL_PIXELS, "bayer_rggb8", 0)), (RGB, image(THERMAL_PIXELS, "uyvy", 0, width=32))]
-    bad = [(RGB, image(THERMAL_PIXELS, "mono8", 0)), (THERMAL, image(THERMAL_PIXELS, "mono8", 0, step=3))]
+    good += [(RGB, image(THERMAL_PIXELS, "mono8", 0))]
+    bad = [(RGB, image(THERMAL_PIXELS, "16SC1", 0)), (THERMAL, image(THERMAL_PIXELS, "mono8", 0, step=3))]
     for camera, message in good:
         check_message(camera, message)
         (rgb_array if camera == RGB else thermal_values)(message)
@@ -78,7 +149,7 @@ def test_checks_agree_with_reading():
 
 def test_pairs_of_other_sizes_are_refused_before_they_are_read():
     rgb, other = image(RGB_PIXELS, "rgb8", 0), image(THERMAL_PIXELS[:40], "mono8", 0)
-    check_pair_messages = Intake(NodeConfig()).check
+    check_pair_messages = Intake(NodeConfig(), say=print).check
     with pytest.raises(ImageError, match="rgb is 48x64") as error:
         check_pair_messages(rgb, other)
     assert error.value.reason == "size_mismatch"
@@ -121,7 +192,7 @@ def test_stamps_out_of_range_are_refused():
 
 def test_compressed_garbage_is_refused_before_it_is_decoded():
     for data in (b"", b"no jpeg"):
-        with pytest.raises(ImageError, match="compressed rgb image") as error:
+        with pytest.raises(ImageError, match=r"compressed rgb image") as error:
             check_message(RGB, CompressedImage(format="jpeg", data=data))
         assert error.value.reason == "rgb_damaged"
     check_message(RGB, compressed(".jpg", RGB_PIXELS))

@@ -96,8 +96,8 @@ def bad_images(stamp: int):
     """(camera, message, reason) for everything that can be wrong with one frame."""
     rgb, thermal = numbered_pair(0)
     return [
-        ("rgb", image(thermal, "mono8", stamp), "rgb_encoding"),
-        ("rgb", image(rgb, "nv21", stamp), "rgb_encoding"),
+        ("rgb", image(thermal, "16SC1", stamp), "rgb_encoding"),
+        ("rgb", image(rgb, "nv42", stamp), "rgb_encoding"),
         ("rgb", image(rgb, "rgb8", stamp, height=0), "zero_size"),
         ("rgb", image(rgb, "rgb8", stamp, width=0), "zero_size"),
         ("rgb", image(rgb, "rgb8", stamp, step=10), "step"),

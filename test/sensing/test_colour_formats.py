@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mrfs_ros.errors import ImageError
+from mrfs_ros.sensing.camera_images import CameraImages
 from mrfs_ros.sensing.colour_formats import MOSAICS, PLAIN
 from mrfs_ros.sensing.image_fields import ImageFields, rgb_image, thermal_image
 
@@ -82,8 +83,51 @@ def test_yuv_becomes_rgb(scene, encoding, order, padding):
     read = rgb_image(fields)
     assert read.flags.c_contiguous and read.dtype == np.uint8
     assert np.abs(read.astype(int) - scene).max() <= 2  # rounded twice
-    luma = scene @ np.array([0.299, 0.587, 0.114])
-    assert np.abs(thermal_image(fields) - luma).max() <= 2  # a thermal camera behind a video grabber
+    assert (thermal_image(fields) == read).all()  # a thermal camera in colours
+
+
+@pytest.mark.parametrize("noise", [0, 12])
+@pytest.mark.parametrize("encoding, luma", [("yuv422", 1), ("uyvy", 1), ("yuv422_yuy2", 0), ("yuyv", 0)])
+def test_luma_of_a_grey_thermal_camera_is_as_it_was_sent(encoding, luma, noise):
+    """Full range: what is below 16 and above 235 stays apart."""
+    packed = np.full((8, 256, 2), 128, np.uint8)
+    packed[:, :, 1 - luma] += np.random.default_rng(0).integers(0, noise + 1, (8, 256), np.uint8)  # of a grabber
+    packed[:, :, luma] = np.arange(256)
+    read = thermal_image(sent(packed, encoding, 6))
+    assert read.shape == (8, 256) and (read == np.arange(256)).all()
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "16UC3", "rgba16", "bgra16", "16UC4"])
+def test_colours_of_16_bits(scene, encoding, big):
+    deep = scene.astype(np.uint16) * 257
+    deep[0, 0] += 100  # less than half a grey level
+    pixels = deep if encoding.startswith("rgb") else deep[:, :, ::-1]
+    if encoding in ("rgba16", "bgra16", "16UC4"):
+        pixels = np.dstack((pixels, np.full(scene.shape[:2], 9, np.uint16)))
+    read = rgb_image(sent(pixels.astype(">u2" if big else "<u2"), encoding, 4, big))
+    assert read.dtype == np.uint8 and (read == scene).all()
+
+
+@pytest.mark.parametrize("highest, told", [(1023, True), (4095, True), (5000, False), (65535, False), (0, False)])
+@pytest.mark.parametrize("encoding", ["mono16", "rgb16", "bayer_rggb16"])
+def test_bits_that_are_not_shifted_to_the_top_are_said_once(encoding, highest, told):
+    said = []
+    camera = CameraImages(said.append)
+    deep = np.zeros((HEIGHT, WIDTH, 3 if encoding == "rgb16" else 1), "<u2")
+    deep[3, 5, -1] = highest
+    for _ in range(3):
+        camera.rgb(sent(deep, encoding))
+    assert [
+        f"rgb images ({encoding}) use {highest} of 65535 levels" in text for text in said if "grey" not in text
+    ] == [True] * told
+
+
+@pytest.mark.parametrize("encoding, factor", [("mono8", 1), ("8UC1", 1), ("mono16", 257)])
+def test_a_grey_visible_camera_is_r_g_b(scene, encoding, factor):
+    grey = scene[:, :, 0]
+    read = rgb_image(sent(grey.astype(np.uint16 if factor > 1 else np.uint8) * factor, encoding, 5))
+    assert read.dtype == np.uint8 and (read == grey[:, :, None]).all() and read.shape == scene.shape
 
 
 @pytest.mark.parametrize("encoding", ["yuv422", "yuyv"])

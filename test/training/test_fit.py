@@ -178,7 +178,7 @@ def test_a_time_budget_ends_the_run_and_the_rate_reaches_zero(tmp_path, settings
     budget_s = 2.5
     trainer, _, _ = run(settings(steps=10**6, warmup_steps=0, log_every=1), tmp_path / "out", budget_s=budget_s)
     assert trainer.elapsed_s >= budget_s
-    assert 3 <= trainer.step < 10**4
+    assert 2 <= trainer.step < 10**4
     rates = course(tmp_path / "out", "rate")
     assert list(rates) == list(range(1, trainer.step + 1))
     assert all(after < before for before, after in zip(rates.values(), list(rates.values())[1:]))
