@@ -33,7 +33,7 @@ def features(rgb, thermal, out, weights) -> int:
 
 
 def test_folders_become_sheets_and_numbers(folders, tmp_path, tiny_weights, small_pair, capsys):
-    assert features(*folders, tmp_path / "out", tiny_weights) == 0
+    assert features(*folders, tmp_path / "out", tiny_weights) == 3  # an image was left out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "features_a.jpg", "features_b.jpg", "similarity.json", "similarity.png",
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_folders_become_sheets_and_numbers(folders, tmp_path, tiny_weights, smal
     printed = capsys.readouterr()
     assert "2 of 2 pairs drawn" in printed.out
     assert f"| after IGM-Att | linear CKA | {expected.after[0].cka:.2f} ± 0.00 |" in printed.out
-    assert "rgb/c.png: left out, no image of this name" in printed.err
+    assert "without a partner in the other folder, left out: 1 rgb images (such as c.png)" in printed.err
 
 
 def test_a_bad_pair_is_named_and_the_others_go_on(folders, tmp_path, tiny_weights, capsys):
