@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         made_folder(arguments.out)
     if device == "cpu":
         keep_memory()
+    for asked in arguments.encoder_sides:
+        asked_side(asked, 0)  # an error now, not after minutes
     report = Report(device, arguments.rounds)
     for weights in [f"{UNTRAINED}:{variant}" for variant in arguments.variants] or [arguments.weights]:
         model = load_model(weights)

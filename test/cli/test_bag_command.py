@@ -26,9 +26,9 @@ def mrfs_bag(bag, tmp_path, tiny_weights, monkeypatch, capsys):
     """Runs ``mrfs bag`` in an empty folder; returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*options: object, source=bag) -> tuple[int, str, str]:
+    def run(*options: object, source=bag, more: tuple = ()) -> tuple[int, str, str]:
         network = ("--weights", str(tiny_weights), "--backend", "eager")
-        code = main(["bag", str(source), *network, *map(str, options)])
+        code = main(["bag", str(source), *map(str, more), *network, *map(str, options)])
         return code, *capsys.readouterr()
 
     return run
@@ -194,7 +194,7 @@ def test_each_camera_in_a_bag_of_its_own(mrfs_bag, tmp_path):
     rgb, thermal = (
         write_bag(tmp_path / name, [entry for entry in entries if name in entry[0]]) for name in ("rgb", "thermal")
     )
-    code, out, err = mrfs_bag(thermal, "--csv", "t.csv", source=rgb)
+    code, out, err = mrfs_bag("--csv", "t.csv", source=rgb, more=(thermal,))
     assert (code, "6 of 6 pairs answered" in out, f"{rgb} and {thermal}: rgb from" in err) == (0, True, True)
     code, _, err = mrfs_bag("--csv", "u.csv", source=rgb)
     assert code == 2 and "name both: mrfs bag RGB_BAG THERMAL_BAG" in err
