@@ -48,9 +48,8 @@ ADDED = {
         _FEW,
         "two steps in place of 22 minutes",
     ),
-    "mrfs train config/train_street.yaml --out runs/street --time-budget 68m": (_FEW, "two steps in place of an hour"),
-    "mrfs train config/train_street.yaml --out runs/street2 --time-budget 85m "
-    "--set init=../runs/street/last.safetensors --set rate=3.0e-4": (_FEW, "two steps in place of an hour"),
+    "mrfs train config/train_street.yaml --out runs/street --time-budget 8h": (_FEW, "two steps in place of hours"),
+    "mrfs train config/train_street_fusion.yaml --out runs/street_fusion": (_FEW, "two steps in place of minutes"),
     "mrfs ablate farm.yaml --out runs/ablation --seeds 0,1,2": (
         _FEW + " --variants full,model_1",
         "two steps of two small networks, in place of days",
@@ -113,6 +112,7 @@ AS_WRITTEN = (
     r"mrfs ablate --list",
     r"python samples/make_bag\.py .*",
     r"python benchmarks/robustness\.py .*",
+    r"python benchmarks/flicker\.py .*",
     r"export FASTDDS_DEFAULT_PROFILES_FILE=\$PWD/.*",
 )
 
