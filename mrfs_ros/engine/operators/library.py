@@ -24,6 +24,8 @@ SIGNATURES = {
     "exchange": "ttttttttilitt",
     "decode": "tiiiittimnittit",
     "area_average": "tiiiiiit",
+    "from_bytes": "blt",
+    "to_bytes": "tlb",
     "labels": "tiiiiiib",
     "fuse": "mnittiiimmttt",
 }

@@ -117,6 +117,14 @@ class PlainOperators:
             mixed = mixed + self.upsampled(x, (mixed.shape[1], mixed.shape[2]))
         return self.linear(torch.relu(mixed), classes)
 
+    def from_bytes(self, images: Tensor) -> Tensor:
+        """uint8 pixels of any shape as float32 in [0, 1]."""
+        return images.float().div(255)
+
+    def to_bytes(self, x: Tensor) -> Tensor:
+        """Numbers in [0, 1] of any shape as uint8 pixels, rounded to the nearest."""
+        return x.float().mul(255).round().to(torch.uint8)
+
     def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W, C) to (B, h, w, C), see ``mrfs_ros.network.area_average``."""
         return area_average(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)

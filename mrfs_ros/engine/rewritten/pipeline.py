@@ -24,7 +24,6 @@ class Pipeline(nn.Module):
         self.dtype = dtype
 
     def forward(self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None) -> tuple[Tensor, Tensor]:
-        images = (x.float().div(255).to(self.dtype) for x in (rgb, thermal[..., None]))
+        images = (self.operators.from_bytes(x).to(self.dtype) for x in (rgb, thermal[..., None]))
         logits, fused = self.network(*images, encoder_size)
-        fused = fused.float().mul(255).round().to(torch.uint8)
-        return fused, self.operators.labels(logits, (rgb.shape[1], rgb.shape[2]))
+        return self.operators.to_bytes(fused), self.operators.labels(logits, (rgb.shape[1], rgb.shape[2]))
