@@ -229,14 +229,16 @@ def test_a_side_can_be_written_into_a_file(sided_weights, tmp_path):
         assert torch.equal(tensor, after.network.state_dict()[name])
 
 
+@pytest.fixture(scope="module")
+def exported(tiny_weights, tmp_path_factory):
+    """An ONNX file for 64x96 with encoder side 48."""
+    model, path = load_model(tiny_weights), tmp_path_factory.mktemp("onnx") / "side48.onnx"
+    export_onnx(path, model.network, model.classes, (1, 64, 96), {}, EncoderSide(48))
+    return path
+
+
 @pytest.mark.slow
 class TestOnnxFile:
-    @pytest.fixture(scope="class")
-    def exported(self, tiny_weights, tmp_path_factory):
-        model, path = load_model(tiny_weights), tmp_path_factory.mktemp("onnx") / "side48.onnx"
-        export_onnx(path, model.network, model.classes, (1, 64, 96), {}, EncoderSide(48))
-        return path
-
     def test_it_says_its_side_and_gives_its_result(self, exported, engines, sample_pair):
         pair = cut(sample_pair, 64, 96)
         assert read_onnx(exported).encoder_side.pixels == 48
