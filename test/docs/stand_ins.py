@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 # Files and folders that the commands name and that exist in no clone; workspace.py makes them.
 PLACES = {
-    "drive": "a recorded drive: 15 s of two cameras that shake over a sample frame, 15 and 9 Hz, thermal 20 ms late",
+    "drive": "a recorded drive: 15 s of two cameras that shake over a sample frame, 30 and 9 Hz, thermal 20 ms late",
     "board": "a recorded calibration: a rendered chessboard, light on dark in thermal",
     "day": "frames of a day: the first two sample pairs",
     "recordings": "a fleet's recordings: two bags of three small pairs",

@@ -68,7 +68,7 @@ def _stamped(topic: str, pixels: np.ndarray, stamp_ns: int, coding: str = "raw")
 def _shaken() -> Iterator[tuple[str, int, str, object]]:
     """Both cameras look at the first sample and are moved along the path of ``ShakenCameras``."""
     rgb = cv2.resize(read_rgb(ROOT / "samples/rgb/190001.jpg"), (480, 384), interpolation=cv2.INTER_AREA)
-    scenes = {"rgb": (rgb, 15, 0.0), "thermal": (pseudo_thermal(rgb), 9, THERMAL_LATE_S)}
+    scenes = {"rgb": (rgb, 30, 0.0), "thermal": (pseudo_thermal(rgb), 9, THERMAL_LATE_S)}
     cameras = ShakenCameras()
     for camera, (scene, rate_hz, late_s) in scenes.items():
         for stamp_ns, _ in cameras.stream(rate_hz=rate_hz, late_s=late_s, thermal=camera == "thermal"):
