@@ -11,9 +11,9 @@ import subprocess
 import emulated_arm
 import pytest
 import torch
+from network_differences import differences, images
+from operands import every_operator
 from reference import reference_network
-from test_operators import every_operator
-from test_rewritten import differences, images
 
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.operators.build import target

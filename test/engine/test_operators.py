@@ -13,6 +13,7 @@ import torch
 from emulated_arm import emulated_operators
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operands import Numbers, every_operator, scales_of
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,29 +30,6 @@ examples = settings(max_examples=20, deadline=None, derandomize=True)
 few_examples = settings(examples, max_examples=8)
 
 
-class Numbers:
-    """Normal numbers, from one seed."""
-
-    def __init__(self, seed: int):
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __repr__(self) -> str:
-        return f"Numbers({self._generator.initial_seed()})"
-
-    def __call__(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self._generator)
-
-    def dense(self, outputs: int, inputs: int) -> tuple[Tensor, Tensor]:
-        """Weight and bias of a linear map that keeps the size of its inputs."""
-        return self(outputs, inputs) / inputs**0.5, self(outputs)
-
-    def module(self, module: nn.Module) -> nn.Module:
-        """The module with random parameters that keep the size of its inputs."""
-        for parameter in module.requires_grad_(False).parameters():
-            parameter.data = self(*parameter.shape) / max(1, parameter[0].numel()) ** 0.5
-        return module
-
-
 def side(smallest: int = 1, largest: int = 19) -> st.SearchStrategy[int]:
     return st.integers(smallest, largest)
 
@@ -61,6 +39,11 @@ def near(result: Tensor, expected: Tensor, tolerance: float = ROUNDING) -> None:
     assert result.dtype == torch.float32
     difference = (result.double() - expected).abs().max().item()
     assert difference <= tolerance * max(1, expected.abs().max().item())
+
+
+def upsampled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, h, w, C) to (B, C, H, W)."""
+    return functional.interpolate(x.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False)
 
 
 numbers = st.integers(0, 2**31).map(Numbers)
@@ -222,16 +205,6 @@ def test_exchange_with_far_spatial_weights(native):
     near(result2, expected2)
 
 
-def scales_of(numbers: Numbers, batch: int, size: tuple[int, int], strides, channels: int) -> list[Tensor]:
-    """A map for each stride, as large as a network's stages make it for an image of ``size``."""
-    return [numbers(batch, *(-(-n // stride) for n in size), channels) for stride in strides]
-
-
-def upsampled(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, h, w, C) to (B, C, H, W)."""
-    return functional.interpolate(x.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False)
-
-
 @examples
 @given(numbers, batches, side(), side(), channels, st.sampled_from([16, 48, 64]), st.sampled_from([1, 2, 9, 15]))
 def test_decode(native, numbers, batch, height, width, inputs, mixed, classes):
@@ -330,33 +303,6 @@ def test_sigmoid_far_out(native):
     x = torch.tensor([-torch.inf, -1e30, -1e3, -89, 89, 1e3, 1e30, torch.inf]).view(1, 1, 8, 1)
     result = native.linear(x, native.dense((torch.ones(1, 1), torch.zeros(1))), activation="sigmoid")
     near(result.flatten(), torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), 1e-30)
-
-
-def every_operator(native: NativeOperators) -> dict[str, Tensor]:
-    """A result of each, from the same numbers."""
-    numbers = Numbers(0)
-    x1, x2, gate = numbers(3, 2, 37, 43, 32)
-    wide, residual = numbers(2, 37, 43, 64), numbers(2, 37, 43, 32)
-    dense = native.dense(numbers.dense(64, 32))
-    depthwise = native.depthwise(numbers.module(nn.Conv2d(64, 64, 3, groups=64)))
-    mlp = numbers.module(nn.Sequential(nn.Conv2d(4, 16, 1), nn.ReLU(), nn.Conv2d(16, 2, 1)))
-    taps = scales_of(numbers, 2, (37, 43), (4, 8, 16, 32), 144)
-    images = native.fusion(numbers(9, 16, 4), numbers(16), numbers.dense(3, 16))
-    coarse = scales_of(numbers, 2, (37, 43), (2, 4, 8), 64)
-    return {
-        "linear": native.linear(x1, dense, eps=1e-6, activation="sigmoid"),
-        "patches": native.patches(x1, native.dense(numbers.dense(64, 9 * 32)), 3, 2, 1),
-        "layer_norm": native.layer_norm(x1.clone(), native.norm(numbers.module(nn.LayerNorm(32)))),
-        "depthwise_gelu_linear": native.depthwise_gelu_linear(
-            wide, depthwise, native.dense(numbers.dense(32, 64)), residual
-        ),
-        "attention": native.attention(x1, numbers(2, 5, 7, 64), heads=2),
-        "pool": torch.stack(native.pool(x1)),
-        "decode": native.decode(x1, dense, coarse, native.dense(numbers.dense(9, 64))),
-        "labels": native.labels(numbers(2, 37, 43, 9), (147, 170)),
-        "fuse": native.fuse(taps, numbers(2, 37, 43, 3), numbers(2, 37, 43, 1), images),
-        "exchange": torch.stack(native.exchange(x1, x2, gate, numbers(2, 64), native.spatial_gate(mlp))),
-    }
 
 
 def test_number_of_threads_changes_no_bit(set_threads):
