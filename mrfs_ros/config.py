@@ -238,7 +238,12 @@ class NodeConfig:
         low=0.0,
         high=3600.0,
     )
-    reference_camera: str = setting("rgb", "Camera whose header the outputs carry.", choices=("rgb", "thermal"))
+    reference_camera: str = setting(
+        "rgb",
+        "Camera whose stamp the outputs carry; their frame_id is that of the camera whose pixel grid they are on: "
+        "rgb's, without rgb (thermal_only) thermal's.",
+        choices=("rgb", "thermal"),
+    )
     on_missing: str = setting(
         "drop",
         "When one camera is silent: drop = publish nothing, rgb_only or thermal_only = go on "

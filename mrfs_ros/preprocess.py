@@ -61,21 +61,18 @@ class Preprocessor:
     that cannot be used.
     """
 
-    def __init__(
-        self,
-        config: NodeConfig,
-        say: Callable[[str], None],
-        window: ThermalWindow | None = None,
-        messages: CameraMessages | None = None,
-    ):
+    def __init__(self, config: NodeConfig, say: Callable[[str], None], before: Preprocessor | None = None):
         self._config, self._say = config, say
-        self.window = window if window and window.suits(config) else ThermalWindow(config)
-        self._messages = messages or CameraMessages(say, config.max_image_pixels)
-        self._registration = load_registration(config.calibration, config.plane_distance_m)
+        self._messages = before._messages if before else CameraMessages(say, config.max_image_pixels)
+        self.window = before.window if before and before.window.suits(config) else ThermalWindow(config)
+        if before and _geometry(before._config) == _geometry(config):
+            self._registration = before._registration  # with the warp that it has made
+        else:
+            self._registration = load_registration(*_geometry(config))
 
     def updated(self, config: NodeConfig) -> Preprocessor:
-        """The preprocessor for other settings, which remembers the cameras, and its window if that still suits."""
-        return Preprocessor(config, self._say, self.window, self._messages)
+        """The preprocessor for other settings; what they do not change (cameras, window, registration) goes on."""
+        return Preprocessor(config, self._say, self)
 
     @property
     def registration(self) -> str:
@@ -137,3 +134,7 @@ class Preprocessor:
         if grey is None:
             return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8))
         return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]))
+
+
+def _geometry(config: NodeConfig) -> tuple[str, float]:
+    return config.calibration, config.plane_distance_m

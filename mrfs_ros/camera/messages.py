@@ -6,7 +6,7 @@ A message is anything with the fields of sensor_msgs/Image or sensor_msgs/Compre
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,29 @@ _LATEST_S = 2**31 - 100  # near the end of a stamp's range, sums overflow
 def stamp_ns(message: Any) -> int:
     """The stamp in the message's header [ns]."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class OutputHeader(NamedTuple):
+    """Fields of the std_msgs/Header of everything that is made of a pair."""
+
+    stamp: Any  # builtin_interfaces/Time
+    frame_id: str
+
+
+def output_header(rgb: Any | None, thermal: Any | None, reference: str) -> OutputHeader:
+    """The header of what is made of two messages, at most one of them None: a camera that is missing.
+
+    Args:
+        rgb: Message of the visible camera.
+        thermal: Message of the thermal camera.
+        reference: "rgb" or "thermal": whose stamp it carries, if that camera is there.
+
+    Returns:
+        That stamp, and the frame_id of the camera whose pixel grid the results are on: rgb's, unless it is missing.
+    """
+    first, second = (rgb, thermal) if reference == "rgb" else (thermal, rgb)
+    stamped, grid = second if first is None else first, thermal if rgb is None else rgb
+    return OutputHeader(stamped.header.stamp, grid.header.frame_id)
 
 
 def check_message(camera: int, message: Any, max_pixels: int = MAX_IMAGE_PIXELS, *, stamped: bool = True) -> None:

@@ -108,6 +108,24 @@ def test_a_camera_that_starts_late_in_the_loop(source):
     assert [pair for pair in pairs if pair] == 3 * [(frame, frame) for frame in range(10, 20)]
 
 
+@pytest.mark.parametrize("offset_ms", [-300, -5000, 300, 5000])
+def test_a_changed_offset_is_no_jump_of_the_time(source, said, offset_ms):
+    """Both clocks run on; afterwards pairs go by the new offset, and a jump is still told."""
+    for frame in range(5):
+        source.add(RGB, frame * 100 * MS, frame, now_s=frame / 10)
+        source.add(THERMAL, (frame * 100 - offset_ms) * MS, frame, now_s=frame / 10)
+    source.thermal_offset_ns = offset_ms * MS
+    assert source.pair_gap_s() is None and source.best_gap_s is None  # those were by the old one
+    pairs = []
+    for frame in range(5, 10):
+        source.add(RGB, frame * 100 * MS, frame, now_s=frame / 10)
+        pairs.append(source.add(THERMAL, (frame * 100 - offset_ms) * MS, frame, now_s=frame / 10))
+    assert pairs == [(frame, frame) for frame in range(5, 10)]
+    assert (said, source.jumps) == ([], 0)
+    source.add(THERMAL, (900 - offset_ms - 250) * MS, "back", now_s=1.0)
+    assert source.jumps == 1 and "time jumped back by 0.25 s (thermal stamps" in said[-1]
+
+
 def test_constant_offset_is_taken_out(source):
     source.add(RGB, 500 * MS, "rgb", now_s=0.0)
     assert source.add(THERMAL, 580 * MS, "late", now_s=0.0) is None
