@@ -139,7 +139,7 @@ class NodeConfig:
     )
     temporal_smoothing: float = setting(
         0.0,
-        "Share of the logits before in those of each pair, 0 to 0.95: a steadier mask of a camera that stands still, "
+        "Share [0 to 0.95] of the logits before in those of each pair: a steadier mask of a camera that stands still, "
         "which follows late what moves. 0 = off.",
         low=0.0,
         high=0.95,
