@@ -137,6 +137,14 @@ class NodeConfig:
         high=1000.0,
         fixed=True,
     )
+    temporal_smoothing: float = setting(
+        0.0,
+        "Share [0 to 0.95] of the logits before in those of each pair: a steadier mask of a camera that stands still, "
+        "which follows late what moves. 0 = off.",
+        low=0.0,
+        high=0.95,
+        fixed=True,
+    )
     warmup_height: int = setting(
         480, "Height [pixels] of the warm-up image: the cameras' real one.", low=32, high=8192, fixed=True
     )

@@ -22,12 +22,14 @@ from mrfs_ros.types import FusionResult, check_pair_sizes
 class PairImages:
     """``rgb``: (H, W, 3) uint8, RGB. ``grey``: (h, w) uint8, thermal before ``warp``, which brings it onto rgb's grid.
 
-    Without a warp it is there already, or a camera is missing.
+    Without a warp it is there already, or a camera is missing. ``stamp_ns``: of the rgb image, or of the camera that is
+    there; None = it comes from no camera.
     """
 
     rgb: np.ndarray
     grey: np.ndarray
     warp: Warp | None = None
+    stamp_ns: int | None = None
 
     @property
     def thermal(self) -> np.ndarray:
@@ -129,11 +131,11 @@ class Preprocessor:
         if grey is None and thermal is not None:
             grey = self.grey(thermal)
         if rgb is None:
-            return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey)
+            return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey, stamp_ns=stamp_ns(thermal))
         pixels = self._messages.rgb(rgb)
         if grey is None:
-            return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8))
-        return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]))
+            return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8), stamp_ns=stamp_ns(rgb))
+        return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]), stamp_ns=stamp_ns(rgb))
 
 
 def _geometry(config: NodeConfig) -> tuple[str, float]:
