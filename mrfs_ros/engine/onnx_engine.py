@@ -12,7 +12,7 @@ from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.cache import cache_folder
 from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape, Size
 from mrfs_ros.engine.protocol import EngineInfo
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
 
@@ -66,8 +66,6 @@ def _providers(device: torch.device) -> list[tuple[str, dict]]:
 
 
 def _runtime():
-    try:
+    with needs_package("backend onnx", "ONNX Runtime", "onnx"):
         import onnxruntime
-    except ImportError as error:
-        raise MissingPackageError("backend onnx needs ONNX Runtime: pip install 'mrfs_ros[onnx]'") from error
     return onnxruntime

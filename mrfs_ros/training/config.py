@@ -11,7 +11,7 @@ from typing import Any
 from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
 from mrfs_ros.engine.encoder_side import EncoderSide, of_file
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
@@ -247,10 +247,8 @@ def _override(text: str) -> tuple[str, Any]:
 
 
 def _parsed(text: str, complaint: str) -> Any:
-    try:
+    with needs_package("reading YAML", "PyYAML", "train"):
         import yaml
-    except ImportError as error:
-        raise MissingPackageError("reading YAML needs PyYAML: pip install 'mrfs_ros[train]'") from error
     try:
         return yaml.load(text, _with_exponents(yaml.SafeLoader))
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no such day, as in 2026-02-30

@@ -15,7 +15,7 @@ import torch
 
 from mrfs_ros import __version__
 from mrfs_ros.config import from_mapping
-from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
+from mrfs_ros.errors import CheckpointError, ConfigError, needs_package
 from mrfs_ros.files import atomic
 from mrfs_ros.training.config import TrainConfig, read_yaml, to_yaml
 
@@ -158,10 +158,6 @@ def _link_latest(path: Path) -> None:
 
 
 def _summary_writer(folder: Path, first_step: int):
-    try:
+    with needs_package("tensorboard: true", "TensorBoard", "train"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingPackageError(
-            "tensorboard: true needs TensorBoard: pip install 'mrfs_ros[train]', or set it to false"
-        ) from error
     return SummaryWriter(str(folder), purge_step=first_step + 1)

@@ -234,7 +234,7 @@ def lacking(tiny_weights, tmp_path_factory) -> dict[str, str | bool]:
     [
         ("onnx", "backend onnx needs ONNX Runtime: pip install 'mrfs_ros[onnx]'"),
         ("openvino", "backend openvino needs OpenVINO: pip install 'mrfs_ros[openvino]'"),
-        ("onnx file", "ONNX files need the package onnx: pip install 'mrfs_ros[onnx]'"),
+        ("onnx file", "an ONNX file needs the package onnx: pip install 'mrfs_ros[onnx]'"),
     ],
 )
 def test_a_missing_package_comes_with_the_line_that_installs_it(lacking, what, text):
