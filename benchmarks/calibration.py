@@ -26,7 +26,7 @@ from mrfs_ros.sensing.image_files import read_rgb, read_thermal
 
 SIZE = (512, 640)
 FRAMES = 4
-WARPS = {  # (scale, right, down, degrees) of ``mrfs calibrate --start``, and the bend of both axes [1 / half widths]
+WARPS = {  # (scale, right, down, degrees) of ``mrfs calibrate --initial``, and the bend of both axes [1 / half widths]
     "a little off": ((1.05, 24, -20, 1.0), (0.01, 0.005)),
     "turned": ((0.95, 10, 5, 5.5), (0.0, 0.03)),
     "larger, bent": ((1.1, 30, -25, -2.0), (0.06, -0.04)),

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mrfs_ros import load_engine
 from mrfs_ros.checkpoint import write_encoder_side
-from mrfs_ros.cli.arguments import entries
+from mrfs_ros.cli.options import entries
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.speeds import hardware, versions

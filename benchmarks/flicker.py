@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mrfs_ros.cli.arguments import made_folder
 from mrfs_ros.engine import Engine, load_engine
+from mrfs_ros.files import made_folder
 from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.sensing.image_files import read_rgb, read_thermal
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import torch
 
-from mrfs_ros.cli.arguments import pixels
+from mrfs_ros.cli.options import pixels
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.operators.native import NativeOperators

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from rewrites import multiply_accumulates
 
-from mrfs_ros.cli.arguments import pixels
+from mrfs_ros.cli.options import pixels
 from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.load import build_engine, load_model
 from mrfs_ros.engine.operators import Operators

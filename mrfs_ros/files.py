@@ -1,4 +1,4 @@
-"""Atomic writing of files: whole or not at all, also after a kill or a power cut."""
+"""Atomic writing of files, whole or not at all, also after a kill or a power cut; folders for results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mrfs_ros.errors import ConfigError
 
 
 @contextmanager
@@ -39,3 +41,12 @@ def _to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def made_folder(path: Path) -> Path:
+    """The folder, made if missing; ConfigError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another folder") from error
+    return path

@@ -25,7 +25,7 @@ _LEAST_BLOCKS = 3
 _LARGEST_RESIDUAL = 0.01  # of the width
 _ADVICE = (
     "take frames with more edges that both cameras see (buildings, cars, people near and far, all over the image), "
-    "name a start (--start), or calibrate with a heated board (--pattern chessboard 9x6)"
+    "name an initial place (--initial), or calibrate with a heated board (--pattern chessboard 9x6)"
 )
 
 

@@ -7,9 +7,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count, entries, made_folder
-from mrfs_ros.config import BACKENDS
+from mrfs_ros.cli.options import add_options, entries, new_parser
 from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs ablate --list
@@ -26,12 +26,12 @@ _STORY = ("commit", "torch", "device", "date")  # of the runs: the table may be 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "ablate",
-        help="train and compare variants of the network, as the paper does",
+        summary="train and compare variants of the network, as the paper does",
         description="Train variants of the network under equal budgets and seeds, score them, compare them.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("config", nargs="?", type=Path, help="training configuration that all variants share")
     command.add_argument("--out", type=Path, help="folder for runs and results, made if missing")
@@ -40,15 +40,12 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "--variants", type=entries, metavar="A,B", help="which ones (default: the paper's, and those of CONFIG)"
     )
     command.add_argument("--seeds", type=entries, default=["0"], metavar="0,1", help="a run for each (default: 0)")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
-    )
-    command.add_argument("--frames", type=count, default=4, metavar="N", help="frames on the sheet (default: 4)")
+    add_options(command, "--set")
+    add_options(command, "--sheet", default=4)
     command.add_argument(
         "--pictures", metavar="DIR", help="folder with rgb/ and thermal/ whose frames the sheet shows (default: val)"
     )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what scores the runs (default: auto)")
+    add_options(command, "--device", "--backend")
     return command
 
 
@@ -133,7 +130,7 @@ def _write_results(config, runs, data, shown: list, arguments: argparse.Namespac
         return
     costs = variant_costs(config, [result.variant for result in results])
     print(write_table(arguments.out, results, known_variants(config), costs, _facts(config, runs, data)))
-    sheet = variants_sheet(runs, shown, frames=arguments.frames, device=arguments.device, backend=arguments.backend)
+    sheet = variants_sheet(runs, shown, frames=arguments.sheet, device=arguments.device, backend=arguments.backend)
     write_jpeg(arguments.out / "ablation.jpg", sheet, JPEG_QUALITY)
     print(f"written to {arguments.out}: ablation.md, ablation.json, ablation.jpg")
 

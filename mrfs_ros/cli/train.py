@@ -7,8 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.dataset_arguments import tell_notes
-from mrfs_ros.cli.pair_arguments import CALIBRATION
+from mrfs_ros.cli.named_datasets import tell_notes
+from mrfs_ros.cli.options import add_options, new_parser
 
 EXAMPLES = """examples:
   mrfs train config/train_mfnet.yaml --out runs/mfnet
@@ -24,12 +24,12 @@ tensorboard --logdir runs
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "train",
-        help="train on RGB-thermal pairs",
+        summary="train on RGB-thermal pairs",
         description="Train the network on folders of RGB-thermal pairs with or without labels.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("config", type=Path, help="YAML file of settings, see config/train_mfnet.yaml")
     command.add_argument("--out", required=True, type=Path, help="run folder, made if missing")
@@ -37,13 +37,8 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument(
         "--time-budget", default="", metavar="TIME", help="end after this much training, such as 25m; the rate follows"
     )
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
-    )
-    command.add_argument(
-        "--calibration", default="", metavar="YAML", help=f"{CALIBRATION}; in place of the datasets' own"
-    )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    add_options(command, "--set", "--device")
+    add_options(command, "--calibration")  # in place of the datasets' own
     return command
 
 
