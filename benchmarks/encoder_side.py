@@ -26,7 +26,7 @@ from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.speeds import hardware, versions
 from mrfs_ros.evaluation import metrics
-from mrfs_ros.evaluation.evaluate import evaluated_gray
+from mrfs_ros.evaluation.dataset_scores import evaluated_gray
 from mrfs_ros.evaluation.segmentation import confusion_matrix, segmentation_scores
 from mrfs_ros.shipped import shipped_model
 

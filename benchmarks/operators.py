@@ -18,7 +18,7 @@ from mrfs_ros.cli.options import pixels
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.operators.native import NativeOperators
-from mrfs_ros.engine.rewritten.pipeline import Pipeline
+from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.engine.speeds import hardware
 from mrfs_ros.network import VARIANTS, build_network
 

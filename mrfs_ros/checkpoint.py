@@ -1,4 +1,4 @@
-"""Weights files in and out: released checkpoints unchanged, own files as safetensors with their story inside."""
+"""Weights files in and out: released checkpoints unchanged, own files as safetensors with their provenance inside."""
 
 from __future__ import annotations
 

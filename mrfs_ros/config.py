@@ -1,4 +1,4 @@
-"""Every default of the project, once, as frozen dataclasses, and the one strict way to override them."""
+"""Configuration: every default of the project, once, in frozen dataclasses, and the one strict way to override them."""
 
 from __future__ import annotations
 

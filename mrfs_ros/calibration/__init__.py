@@ -1,1 +1,1 @@
-"""How the two cameras see one another and whose clock is late, found from images alone."""
+"""Estimation of the cameras' homography and clock offset from images alone."""

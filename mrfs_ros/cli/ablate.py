@@ -21,7 +21,7 @@ command goes on where it was stopped; started twice, both processes share the ru
 ablation.json, ablation.jpg, and a run folder for every variant and seed.
 """
 JPEG_QUALITY = 75  # enough for panels of 240 pixels: two frames by nine variants take some 300 kB
-_STORY = ("commit", "torch", "device", "date")  # of the runs: the table may be written elsewhere, and later
+_ORIGIN = ("commit", "torch", "device", "date")  # of the runs: the table may be written elsewhere, and later
 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -51,8 +51,8 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do all runs that are not done, then write and print the table; exit code 3 if some could not be done."""
-    from mrfs_ros.studies.variants import known_variants, variant_costs
-    from mrfs_ros.training.config import TrainConfig, load_config
+    from mrfs_ros.studies.ablation_variants import known_variants, variant_costs
+    from mrfs_ros.training.train_config import TrainConfig, load_config
 
     config = load_config(arguments.config, arguments.set) if arguments.config else TrainConfig()
     names = arguments.variants or list(known_variants(config))
@@ -123,7 +123,7 @@ def _write_results(config, runs, data, shown: list, arguments: argparse.Namespac
     from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.studies.ablation_sheet import variants_sheet
     from mrfs_ros.studies.ablation_table import scored, write_table
-    from mrfs_ros.studies.variants import known_variants, variant_costs
+    from mrfs_ros.studies.ablation_variants import known_variants, variant_costs
 
     results = scored(runs)
     if not results:
@@ -138,7 +138,7 @@ def _write_results(config, runs, data, shown: list, arguments: argparse.Namespac
 def _facts(config, runs, data) -> dict[str, str]:
     from mrfs_ros.training.run_folder import origin
 
-    stories = [run.story() for run in runs if run.done]
+    origins = [run.provenance() for run in runs if run.done]
     start = f"encoders of {Path(config.pretrained).name}" if config.pretrained else Path(config.init).name or "scratch"
     return {
         "runs": f"{sum(run.done for run in runs)} of {len(runs)} done",
@@ -147,7 +147,7 @@ def _facts(config, runs, data) -> dict[str, str]:
         "learnt from": f"{sum(map(len, data.train))} pairs",
         "scored on": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in data.val.items()),
         "command": origin()["command"],
-        **{name: ", ".join(dict.fromkeys(story.get(name, "unknown") for story in stories)) for name in _STORY},
+        **{name: ", ".join(dict.fromkeys(facts.get(name, "unknown") for facts in origins)) for name in _ORIGIN},
     }
 
 
@@ -159,7 +159,7 @@ def _seeds(texts: list[str]) -> list[int]:
 
 
 def _print_list(changes, costs) -> None:
-    from mrfs_ros.evaluation.report import table
+    from mrfs_ros.evaluation.score_report import table
 
     rows = [
         [name, changes[name].text, f"{cost.parameters / 1e6:.2f}", f"{cost.multiply_adds / 1e9:.1f}"]

@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure every case, print the table."""
     if unknown := set(arguments.backends) - set(BACKENDS[1:]):
         raise ConfigError(f"--backends {', '.join(sorted(unknown))}: expected some of {', '.join(BACKENDS[1:])}")
+    from mrfs_ros.bench.bench_report import Report
     from mrfs_ros.bench.measure import Case
-    from mrfs_ros.bench.report import Report
     from mrfs_ros.engine.allocator import keep_memory
     from mrfs_ros.engine.encoder_side import asked_side
     from mrfs_ros.engine.load import UNTRAINED, check_precision, load_model, resolve_device

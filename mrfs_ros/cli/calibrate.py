@@ -72,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         return run_time(arguments)
     pairs, source = read_pairs(arguments)
 
+    from mrfs_ros.calibration.initial_place import centred
     from mrfs_ros.calibration.picture import before_after
-    from mrfs_ros.calibration.start import centred
     from mrfs_ros.sensing.calibration_file import write_calibration
     from mrfs_ros.sensing.image_files import write_png
 
@@ -127,7 +127,7 @@ def _start(text: str, thermal_size: tuple[int, int], rgb_size: tuple[int, int]):
     if not text:
         return None
 
-    from mrfs_ros.calibration.start import placed
+    from mrfs_ros.calibration.initial_place import placed
     from mrfs_ros.sensing.calibration import Homography
     from mrfs_ros.sensing.calibration_file import read_calibration
 
@@ -151,7 +151,7 @@ def _from_edges(arguments: argparse.Namespace, pairs: list, start):
     lines = [
         f"{fit.freedom} from the edges of {fit.fitted} pair{'s' * (fit.fitted > 1)}, judged on {judged}",
         f"edge correlation {fit.score_before:.3f} before, {fit.score_after:.3f} after, "
-        f"{fit.standout:.1f} times that of the next best place",
+        f"{fit.peak_ratio:.1f} times that of the next best place",
         f"residual {fit.residual.median_px(width):.1f} rgb pixels (median of {len(fit.residual.shifts)} image parts)",
     ]
     return fit, lines

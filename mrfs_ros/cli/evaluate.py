@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Score everything, write the report, print its tables."""
     from tqdm import tqdm
 
-    from mrfs_ros.evaluation.evaluate import evaluate
-    from mrfs_ros.evaluation.report import markdown, write_report
+    from mrfs_ros.evaluation.dataset_scores import evaluate
+    from mrfs_ros.evaluation.score_report import markdown, write_report
     from mrfs_ros.studies.classical_fusion import average, maximum
 
     engine = _engine(arguments)

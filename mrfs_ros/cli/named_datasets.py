@@ -32,7 +32,7 @@ def named_datasets(arguments: argparse.Namespace, classes) -> dict:
     ``classes``: the ClassSet of the labels, None to leave them unread.
     """
     from mrfs_ros.data.dataset import DatasetConfig, PairDataset, by_name
-    from mrfs_ros.training.config import load_config
+    from mrfs_ros.training.train_config import load_config
 
     if bool(arguments.config) == bool(arguments.root):
         raise ConfigError("expected a training configuration or --root FOLDER, one of them")

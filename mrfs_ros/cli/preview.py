@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.data.scenes import training_dataset
     from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.training.batches import StepExamples
-    from mrfs_ros.training.config import load_config
+    from mrfs_ros.training.crop_sheet import preview
     from mrfs_ros.training.memory import limit_caches
-    from mrfs_ros.training.preview import preview
+    from mrfs_ros.training.train_config import load_config
 
     config = load_config(arguments.config, arguments.set)
     classes = config.class_set()

@@ -46,12 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Train to the end; the first process under torchrun writes the run folder."""
     from mrfs_ros.data.dataset import PairDataset
     from mrfs_ros.data.scenes import training_dataset
-    from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
     from mrfs_ros.training.logit_shift import shift_file
     from mrfs_ros.training.memory import limit_caches
     from mrfs_ros.training.processes import join
     from mrfs_ros.training.run_folder import RunFolder, load_state
+    from mrfs_ros.training.train_config import duration_s, load_config
 
     config = load_config(arguments.config, arguments.set)
     if arguments.calibration:
@@ -116,7 +116,7 @@ def _validation(val, config, processes):
     from mrfs_ros.engine.eager import EagerEngine
 
     def validate(network) -> dict[str, float]:
-        from mrfs_ros.evaluation.evaluate import validation_scores
+        from mrfs_ros.evaluation.dataset_scores import validation_scores
 
         info = EngineInfo(
             "eager",

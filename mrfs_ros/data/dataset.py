@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mrfs_ros.data.cache import CacheLimit
+from mrfs_ros.data.cache_limit import CacheLimit
 from mrfs_ros.data.dataset_config import DatasetConfig
 from mrfs_ros.data.labels import LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, Names, PairFiles, find_pairs
@@ -23,7 +23,7 @@ HOLE_RADIUS = 10  # pixels that Telea's inpainting looks around, as PST900's aut
 
 
 @dataclass(frozen=True)
-class Pair:
+class DatasetPair:
     """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. ``label``: (H, W) uint8 ids, 255 = ignored.
 
     ``valid``: (H, W) bool, where the thermal camera sees anything (thermal is 0 and label 255 elsewhere); None =
@@ -81,12 +81,12 @@ class PairDataset:
         if self._layout.label and config.label and all(files.label is None for files in self.files):
             raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
         self.cache_limit = CacheLimit()
-        self._cache: dict[int, Pair] = {}
+        self._cache: dict[int, DatasetPair] = {}
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> DatasetPair:
         if index in self._cache:
             return self._cache[index]
         pair = self._read(self.files[index])
@@ -94,7 +94,7 @@ class PairDataset:
             self._cache[index] = pair
         return pair
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[DatasetPair]:
         return (self[i] for i in range(len(self)))
 
     def _folders(self, layout: Layout) -> Layout:
@@ -104,7 +104,7 @@ class PairDataset:
             )
         return layout
 
-    def _read(self, files: PairFiles) -> Pair:
+    def _read(self, files: PairFiles) -> DatasetPair:
         rgb, thermal = read_pair(files.rgb, files.thermal, self.config.max_image_pixels)
         if self._layout.holes:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
@@ -119,7 +119,7 @@ class PairDataset:
             label = self._labels.read(files.label, rgb.shape[:2])
             if valid is not None:
                 label[~valid] = UNLABELLED
-        return Pair(files.name, rgb, thermal, label, valid)
+        return DatasetPair(files.name, rgb, thermal, label, valid)
 
 
 def by_name(datasets: Sequence[PairDataset]) -> dict[str, PairDataset]:

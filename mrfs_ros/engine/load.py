@@ -1,4 +1,4 @@
-"""From a weights file (or none) and a wish of device and backend to a ready engine."""
+"""Engine loading: a weights file (or none), a device and a backend become a ready engine."""
 
 from __future__ import annotations
 

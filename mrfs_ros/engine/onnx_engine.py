@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mrfs_ros.engine.base import BaseEngine
-from mrfs_ros.engine.cache import cache_folder
+from mrfs_ros.engine.cache_folder import cache_folder
 from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape, Size
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError, needs_package

@@ -16,8 +16,8 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.network.area_average import area_average
 from mrfs_ros.network.attention import Size
 from mrfs_ros.network.backbone import DualEncoder, Features
+from mrfs_ros.network.encoder_sizes import VARIANTS
 from mrfs_ros.network.heads import FusionHead, SegmentationHead
-from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.types import MIN_SIDE
 
 

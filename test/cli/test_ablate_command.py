@@ -41,8 +41,8 @@ def test_a_small_study_from_end_to_end(settings, tmp_path, small_pair, capsys):
     assert content["variants"]["full"]["scores"]["SD"] == [scores["groups"]["all"]["fusion"]["fused"]["SD"]]
     sheet = cv2.imread(str(out / "ablation.jpg"))
     assert sheet.shape[1] == 4 * 240 and sheet.shape[0] == 2 * (26 + 160)  # rgb, thermal, two variants; two rows
-    story = out / "runs" / "rmPC-seed0" / "run.json"
-    story.write_text(json.dumps(json.loads(story.read_text()) | {"commit": "older", "device": "a GPU"}))
+    record = out / "runs" / "rmPC-seed0" / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"commit": "older", "device": "a GPU"}))
     own = tmp_path / "own"
     for folder, image in zip(("rgb", "thermal"), small_pair):
         (own / folder).mkdir(parents=True)

@@ -148,7 +148,7 @@ def test_other_batches_are_refused(engine, rgb, thermal, text):
 
 
 @pytest.mark.parametrize(
-    "wish, text",
+    "requested, text",
     [
         ({"precision": "fp16"}, "precision fp16 is for backend torch on CUDA, not for auto on cpu: use fp32"),
         ({"precision": "bf16", "backend": "torch"}, "not for torch on cpu: use fp32"),
@@ -156,9 +156,9 @@ def test_other_batches_are_refused(engine, rgb, thermal, text):
         ({"precision": "fp8"}, "unknown precision 'fp8': expected one of auto, fp32, fp16, bf16"),
     ],
 )
-def test_precisions_that_are_not_there(tiny_weights, wish, text):
+def test_precisions_that_are_not_there(tiny_weights, requested, text):
     with pytest.raises(ConfigError) as error:
-        load_engine(tiny_weights, device="cpu", **wish)
+        load_engine(tiny_weights, device="cpu", **requested)
     assert text in str(error.value)
 
 

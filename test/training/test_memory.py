@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mrfs_ros.data.cache import CacheLimit
+from mrfs_ros.data.cache_limit import CacheLimit
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.sensing.image_files import write_png
 from mrfs_ros.training import memory

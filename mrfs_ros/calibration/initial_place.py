@@ -1,4 +1,4 @@
-"""A rough place for the thermal image, as a person can tell it."""
+"""Initial place of the thermal image on the rgb image, as a person can tell it."""
 
 from __future__ import annotations
 
