@@ -83,7 +83,7 @@ INSIDE_FUNCTIONS_ONLY = {
 
 # Rooms and pages with words still to be set right.
 AT_WORK = {
-    "bag", "fleet", "ros", "sensing", "camera", "geometry", "pairing", "preprocess", "intake", "bags", "sensors", "fuse",
+    "bag", "fleet", "ros", "camera", "geometry", "pairing", "preprocess", "process", "bags", "sensors", "fuse",
 }  # fmt: skip
 OWN_TEXTS = [
     path
