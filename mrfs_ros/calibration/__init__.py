@@ -1,1 +1,1 @@
-"""Estimation of the cameras' homography and clock offset from images alone."""
+"""Estimation of calibrations and clock offsets from images alone; ``geometry`` holds what a calibration is."""

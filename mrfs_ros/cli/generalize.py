@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _networks(engines: list) -> list:
     """One method an engine, named by its variant, and where that does not tell them apart by its file and folder."""
-    from mrfs_ros.sensing.warp import outside_fused
+    from mrfs_ros.geometry.warp import outside_fused
     from mrfs_ros.studies.generalization import Method
 
     def fused(engine, pair):

@@ -25,7 +25,7 @@ class Sheet:
 
     def write(self, path: Path) -> None:
         """Write what was kept as JPEG."""
+        from mrfs_ros.camera.image_io import write_jpeg
         from mrfs_ros.draw import contact_sheet
-        from mrfs_ros.sensing.image_files import write_jpeg
 
         write_jpeg(path, contact_sheet(self._rows))

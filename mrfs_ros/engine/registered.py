@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mrfs_ros.types import UNLABELLED
 
 if TYPE_CHECKING:  # OpenCV is not needed here
-    from mrfs_ros.sensing.warp import Warp
+    from mrfs_ros.geometry.warp import Warp
 
 STEPS = 32  # of a pixel, as in Warp.parts
 

@@ -20,7 +20,7 @@ from mrfs_ros.errors import MrfsError
 from mrfs_ros.network import MRFS
 
 if TYPE_CHECKING:  # OpenCV is not needed here
-    from mrfs_ros.sensing.warp import Warp
+    from mrfs_ros.geometry.warp import Warp
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 GRAPHS_KEPT = 4  # input and encoder sizes whose CUDA graphs stay in memory

@@ -25,33 +25,33 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from mrfs_ros.bag.parameters import unused_sections
+from mrfs_ros.camera.messages import stamp_ns
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
 from mrfs_ros.engine.encoder_side import AUTO
-from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
+from mrfs_ros.pairing.pair_source import PairSource
+from mrfs_ros.preprocess import PairImages, Preprocessor
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
-from mrfs_ros.ros.engine import choose_encoder_side, loaded, warm_up
-from mrfs_ros.ros.features import FeatureSheets
+from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
+from mrfs_ros.ros.feature_publisher import FeatureSheets
 from mrfs_ros.ros.graph import publishers_of
 from mrfs_ros.ros.mailbox import Mailbox
-from mrfs_ros.ros.outputs import Outputs
-from mrfs_ros.ros.pairing import pairing_kind
-from mrfs_ros.ros.parameters import (
+from mrfs_ros.ros.message_filters_pairing import pairing_kind
+from mrfs_ros.ros.node_parameters import (
     changed,
     declare_parameters,
     params_files,
     unknown_parameters,
     unknown_qos_overrides,
 )
+from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.qos import profile, publisher, subscription
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.topics import camera_info_topic
 from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
-from mrfs_ros.sensing.messages import stamp_ns
-from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
-from mrfs_ros.types import FusionResult
+from mrfs_ros.types import CAMERAS, RGB, FusionResult
 
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 TOPICS = ("rgb/image", "thermal/image")
@@ -73,13 +73,13 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._intake = Intake(config, self.get_logger().warning)  # first: loading an engine takes time
+        self._preprocessor = Preprocessor(config, self.get_logger().warning)  # first: loading an engine takes time
         self._engine = engine or loaded(config)
         loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
-        warm_up(self._engine, self._intake, warmup_size)
+        warm_up(self._engine, self._preprocessor, warmup_size)
         if config.encoder_side == AUTO:
-            choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
+            choose_encoder_side(self._engine, self._preprocessor, warmup_size, config.target_rate_hz)
         ready_s = time.monotonic()
         self._enabled = True
         self._camera_info: CameraInfo | None = None
@@ -100,7 +100,7 @@ class MrfsNode(Node):
             mailbox=self._mailbox,
             statistics=self._statistics,
             config=lambda: self._config,
-            intake=lambda: self._intake,
+            preprocessor=lambda: self._preprocessor,
             publish=self._publish,
             skip=self._skip,
             now_ns=self._now_ns,
@@ -162,7 +162,7 @@ class MrfsNode(Node):
             return
         # Bad images end here: one that reached the mailbox could push a good pair out of it.
         try:
-            self._intake.check_message(camera, message)
+            self._preprocessor.check_message(camera, message)
             self._on_good_image(camera, message, now_s)
         except ImageError as error:
             self._refused = str(error)
@@ -172,7 +172,7 @@ class MrfsNode(Node):
         pair = self._source.add(camera, stamp_ns(message), message, now_s)
         if pair is None:
             return
-        self._intake.check(*pair)
+        self._preprocessor.check(*pair)
         self._last_pair_s = now_s
         self._forget_reasons()
         self._statistics.pairs.note(self._now_ns())
@@ -241,7 +241,7 @@ class MrfsNode(Node):
         if not answer.successful:
             return answer
         try:
-            self._intake = self._intake.updated(config)
+            self._preprocessor = self._preprocessor.updated(config)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._apply(config)
@@ -319,9 +319,9 @@ class MrfsNode(Node):
             refused=self._refused,
             working=self._processor.is_alive(),
             jumps=self._source.jumps,
-            thermal_window=self._intake.window.state,
-            shutter_events=self._intake.window.events,
-            registration=self._intake.registration,
+            thermal_window=self._preprocessor.window.state,
+            shutter_events=self._preprocessor.window.events,
+            registration=self._preprocessor.registration,
             camera_info=self._camera_info_report(),
             device=self._device,
         )

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import Intake, answers
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
+from mrfs_ros.preprocess import Preprocessor
+from mrfs_ros.process import process_pairs
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
 
@@ -34,8 +35,8 @@ class Processor(threading.Thread):
     """Takes ``Work`` out of ``mailbox`` until it is closed.
 
     ``publish(result, images, header, config)`` sends a result; ``now_ns()`` is the node's clock; ``skip(reason, text)``
-    counts and reports what could not be used; ``config()`` gives the parameters of the moment, ``intake()`` what reads
-    images by them.
+    counts and reports what could not be used; ``config()`` gives the parameters of the moment, ``preprocessor()`` what
+    reads images by them.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Processor(threading.Thread):
         mailbox: Mailbox[Work],
         statistics: Statistics,
         config: Callable[[], NodeConfig],
-        intake: Callable[[], Intake],
+        preprocessor: Callable[[], Preprocessor],
         publish: Callable,
         skip: Callable[[str, str], None],
         now_ns: Callable[[], int],
@@ -55,7 +56,7 @@ class Processor(threading.Thread):
         self._mailbox = mailbox
         self._statistics = statistics
         self._config = config
-        self._intake = intake
+        self._preprocessor = preprocessor
         self._publish = publish
         self._skip = skip
         self._now_ns = now_ns
@@ -73,8 +74,8 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            images = self._intake().images(work.rgb, work.thermal)
-            (result,) = answers(self._engine, [images])
+            images = self._preprocessor().images(work.rgb, work.thermal)
+            (result,) = process_pairs(self._engine, [images])
             stage = "publishing"
             self._publish(result, images, header, config)
             self._note(stamp_ns, work)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfs_ros.engine.registered import RegisteredPipeline
-from mrfs_ros.sensing.warp import Warp, make_warp, outside_fused
+from mrfs_ros.geometry.warp import Warp, make_warp, outside_fused
 from mrfs_ros.types import UNLABELLED, FusionResult
 
 SIZE, THERMAL_SIZE = (72, 96), (60, 80)

@@ -30,7 +30,7 @@ class NodeProcess:
 
     def __init__(self, tmp_path: Path, *, stub: list[str] | None = None, ros: list[str] | None = None, **parameters):
         words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={_yaml(value)}")]
-        program = ["-m", "mrfs_ros.ros.main"] if stub is None else [str(HERE / "stub_node.py"), *stub]
+        program = ["-m", "mrfs_ros.ros.node_program"] if stub is None else [str(HERE / "stub_node.py"), *stub]
         self._log = tmp_path / f"node_{time.monotonic_ns()}.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(

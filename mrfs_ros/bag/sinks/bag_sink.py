@@ -12,9 +12,9 @@ from mrfs_ros.bag.codec import COMPRESSED, IMAGE, Codec
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.salvage import Channel, Record, salvage
 from mrfs_ros.bag.sinks.protocol import begin_anew, working_path
+from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 from mrfs_ros.draw import overlay
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.sensing.encoded import encode_jpeg, encode_png
 from mrfs_ros.types import ClassSet
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
