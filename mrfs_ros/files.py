@@ -25,7 +25,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     Example:
         >>> with atomic("scores.json") as unfinished:
-        ...     unfinished.write_text("{}")
+        ...     _ = unfinished.write_text("{}")
+        >>> Path("scores.json").read_text()
+        '{}'
     """
     path = Path(path)
     unfinished = path.with_name(f"{path.name}.unfinished")

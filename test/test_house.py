@@ -203,7 +203,8 @@ def test_files_and_functions_stay_small(path):
     assert ast.get_docstring(ast.parse(source)), "a file begins with what it is for"
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            assert node.end_lineno - node.lineno < 50, node.name
+            documented = node.body[0].end_lineno if ast.get_docstring(node) else node.lineno
+            assert node.end_lineno - documented < 50, node.name
 
 
 RIDDLES = ("What", "Where", "How", "Which", "Whose", "Who", "When", "Why")

@@ -80,11 +80,22 @@ def evaluate(
     watch: Watch | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Evaluation:
-    """Run ``engine`` over ``datasets`` (name -> dataset) and score its labels and fused images.
+    """Scores of an engine's labels and fused images on datasets.
 
-    ``fusion``: score the fused images too. ``baselines``: and those of these methods, by name.
-    ``stretch``: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
-    ``watch``: is shown every pair with its result. ``progress``: wraps the pairs, such as tqdm.
+    Args:
+        engine: of ``load_engine``, or one of your own.
+        datasets: name -> dataset.
+        fusion: score the fused images too.
+        baselines: and those of these methods, by name.
+        stretch: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
+        watch: is called with every pair and its result.
+        progress: wraps the pairs, such as tqdm.
+
+    Returns:
+        Every frame with its confusion matrix and metrics.
+
+    Raises:
+        ImageError: a file of the datasets is damaged or does not fit the classes.
     """
     pairs = [(name, dataset, i) for name, dataset in datasets.items() for i in range(len(dataset))]
     frames = []
