@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from mrfs_ros.engine.cache import cache_folder
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.engine.cache_folder import cache_folder
+from mrfs_ros.errors import ConfigError, needs_package
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
 
@@ -43,8 +43,6 @@ def providers_for(device: torch.device) -> list[tuple[str, dict]]:
 
 
 def _runtime():
-    try:
+    with needs_package("backend onnx", "ONNX Runtime", "onnx"):
         import onnxruntime
-    except ImportError as error:
-        raise MissingPackageError("backend onnx needs ONNX Runtime: pip install 'mrfs_ros[onnx]'") from error
     return onnxruntime
