@@ -61,7 +61,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     **{package: {"bag"} for package in ("plotly", "jinja2", "rerun")},
     **{package: {"bag"} for package in ("ray", "fsspec")},
-    "cv_bridge": set(),  # built for another NumPy it ends the process
+    "cv_bridge": {"ros"},
     "launch": set(),
     "launch_ros": set(),
 }
@@ -71,6 +71,7 @@ INSIDE_FUNCTIONS_ONLY = {
     "apsw",
     "av",
     "message_filters",
+    "cv_bridge",
     "vision_msgs",
     "tqdm",
     "yaml",
