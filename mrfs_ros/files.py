@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mrfs_ros.errors import ConfigError
 
@@ -35,6 +38,19 @@ def atomic(path: str | Path) -> Iterator[Path]:
     _to_disk(unfinished)  # before the new name is: after a power cut a file of that name must not be empty
     unfinished.replace(path)
     _to_disk(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all; OSError if it cannot be."""
+    with atomic(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows, the first of them the names of the columns, as CSV, whole or not at all; OSError if it cannot be."""
+    table = io.StringIO()
+    csv.writer(table).writerows(rows)
+    write_text(path, table.getvalue())
 
 
 def _to_disk(path: Path) -> None:
