@@ -6,6 +6,7 @@ import csv
 import json
 
 import numpy as np
+import pytest
 
 from mrfs_ros.studies.generalization import Comparison, Frame, Method
 from mrfs_ros.studies.generalization_report import as_json, markdown, write_generalization
