@@ -306,6 +306,22 @@ def test_riddles_are_found():
     assert not is_riddle('"""Index check of bags: how many messages they hold."""')
 
 
+def not_atomic(source: str) -> list[str]:
+    """Places where a file is written past ``mrfs_ros.files``."""
+    return re.findall(r"(?<!unfinished)\.(?:write_text|write_bytes)\(|\.open\(\"w\"[^)]*\)", source)
+
+
+@pytest.mark.parametrize("path", [p for p in OWN_TEXTS if p.suffix == ".py"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_written_whole_or_not_at_all(path):
+    allowed = {"ablation.py": ['.open("w")'], "bags.py": ['.open("w")']}  # a lock, and /dev/null
+    assert not_atomic(path.read_text()) == allowed.get(path.name, [])
+
+
+def test_writing_past_the_atomic_function_is_found():
+    assert not_atomic('(out / "scores.md").write_text("")') and not_atomic('path.open("w", newline="")')
+    assert not not_atomic('unfinished.write_text("")')
+
+
 def test_version_and_licence_are_one():
     import mrfs_ros
 

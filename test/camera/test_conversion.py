@@ -10,8 +10,8 @@ import pytest
 
 from mrfs_ros.camera.conversion import OWN, Kind, digest_of, kind_of, pixel_bytes, trial_images
 
-# What ``python3 -m mrfs_ros.ros.cv_bridge_conversion`` printed with cv_bridge 1.16.2 and NumPy 1.24 (Debian 12), but for
-# padded rows, which that version reads as if there were no padding.
+# What ``python3 -m mrfs_ros.ros.cv_bridge_conversion`` printed with cv_bridge 1.16.2 and NumPy 1.24 (Debian 12), but
+# for padded rows, which that version reads as if there were no padding.
 RECORDED = Path(__file__).parent / "cv_bridge_1_16_2.jsonl"
 NOT_KNOWN = {"8UC1", "8UC3", "8UC4", "16UC3", "16UC4", "uyvy", "yuv422_yuy2", "yuyv"}  # to it, as colours
 
