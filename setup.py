@@ -79,6 +79,6 @@ setup(
     ],
     zip_safe=False,  # the C++ sources must lie in files
     entry_points={
-        "console_scripts": ["mrfs = mrfs_ros.cli.main:main", "mrfs_node = mrfs_ros.ros.main:main"],
+        "console_scripts": ["mrfs = mrfs_ros.cli.main:main", "mrfs_node = mrfs_ros.ros.node_program:main"],
     },
 )

@@ -25,7 +25,7 @@ from stub_engine import StubEngine  # noqa: E402
 
 from mrfs_ros.bag.job import Progress, run_bag  # noqa: E402
 from mrfs_ros.bag.settings import BagSettings  # noqa: E402
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal  # noqa: E402
+from mrfs_ros.camera.image_io import read_rgb, read_thermal  # noqa: E402
 
 SIZE = (480, 640)
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from mrfs_ros.calibration.edges import EdgeField
 from mrfs_ros.calibration.from_edges import Pair, fit_edges
+from mrfs_ros.calibration.initial_guess import placed
 from mrfs_ros.calibration.refine import refine
-from mrfs_ros.calibration.start import placed
 from mrfs_ros.calibration.views import View, from_homography, pixel_matrix, thermal_field, to_homography, views
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal
+from mrfs_ros.camera.image_io import read_rgb, read_thermal
 
 SIZE = (512, 640)
 FRAMES = 4

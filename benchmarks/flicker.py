@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mrfs_ros.camera.gray import to_gray
+from mrfs_ros.camera.image_io import read_rgb, read_thermal
 from mrfs_ros.cli.arguments import made_folder
 from mrfs_ros.engine import Engine, load_engine
-from mrfs_ros.sensing.gray import to_gray
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 LOCATIONS = ("190", "200")  # of LLVIP: frames of one fixed camera each

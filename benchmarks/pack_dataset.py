@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mrfs_ros.camera.image_io import read_rgb, read_thermal
 from mrfs_ros.data.layouts import LAYOUTS, find_pairs
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal
 
 
 def pack(roots: list[Path], out: Path, quality: int, short_side: int) -> None:

@@ -1,4 +1,4 @@
-"""Data that every room shares: class sets with their palettes, and the result of one pair."""
+"""Data that every room shares: the two cameras, class sets with their palettes, and the result of one pair."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ MIN_SIDE = 32
 """Smallest height and width in pixels: below it the spatial reductions of the attention have nothing to reduce."""
 UNLABELLED = 255
 """Label id of pixels without a class: ignored in training and scoring, never coloured."""
+RGB, THERMAL = 0, 1
+"""The two cameras, as indices of everything that there is once for each."""
+CAMERAS = ("rgb", "thermal")
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,18 @@ def numbered_hues(count: int) -> tuple[tuple[int, int, int], ...]:
     """``count`` distinct colours (R, G, B), 0-255, black for the background first."""
     hues = (colorsys.hsv_to_rgb(i * 0.618034 % 1.0, 0.8, 0.9) for i in range(1, count))
     return ((0, 0, 0), *(tuple(round(255 * c) for c in hue) for hue in hues))
+
+
+def check_pair_sizes(rgb: tuple[int, int], thermal: tuple[int, int]) -> None:
+    """Raise ImageError unless images of these sizes (H, W) make a pair."""
+    if min(rgb) < MIN_SIDE:
+        raise ImageError(f"rgb: expected at least {MIN_SIDE}x{MIN_SIDE} pixels, got {rgb[0]}x{rgb[1]}", "too_small")
+    if thermal != rgb:
+        raise ImageError(
+            f"rgb is {rgb[0]}x{rgb[1]} (HxW) but thermal is {thermal[0]}x{thermal[1]}: "
+            "expected equal sizes; register thermal to the rgb image first",
+            "size_mismatch",
+        )
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from make_bag import SAMPLES, make_bag
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.draw import side_by_side
 from mrfs_ros.ros.dds import profile_variable
-from mrfs_ros.sensing.image_files import write_png
 
 INPUTS = ("/rgb/image", "/thermal/image")
 OUTPUTS = ("/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay")
@@ -54,7 +54,7 @@ def run_processes(source: Path, recorded: Path, logs: Path, frames: int, node_pa
     env = environment()
     parameters = [word for name, value in node_parameters.items() for word in ("-p", f"{name}:={value}")]
     commands = {
-        "node": ["mrfs_ros.ros.main", "--ros-args", "--params-file", str(PARAMETERS), *parameters],
+        "node": ["mrfs_ros.ros.node_program", "--ros-args", "--params-file", str(PARAMETERS), *parameters],
         "record": ["mrfs_ros.ros.record", str(recorded), *INPUTS, *OUTPUTS, "--count", str(frames)],
         "play": ["mrfs_ros.ros.play", str(source), "--wait-for-subscribers", "2", "--answers", "/mrfs/fused"],
     }

@@ -13,7 +13,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal
+from mrfs_ros.camera.image_io import read_rgb, read_thermal
 
 SAMPLES = Path(__file__).resolve().parent
 START_NS = 1_700_000_000 * 10**9  # any fixed time: the frames' own is not known

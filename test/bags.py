@@ -10,7 +10,7 @@ from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from mrfs_ros.sensing.encoded import encode_jpeg, encode_png
+from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 
 STORE = get_typestore(Stores.LATEST)
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"

@@ -121,7 +121,7 @@ def tiny_weights(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def sample_pair() -> tuple[np.ndarray, np.ndarray]:
     """The first sample: rgb (512, 640, 3) and thermal (512, 640), uint8."""
-    from mrfs_ros.sensing.image_files import read_rgb, read_thermal
+    from mrfs_ros.camera.image_io import read_rgb, read_thermal
 
     return read_rgb(ROOT / "samples/rgb/190001.jpg"), read_thermal(ROOT / "samples/thermal/190001.jpg")
 

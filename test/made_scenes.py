@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mrfs_ros.calibration.start import placed
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal
+from mrfs_ros.calibration.initial_guess import placed
+from mrfs_ros.camera.image_io import read_rgb, read_thermal
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 Pair = tuple[np.ndarray, np.ndarray]

@@ -59,6 +59,6 @@ def test_a_wheel_holds_the_package_and_the_shared_files(tree, tmp_path):
         assert f"data/share/mrfs_ros/{name}" in names
     kernels = [str(path.relative_to(ROOT / "mrfs_ros")) for path in ROOT.glob("mrfs_ros/engine/operators/kernels/*")]
     assert kernels
-    modules = ("network/mrfs.py", "ros/node.py", "cli/fuse.py", "engine/eager.py", "sensing/pairing.py")
+    modules = ("network/mrfs.py", "ros/node.py", "cli/fuse.py", "engine/eager.py", "pairing/approximate_time.py")
     for file in (*modules, *kernels, "bag/page/report.html", "bag/page/report.css", "bag/page/report.js"):
         assert f"mrfs_ros/{file}" in names

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mrfs_ros.sensing.thermal_window import ThermalWindow
+from mrfs_ros.camera.thermal_window import ThermalWindow
 
 SIZE = 120, 160
 S = 10**9

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import torch
 
+from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.network import MRFS
 from mrfs_ros.network.encoder import DropPath
-from mrfs_ros.sensing.image_files import write_png
 from mrfs_ros.training.config import TrainConfig, load_config
 from mrfs_ros.training.fit import Trainer, fit
 from mrfs_ros.training.processes import Processes

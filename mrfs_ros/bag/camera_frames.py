@@ -13,12 +13,12 @@ import numpy as np
 from mrfs_ros.bag.cameras import encoding_reader, find_cameras
 from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
+from mrfs_ros.camera.messages import CameraMessages, check_message, stamp_ns
+from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.messages import CameraMessages, check_message, stamp_ns
-from mrfs_ros.sensing.pair_source import RGB, THERMAL
-from mrfs_ros.sensing.pairing import ApproximateTime
-from mrfs_ros.sensing.thermal_window import ThermalWindow
+from mrfs_ros.pairing.approximate_time import ApproximateTime
+from mrfs_ros.types import RGB, THERMAL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mrfs_ros.sensing.pair_source import JUMP_NS
+from mrfs_ros.pairing.pair_source import JUMP_NS
 
 
 class CameraStamps:

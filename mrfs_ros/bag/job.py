@@ -166,7 +166,7 @@ def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Re
     """Answer and write what is not in ``tally`` yet; yields the number of pairs in it as it grows."""
     items = _new_items(reader, settings.every, tally)
     with ThreadPoolExecutor(settings.workers) as pool, ThreadPoolExecutor(1) as engine_thread:
-        decoded = in_order(pool, partial(decode, reader.intake), items, settings.batch + settings.workers)
+        decoded = in_order(pool, partial(decode, reader.preprocessor), items, settings.batch + settings.workers)
         runs, answer = batches(decoded, settings.batch), partial(infer, engine)
         # On the CPU the network takes all cores, and its threads are slower when others call it. While a GPU computes,
         # this thread reads and writes.

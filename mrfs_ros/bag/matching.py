@@ -11,8 +11,9 @@ import numpy as np
 
 from mrfs_ros.bag.image_index import ImageIndex
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.sensing.pair_source import RGB, THERMAL, PairSource
-from mrfs_ros.sensing.pairing import ApproximateTime
+from mrfs_ros.pairing.approximate_time import ApproximateTime
+from mrfs_ros.pairing.pair_source import PairSource
+from mrfs_ros.types import RGB, THERMAL
 
 NONE = -1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
+from mrfs_ros.camera.gray import to_gray
 from mrfs_ros.evaluation.metrics import (
     CONVENTIONS,
     SMALLEST_SIDE,
@@ -13,7 +14,6 @@ from mrfs_ros.evaluation.metrics import (
     fusion_metrics,
     spatial_frequency,
 )
-from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import UNLABELLED
 
 BASIC = ("EN", "SD", "SF", "AG")

@@ -7,7 +7,7 @@ import numpy as np
 from mrfs_ros.bag.image_index import ImageIndex
 from mrfs_ros.bag.matching import NONE, Matches
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.sensing.pair_source import RGB, THERMAL
+from mrfs_ros.types import RGB, THERMAL
 
 _WIDE = 0.57  # of a period: beyond half of it a nearer image was there or is missing, and some for jitter
 _SLOP = 0.525  # of a period: where two images are as near, jitter keeps none from both

@@ -19,11 +19,11 @@ from mrfs_ros.bag.records import Record
 from mrfs_ros.bag.settings import HEADER
 from mrfs_ros.bag.unpaired import Unpaired, nearest_s, unpaired, unpaired_before
 from mrfs_ros.bag.waiting import Waiting
+from mrfs_ros.camera.messages import OutputHeader, output_header, stamp_ns
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.messages import stamp_ns
-from mrfs_ros.sensing.pair_source import RGB, THERMAL
+from mrfs_ros.preprocess import Preprocessor
+from mrfs_ros.types import RGB, THERMAL
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,9 @@ class Pair:
     times_ns: tuple[int | None, int | None] = (None, None)
     unpaired: tuple[int, int] = (0, 0)
 
-    def header(self, reference: str) -> Any:
-        """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
-        first, second = (self.rgb, self.thermal) if reference == "rgb" else (self.thermal, self.rgb)
-        return (second if first is None else first).header
+    def header(self, reference: str) -> OutputHeader:
+        """The header of the results; see ``output_header``."""
+        return output_header(self.rgb, self.thermal, reference)
 
 
 class PairReader:
@@ -54,7 +53,7 @@ class PairReader:
     The bag is read twice: for the stamps, then for the pairs that these make, so that no image waits in memory for a
     partner that never comes. ``skipped``: reason to count, of images that could not be used. ``events``: what a user
     should know, a line each. ``images``: how many of each camera were read. ``left``: those that are in no pair.
-    ``apart``: a sentence if pairs are a frame apart. ``intake``: what makes arrays of them.
+    ``apart``: a sentence if pairs are a frame apart. ``preprocessor``: what makes arrays of them.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class PairReader:
         self._before: list[np.ndarray] = []
         self._range: tuple[int, int] = (0, 0)
         self._copied: Collection[str] = ()
-        self.intake = Intake(config, self.events.append)
+        self.preprocessor = Preprocessor(config, self.events.append)
 
     @property
     def images(self) -> tuple[int, int]:
@@ -204,17 +203,17 @@ class PairReader:
 
     def windowed(self, pair: Pair) -> Pair:
         """The pair with ``grey`` where it needs one; call it with every pair that is answered, in order."""
-        if pair.thermal is None or self.intake.is_plain(pair.thermal):
+        if pair.thermal is None or self.preprocessor.is_plain(pair.thermal):
             return pair
         try:
-            return replace(pair, grey=self.intake.grey(pair.thermal, pair.times_ns[THERMAL]))
+            return replace(pair, grey=self.preprocessor.grey(pair.thermal, pair.times_ns[THERMAL]))
         except ImageError as error:
             return replace(pair, grey=error)
 
     def _pair(self, place: int, records: dict[int, Record]) -> Pair | None:
         messages = [self._message(records[c]) if c in records else None for c in (RGB, THERMAL)]
         try:
-            self.intake.check(*messages)
+            self.preprocessor.check(*messages)
         except ImageError as error:
             self.skip(error.reason, str(error))
             return None
@@ -231,7 +230,7 @@ class PairReader:
         by_header = self._stamp == HEADER
         try:
             message = self._message(record)
-            self.intake.check_message(camera, message, stamped=by_header)
+            self.preprocessor.check_message(camera, message, stamped=by_header)
             self._index.add(camera, stamp_ns(message) if by_header else record.log_ns, record.log_ns)
         except ImageError as error:
             self._index.add(camera, 0, record.log_ns, usable=False)

@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from mrfs_ros.bag.pairs import Pair
 from mrfs_ros.bag.salvage import Record
-from mrfs_ros.engine.intake import Intake, PairImages, answers
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
+from mrfs_ros.preprocess import PairImages, Preprocessor
+from mrfs_ros.process import process_pairs
 from mrfs_ros.types import FusionResult
 
 Item = TypeVar("Item")
@@ -63,7 +64,7 @@ def in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Ite
             future.cancel()
 
 
-def decode(intake: Intake, item: tuple[int, Pair] | Record) -> Decoded | Failed | Record:
+def decode(preprocessor: Preprocessor, item: tuple[int, Pair] | Record) -> Decoded | Failed | Record:
     """The arrays of a numbered pair, or why there are none; records pass."""
     if isinstance(item, Record):
         return item
@@ -71,7 +72,7 @@ def decode(intake: Intake, item: tuple[int, Pair] | Record) -> Decoded | Failed 
     try:
         if isinstance(pair.grey, ImageError):
             raise pair.grey
-        images = intake.images(pair.rgb, pair.thermal, pair.grey)
+        images = preprocessor.images(pair.rgb, pair.thermal, pair.grey)
         images.thermal  # noqa: B018 - warped here, where several threads work; the results want it too
         return Decoded(index, pair, images)
     except ImageError as error:
@@ -104,7 +105,7 @@ def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
     if len(pairs) > 1:
         begin = time.perf_counter()
         try:
-            results = answers(engine, [pair.images for pair in pairs])
+            results = process_pairs(engine, [pair.images for pair in pairs])
         except Exception:  # too much memory for all, or one that is bad: each alone says which
             return [_answer(engine, pair) for pair in pairs]
         seconds = (time.perf_counter() - begin) / len(pairs)
@@ -115,7 +116,7 @@ def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
 def _answer(engine: Engine, pair: Decoded) -> Answered | Failed:
     begin = time.perf_counter()
     try:
-        (result,) = answers(engine, [pair.images])
+        (result,) = process_pairs(engine, [pair.images])
     except ImageError as error:
         return Failed(pair.index, pair.pair, error.reason, str(error))
     except Exception as error:  # as in the node: the next pair may be fine

@@ -11,8 +11,8 @@ from mrfs_ros.bag.matching import Matches, match_recorded
 from mrfs_ros.bag.pair_gaps import usual_period
 from mrfs_ros.bag.settings import HEADER
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.sensing.pair_source import CAMERAS, RGB, THERMAL
-from mrfs_ros.sensing.stamp_advice import stamp_remedy
+from mrfs_ros.pairing.stamp_advice import stamp_remedy
+from mrfs_ros.types import CAMERAS, RGB, THERMAL
 
 _HOLE = 1.5  # periods of the slower camera without a pair: an image of it is missing
 

@@ -1,1 +1,1 @@
-"""How the two cameras see one another and whose clock is late, found from images alone."""
+"""Estimation of calibrations and clock offsets from images alone; ``geometry`` holds what a calibration is."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.sensing.calibration import Size
+from mrfs_ros.geometry.camera_models import Size
 
 
 def check_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Size, Size]:

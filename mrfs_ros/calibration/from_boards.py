@@ -11,7 +11,7 @@ import numpy as np
 
 from mrfs_ros.calibration.checks import check_pairs
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.geometry.camera_models import Homography
 
 KINDS = ("chessboard", "circles")
 _CHESSBOARD_FLAGS = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY

@@ -13,7 +13,7 @@ from mrfs_ros.calibration.residual import Residual, residual
 from mrfs_ros.calibration.search import Candidate, candidates, scales_for, standout
 from mrfs_ros.calibration.views import View, from_homography, to_homography, views
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.geometry.camera_models import Homography
 
 Pair = tuple[np.ndarray, np.ndarray]
 _COARSE, _MIDDLE, _FINE = 160, 320, 640  # widths in pixels

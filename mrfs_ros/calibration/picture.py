@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mrfs_ros.draw import alignment, contact_sheet
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.registration import Registration
+from mrfs_ros.geometry.camera_models import Homography
+from mrfs_ros.geometry.registration import Registration
 
 _FRAMES = 3
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mrfs_ros.calibration.edges import EdgeField
 from mrfs_ros.calibration.views import View, thermal_field
-from mrfs_ros.sensing.calibration import Size
+from mrfs_ros.geometry.camera_models import Size
 
 LEAST_OVERLAP = 0.35
 LEAST_SCALE = 0.78

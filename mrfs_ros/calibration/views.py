@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mrfs_ros.calibration.edges import EdgeField, edge_field
-from mrfs_ros.sensing.calibration import Size
+from mrfs_ros.geometry.camera_models import Size
 
 
 @dataclass(frozen=True)

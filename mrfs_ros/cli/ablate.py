@@ -123,7 +123,7 @@ def _pictures(folder: str, classes) -> list:
 
 
 def _write_results(config, runs, data, shown: list, arguments: argparse.Namespace) -> None:
-    from mrfs_ros.sensing.image_files import write_jpeg
+    from mrfs_ros.camera.image_io import write_jpeg
     from mrfs_ros.studies.ablation_sheet import variants_sheet
     from mrfs_ros.studies.ablation_table import scored, write_table
     from mrfs_ros.studies.variants import known_variants, variant_costs

@@ -87,10 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         return run_time(arguments)
     pairs, source = read_pairs(arguments)
 
+    from mrfs_ros.calibration.initial_guess import centred
     from mrfs_ros.calibration.picture import before_after
-    from mrfs_ros.calibration.start import centred
-    from mrfs_ros.sensing.calibration_file import write_calibration
-    from mrfs_ros.sensing.image_files import write_png
+    from mrfs_ros.camera.image_io import write_png
+    from mrfs_ros.geometry.calibration_file import write_calibration
 
     rgb, thermal = pairs[0]
     start = _start(arguments.start, thermal.shape, rgb.shape[:2])
@@ -142,9 +142,9 @@ def _start(text: str, thermal_size: tuple[int, int], rgb_size: tuple[int, int]):
     if not text:
         return None
 
-    from mrfs_ros.calibration.start import placed
-    from mrfs_ros.sensing.calibration import Homography
-    from mrfs_ros.sensing.calibration_file import read_calibration
+    from mrfs_ros.calibration.initial_guess import placed
+    from mrfs_ros.geometry.calibration_file import read_calibration
+    from mrfs_ros.geometry.camera_models import Homography
 
     try:
         numbers = [float(number) for number in text.split(",")]

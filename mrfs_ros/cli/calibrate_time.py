@@ -13,8 +13,8 @@ def run_time(arguments: argparse.Namespace) -> int:
     from mrfs_ros.calibration.clock import fit_clock
     from mrfs_ros.calibration.clock_picture import clock_picture
     from mrfs_ros.calibration.motion import MotionMeter
-    from mrfs_ros.sensing.gray import to_gray
-    from mrfs_ros.sensing.image_files import write_png
+    from mrfs_ros.camera.gray import to_gray
+    from mrfs_ros.camera.image_io import write_png
 
     meters = MotionMeter(), MotionMeter()
     with open_frames(arguments, arguments.time) as frames, bar("watch") as show:

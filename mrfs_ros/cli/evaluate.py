@@ -134,7 +134,7 @@ class _Sheet:
         self._seen += 1
 
     def write(self, path: Path) -> None:
+        from mrfs_ros.camera.image_io import write_jpeg
         from mrfs_ros.draw import contact_sheet
-        from mrfs_ros.sensing.image_files import write_jpeg
 
         write_jpeg(path, contact_sheet(self._rows))

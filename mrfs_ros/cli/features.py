@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from mrfs_ros.engine.load import load_model, resolve_device
-    from mrfs_ros.sensing.registration import load_registration
+    from mrfs_ros.geometry.registration import load_registration
     from mrfs_ros.studies.feature_maps import FeatureReader
 
     registration = load_registration(arguments.calibration)
@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _study_pair(reader, registration, name: str, rgb: Path, thermal: Path, arguments: argparse.Namespace):
     """Write the sheet of a pair; return its similarities."""
+    from mrfs_ros.camera.image_io import write_jpeg
     from mrfs_ros.data.pair_files import read_pair
-    from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.studies.feature_sheet import feature_sheet
     from mrfs_ros.studies.similarity import pair_similarity
 

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from mrfs_ros.engine import load_engine
-    from mrfs_ros.sensing.registration import load_registration
+    from mrfs_ros.geometry.registration import load_registration
 
     registration = load_registration(arguments.calibration)
     engine = load_engine(
@@ -79,17 +79,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _fuse_pair(engine, registration, rgb: Path, thermal: Path, target: Path, max_pixels: int) -> float:
     """Write the three images of a pair; return the seconds that the engine took."""
+    from mrfs_ros.camera.image_io import write_png
     from mrfs_ros.data.pair_files import read_pair
     from mrfs_ros.draw import overlay
-    from mrfs_ros.engine.intake import PairImages, answers
     from mrfs_ros.engine.protocol import UNTRAINED_NOTICE
-    from mrfs_ros.sensing.image_files import write_png
+    from mrfs_ros.preprocess import PairImages
+    from mrfs_ros.process import process_pairs
 
     pixels, grey = read_pair(rgb, thermal, max_pixels)
     try:
         pair = PairImages(pixels, *registration.prepared(grey, pixels.shape[:2]))
         start = time.perf_counter()
-        [result] = answers(engine, [pair])
+        [result] = process_pairs(engine, [pair])
     except ImageError as error:
         raise ImageError(f"{rgb} and {thermal}: {error}", error.reason) from error
     seconds = time.perf_counter() - start

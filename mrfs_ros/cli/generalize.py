@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _networks(engines: list) -> list:
     """One method an engine, named by its variant, and where that does not tell them apart by its file and folder."""
-    from mrfs_ros.sensing.warp import outside_fused
+    from mrfs_ros.geometry.warp import outside_fused
     from mrfs_ros.studies.generalization import Method
 
     def fused(engine, pair):
@@ -162,7 +162,7 @@ class _Sheet:
         self._seen += 1
 
     def write(self, path: Path) -> None:
+        from mrfs_ros.camera.image_io import write_jpeg
         from mrfs_ros.draw import contact_sheet
-        from mrfs_ros.sensing.image_files import write_jpeg
 
         write_jpeg(path, contact_sheet(self._rows))

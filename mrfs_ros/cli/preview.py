@@ -34,8 +34,8 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Cut, draw, write."""
+    from mrfs_ros.camera.image_io import write_jpeg
     from mrfs_ros.data.scenes import training_dataset
-    from mrfs_ros.sensing.image_files import write_jpeg
     from mrfs_ros.training.batches import StepExamples
     from mrfs_ros.training.config import load_config
     from mrfs_ros.training.memory import limit_caches

@@ -15,7 +15,7 @@ from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, Names, PairFiles, find_pairs
 from mrfs_ros.data.pair_files import read_pair
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.registration import load_registration
+from mrfs_ros.geometry.registration import load_registration
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 SIMULATED = "simulated"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mrfs_ros.camera.image_io import read_rgb, read_rgb_thermal, read_thermal
 from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.image_files import read_rgb, read_rgb_thermal, read_thermal
 
 
 def read_pair(rgb: Path, thermal: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mrfs_ros.camera.image_io import read_rgb
 from mrfs_ros.data.dataset import SIMULATED, DatasetConfig, PairDataset
 from mrfs_ros.data.layouts import Layout, PairFiles
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.image_files import read_rgb
 from mrfs_ros.types import ClassSet
 
 MATERIALS = ("other", "vehicle", "person", "bike", "road", "vegetation", "sky")

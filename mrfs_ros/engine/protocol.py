@@ -9,10 +9,11 @@ import numpy as np
 
 from mrfs_ros.engine.encoder_side import OWN, EncoderSide
 from mrfs_ros.errors import ImageError
-from mrfs_ros.types import MIN_SIDE, ClassSet, FusionResult
+from mrfs_ros.types import ClassSet, FusionResult, check_pair_sizes
 
-if TYPE_CHECKING:  # OpenCV is not needed here
-    from mrfs_ros.sensing.warp import Warp
+if TYPE_CHECKING:  # OpenCV and PyTorch are not needed here
+    from mrfs_ros.engine.temporal_smoothing import TemporalSmoothing
+    from mrfs_ros.geometry.warp import Warp
 
 UNTRAINED_NOTICE = "UNTRAINED network: random weights"
 
@@ -87,13 +88,20 @@ class SidedEngine(Engine, Protocol):
         """Let the encoders see all pairs from now on at ``side``."""
 
 
+@runtime_checkable
+class SmoothingEngine(Engine, Protocol):
+    """An engine that can average the logits of pairs that follow each other."""
+
+    smoothing: TemporalSmoothing | None
+
+
 def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:
     """Raise ImageError unless the arrays are a pair that an engine takes (see ``Engine.__call__``)."""
     if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ImageError(f"rgb: expected (H, W, 3) uint8, RGB order, got {_describe(rgb)}", "rgb_type")
     if not isinstance(thermal, np.ndarray) or thermal.dtype != np.uint8 or thermal.ndim != 2:
         raise ImageError(f"thermal: expected (H, W) uint8, one grey channel, got {_describe(thermal)}", "thermal_type")
-    check_sizes(rgb.shape[:2], thermal.shape)
+    check_pair_sizes(rgb.shape[:2], thermal.shape)
 
 
 def check_batch(rgb: np.ndarray, thermal: np.ndarray) -> None:
@@ -115,18 +123,6 @@ def check_registered(rgb: np.ndarray, thermal: np.ndarray, warp: Warp) -> None:
             "thermal_type",
         )
     check_batch(rgb, np.broadcast_to(np.uint8(0), (len(thermal), *warp.valid.shape)))
-
-
-def check_sizes(rgb: tuple[int, int], thermal: tuple[int, int]) -> None:
-    """Raise ImageError unless images of these sizes (H, W) make a pair."""
-    if min(rgb) < MIN_SIDE:
-        raise ImageError(f"rgb: expected at least {MIN_SIDE}x{MIN_SIDE} pixels, got {rgb[0]}x{rgb[1]}", "too_small")
-    if thermal != rgb:
-        raise ImageError(
-            f"rgb is {rgb[0]}x{rgb[1]} (HxW) but thermal is {thermal[0]}x{thermal[1]}: "
-            "expected equal sizes; register thermal to the rgb image first",
-            "size_mismatch",
-        )
 
 
 def _describe(value: object) -> str:

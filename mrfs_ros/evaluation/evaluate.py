@@ -15,7 +15,7 @@ from mrfs_ros.errors import ImageError
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import SegmentationScores, confusion_matrix
 from mrfs_ros.evaluation.segmentation import segmentation_scores as scores_of_pixels
-from mrfs_ros.sensing.warp import outside_fused
+from mrfs_ros.geometry.warp import outside_fused
 from mrfs_ros.types import ClassSet, FusionResult
 
 NIGHT_GRAY = 56

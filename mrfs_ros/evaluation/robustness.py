@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mrfs_ros.camera.gray import to_gray
 from mrfs_ros.data.dataset import Pair, PairDataset
 from mrfs_ros.engine import Engine
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import Disturbance
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import confusion_matrix, segmentation_scores
-from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import ClassSet
 
 

@@ -15,6 +15,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
@@ -25,33 +26,33 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from mrfs_ros.bag.parameters import unused_sections
+from mrfs_ros.camera.messages import stamp_ns
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
 from mrfs_ros.engine.encoder_side import AUTO
-from mrfs_ros.engine.intake import Intake, PairImages
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
+from mrfs_ros.pairing.pair_source import PairSource
+from mrfs_ros.preprocess import PairImages, Preprocessor
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
-from mrfs_ros.ros.engine import choose_encoder_side, loaded, warm_up
-from mrfs_ros.ros.features import FeatureSheets
+from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
+from mrfs_ros.ros.feature_publisher import FeatureSheets
 from mrfs_ros.ros.graph import publishers_of
 from mrfs_ros.ros.mailbox import Mailbox
-from mrfs_ros.ros.outputs import Outputs
-from mrfs_ros.ros.pairing import pairing_kind
-from mrfs_ros.ros.parameters import (
+from mrfs_ros.ros.message_filters_pairing import pairing_kind
+from mrfs_ros.ros.node_parameters import (
     changed,
     declare_parameters,
     params_files,
     unknown_parameters,
     unknown_qos_overrides,
 )
+from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.qos import profile, publisher, subscription
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.topics import camera_info_topic
 from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
-from mrfs_ros.sensing.messages import stamp_ns
-from mrfs_ros.sensing.pair_source import CAMERAS, RGB, PairSource
-from mrfs_ros.types import FusionResult
+from mrfs_ros.types import CAMERAS, RGB, THERMAL, FusionResult
 
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 TOPICS = ("rgb/image", "thermal/image")
@@ -73,16 +74,16 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._intake = Intake(config, self.get_logger().warning)  # first: loading an engine takes time
+        self._preprocessor = Preprocessor(config, self.get_logger().warning)  # first: loading an engine takes time
         self._engine = engine or loaded(config)
         loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
-        warm_up(self._engine, self._intake, warmup_size)
+        warm_up(self._engine, self._preprocessor, warmup_size)
         if config.encoder_side == AUTO:
-            choose_encoder_side(self._engine, self._intake, warmup_size, config.target_rate_hz)
+            choose_encoder_side(self._engine, self._preprocessor, warmup_size, config.target_rate_hz)
         ready_s = time.monotonic()
         self._enabled = True
-        self._camera_info: CameraInfo | None = None
+        self._camera_info: list[CameraInfo | None] = [None, None]  # of each camera
         self._told: dict[str, float] = {}
         self._first_pair_s: float | None = None
         self._forget_reasons()
@@ -100,7 +101,7 @@ class MrfsNode(Node):
             mailbox=self._mailbox,
             statistics=self._statistics,
             config=lambda: self._config,
-            intake=lambda: self._intake,
+            preprocessor=lambda: self._preprocessor,
             publish=self._publish,
             skip=self._skip,
             now_ns=self._now_ns,
@@ -147,12 +148,23 @@ class MrfsNode(Node):
                 subscription(self, IMAGE_TYPES[transport], topic, callback, qos, event_callbacks=events)
             )
             self._input_qos.append(qos)
-        info = self.resolve_topic_name("rgb/camera_info")
-        if info == self.resolve_topic_name("rgb/camera_info", only_expand=True):  # not remapped: beside the images
-            info = camera_info_topic(self._subscriptions_in[RGB].topic_name)
-        self._camera_info_in = subscription(self, CameraInfo, info, self._on_camera_info, profile("sensor_data", 1))
+        rgb, thermal = (self._camera_info_topic(camera) for camera in (RGB, THERMAL))
+        self._camera_info_in = self._listen_for_camera_info(RGB, rgb)
+        if thermal != rgb:  # where images of both lie side by side, it is rgb's
+            self._thermal_info_in = self._listen_for_camera_info(THERMAL, thermal)
         if lost := unknown_qos_overrides(self):
             self.get_logger().warning(f"qos_overrides of topics or policies that this node does not have: {lost}")
+
+    def _camera_info_topic(self, camera: int) -> str:
+        name = f"{CAMERAS[camera]}/camera_info"
+        topic = self.resolve_topic_name(name)
+        if topic != self.resolve_topic_name(name, only_expand=True):
+            return topic
+        return camera_info_topic(self._subscriptions_in[camera].topic_name)  # not remapped: beside the images
+
+    def _listen_for_camera_info(self, camera: int, topic: str) -> Subscription:
+        callback = partial(self._camera_info.__setitem__, camera)
+        return subscription(self, CameraInfo, topic, callback, profile("sensor_data", 1))
 
     def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
         now_s = time.monotonic()
@@ -162,7 +174,7 @@ class MrfsNode(Node):
             return
         # Bad images end here: one that reached the mailbox could push a good pair out of it.
         try:
-            self._intake.check_message(camera, message)
+            self._preprocessor.check_message(camera, message)
             self._on_good_image(camera, message, now_s)
         except ImageError as error:
             self._refused = str(error)
@@ -172,7 +184,7 @@ class MrfsNode(Node):
         pair = self._source.add(camera, stamp_ns(message), message, now_s)
         if pair is None:
             return
-        self._intake.check(*pair)
+        self._preprocessor.check(*pair)
         self._last_pair_s = now_s
         self._forget_reasons()
         self._statistics.pairs.note(self._now_ns())
@@ -181,9 +193,6 @@ class MrfsNode(Node):
 
     def _forget_reasons(self) -> None:
         self._no_pairs = self._told_cause = self._refused = ""
-
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        self._camera_info = message
 
     def _on_incompatible_qos(self, camera: int, event) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
@@ -198,8 +207,10 @@ class MrfsNode(Node):
 
     # Outputs ----------------------------------------------------------------------------------------------------
 
-    def _publish(self, result: FusionResult, images: PairImages, header: Header, config: NodeConfig) -> None:
-        self._outputs.publish(result, images, header, self._camera_info, config.overlay_opacity)
+    def _publish(
+        self, result: FusionResult, images: PairImages, work: Work, header: Header, config: NodeConfig
+    ) -> None:
+        self._outputs.publish(result, images, header, self._camera_info[work.grid], config.overlay_opacity)
         self._features.offer(images, header)
 
     def _skip(self, reason: str, text: str) -> None:
@@ -241,7 +252,7 @@ class MrfsNode(Node):
         if not answer.successful:
             return answer
         try:
-            self._intake = self._intake.updated(config)
+            self._preprocessor = self._preprocessor.updated(config)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._apply(config)
@@ -288,7 +299,7 @@ class MrfsNode(Node):
     def _tell_camera_info(self) -> None:
         """Once, when pairs have come for a while and no camera_info has."""
         pairs = self._statistics.pairs.count
-        if self._camera_info is not None or not pairs or "camera_info" in self._told:
+        if self._camera_info[RGB] is not None or not pairs or "camera_info" in self._told:
             return
         self._first_pair_s = self._first_pair_s or time.monotonic()
         if time.monotonic() - self._first_pair_s > self._config.sync_warning_s:
@@ -319,9 +330,9 @@ class MrfsNode(Node):
             refused=self._refused,
             working=self._processor.is_alive(),
             jumps=self._source.jumps,
-            thermal_window=self._intake.window.state,
-            shutter_events=self._intake.window.events,
-            registration=self._intake.registration,
+            thermal_window=self._preprocessor.window.state,
+            shutter_events=self._preprocessor.window.events,
+            registration=self._preprocessor.registration,
             camera_info=self._camera_info_report(),
             device=self._device,
         )
@@ -368,7 +379,7 @@ class MrfsNode(Node):
     def _camera_info_report(self) -> str:
         """Where camera_info is looked for, and whether it comes."""
         topic = self._camera_info_in.topic_name
-        if self._camera_info is not None:
+        if self._camera_info[RGB] is not None:
             return f"from {topic}"
         return f"none came on {topic}" + ("" if self.count_publishers(topic) else ", which nobody publishes")
 

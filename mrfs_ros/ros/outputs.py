@@ -8,9 +8,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from mrfs_ros.draw import alignment, overlay
-from mrfs_ros.engine.intake import PairImages
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
-from mrfs_ros.ros.images import image_message, scaled_camera_info
+from mrfs_ros.preprocess import PairImages
+from mrfs_ros.ros.image_messages import image_message, scaled_camera_info
 from mrfs_ros.ros.qos import latched, profile, publisher
 from mrfs_ros.types import ClassSet, FusionResult
 

@@ -18,7 +18,7 @@ from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.reading import Bag
 from mrfs_ros.bag.summary import ALL_READ, SOME_LOST
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
-from mrfs_ros.ros import start
+from mrfs_ros.ros import rclpy_init
 from mrfs_ros.ros.qos import latched, profile
 from mrfs_ros.ros.stop import Stop
 
@@ -177,7 +177,7 @@ def main() -> int:
     try:
         with Bag(arguments.bag) as bag:
             topics = _chosen(bag, arguments.topics)
-            start.init()
+            rclpy_init.init()
             player = Player(
                 bag=bag, topics=topics, rate=arguments.rate, clock=arguments.clock, answers=arguments.answers
             )

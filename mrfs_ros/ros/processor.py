@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from std_msgs.msg import Header
+
+from mrfs_ros.camera.messages import output_header
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.engine.intake import Intake, answers
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
+from mrfs_ros.preprocess import Preprocessor
+from mrfs_ros.process import process_pairs
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
+from mrfs_ros.types import RGB, THERMAL
 
 
 @dataclass(frozen=True)
@@ -24,18 +29,22 @@ class Work:
     thermal: Any | None
     complete_s: float
 
-    def header(self, reference: str):
-        """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
-        first, second = (self.rgb, self.thermal) if reference == "rgb" else (self.thermal, self.rgb)
-        return (second if first is None else first).header
+    def header(self, reference: str) -> Header:
+        """The header of the results; see ``output_header``."""
+        return Header(**output_header(self.rgb, self.thermal, reference)._asdict())
+
+    @property
+    def grid(self) -> int:
+        """``RGB`` or ``THERMAL``: the camera whose pixel grid the results are on."""
+        return THERMAL if self.rgb is None else RGB
 
 
 class Processor(threading.Thread):
     """Takes ``Work`` out of ``mailbox`` until it is closed.
 
-    ``publish(result, images, header, config)`` sends a result; ``now_ns()`` is the node's clock; ``skip(reason, text)``
-    counts and reports what could not be used; ``config()`` gives the parameters of the moment, ``intake()`` what reads
-    images by them.
+    ``publish(result, images, work, header, config)`` sends a result; ``now_ns()`` is the node's clock;
+    ``skip(reason, text)`` counts and reports what could not be used; ``config()`` gives the parameters of the moment,
+    ``preprocessor()`` what reads images by them.
     """
 
     def __init__(
@@ -45,7 +54,7 @@ class Processor(threading.Thread):
         mailbox: Mailbox[Work],
         statistics: Statistics,
         config: Callable[[], NodeConfig],
-        intake: Callable[[], Intake],
+        preprocessor: Callable[[], Preprocessor],
         publish: Callable,
         skip: Callable[[str, str], None],
         now_ns: Callable[[], int],
@@ -55,7 +64,7 @@ class Processor(threading.Thread):
         self._mailbox = mailbox
         self._statistics = statistics
         self._config = config
-        self._intake = intake
+        self._preprocessor = preprocessor
         self._publish = publish
         self._skip = skip
         self._now_ns = now_ns
@@ -73,10 +82,10 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            images = self._intake().images(work.rgb, work.thermal)
-            (result,) = answers(self._engine, [images])
+            images = self._preprocessor().images(work.rgb, work.thermal)
+            (result,) = process_pairs(self._engine, [images])
             stage = "publishing"
-            self._publish(result, images, header, config)
+            self._publish(result, images, work, header, config)
             self._note(stamp_ns, work)
         except ImageError as error:
             self._skip(error.reason, str(error))

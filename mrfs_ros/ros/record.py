@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
-from mrfs_ros.ros import start
+from mrfs_ros.ros import rclpy_init
 from mrfs_ros.ros.play import message_type
 from mrfs_ros.ros.stop import Stop
 
@@ -93,7 +93,7 @@ def main() -> int:
     arguments = parser.parse_args(rclpy.utilities.remove_ros_args(sys.argv)[1:])
     stop = Stop(patient=True)  # nothing may come between a message and its place in the bag
     try:
-        start.init()
+        rclpy_init.init()
         counts = record(arguments.bag, arguments.topics, arguments.count, stop)
         print("recorded " + ", ".join(f"{count} {topic}" for topic, count in counts.items()))
     except MrfsError as error:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mrfs_ros.pairing.stamp_advice import stamp_advice
 from mrfs_ros.ros.dds import profile_variable
-from mrfs_ros.sensing.stamp_advice import stamp_advice
 
 TRANSPORT_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 

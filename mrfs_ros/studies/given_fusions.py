@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mrfs_ros.camera.image_io import read_picture
 from mrfs_ros.data.dataset import Pair
 from mrfs_ros.data.layouts import images_in, some
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.image_files import read_picture
 from mrfs_ros.studies.generalization import Frame, Method
 
 

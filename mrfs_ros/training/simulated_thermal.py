@@ -10,8 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mrfs_ros.camera.gray import to_gray
 from mrfs_ros.data.scenes import MATERIALS
-from mrfs_ros.sensing.gray import to_gray
 
 NIGHT = 0.5
 """Probability that a scene becomes night."""

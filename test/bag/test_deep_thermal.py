@@ -13,10 +13,10 @@ from stub_engine import StubEngine
 from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.camera.encoded import encode_png
+from mrfs_ros.camera.image_io import read_thermal
+from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.sensing.encoded import encode_png
-from mrfs_ros.sensing.image_files import read_thermal
-from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 COUNT = 30
 

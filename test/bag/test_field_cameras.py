@@ -15,8 +15,8 @@ from stub_engine import StubEngine
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.order import wishes_of
 from mrfs_ros.bag.settings import BagSettings
+from mrfs_ros.camera.encoded import encode_png
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.sensing.encoded import encode_png
 
 COUNT, SIZE = 6, (48, 64)
 RAMP = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (48, 1))

@@ -196,8 +196,8 @@ def test_pairs_are_a_folder_to_train_on(bag, tmp_path):
 
 
 def test_all_metrics_are_those_of_the_evaluation(bag, tmp_path):
+    from mrfs_ros.camera.gray import to_gray
     from mrfs_ros.evaluation.metrics import fusion_metrics
-    from mrfs_ros.sensing.gray import to_gray
 
     run(bag, tmp_path, out="", csv=str(tmp_path / "table.csv"), metrics="all", end_s=0.25)
     rows = list(csv.DictReader((tmp_path / "table.csv").open()))

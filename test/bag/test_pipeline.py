@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mrfs_ros.bag.pairs import Pair
 from mrfs_ros.bag.pipeline import Decoded, Failed, batches, in_order
 from mrfs_ros.bag.salvage import Channel, Record
-from mrfs_ros.engine.intake import PairImages
+from mrfs_ros.preprocess import PairImages
 
 PAIR = Pair(None, None, 0)
 RECORD = Record(Channel("/tf", "tf2_msgs/msg/TFMessage"), 0, b"")

@@ -9,7 +9,7 @@ from made_scenes import distance_px, distances_px, pseudo_thermal, sample_pairs,
 
 from mrfs_ros.calibration.from_edges import fit_edges
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.sensing.calibration import Homography
+from mrfs_ros.geometry.camera_models import Homography
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 

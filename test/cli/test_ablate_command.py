@@ -9,8 +9,8 @@ import cv2
 import pytest
 from toy_run import write_pairs, write_settings
 
+from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.cli.main import main
-from mrfs_ros.sensing.image_files import write_png
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 

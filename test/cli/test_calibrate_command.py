@@ -10,11 +10,11 @@ import pytest
 from bags import message, write_bag
 from made_scenes import ShakenCameras, chessboard, distance_px, pseudo_thermal, sample_pairs, seen_through, truth
 
+from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.cli.main import main
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import read_calibration, write_calibration
-from mrfs_ros.sensing.image_files import write_png
-from mrfs_ros.sensing.registration import load_registration
+from mrfs_ros.geometry.calibration_file import read_calibration, write_calibration
+from mrfs_ros.geometry.camera_models import Homography
+from mrfs_ros.geometry.registration import load_registration
 
 SIZE = (256, 320)
 TRUTH = truth(SIZE, (0.9, 20, -12, 2.0))

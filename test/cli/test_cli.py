@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from mrfs_ros import __version__
+from mrfs_ros.camera.image_io import read_rgb, write_png
 from mrfs_ros.checkpoint import save_checkpoint
 from mrfs_ros.cli.main import main
 from mrfs_ros.config import NetworkConfig
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
+from mrfs_ros.geometry.registration import load_registration
+from mrfs_ros.geometry.warp import outside_fused
 from mrfs_ros.network import build_network
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
-from mrfs_ros.sensing.image_files import read_rgb, write_png
-from mrfs_ros.sensing.registration import load_registration
-from mrfs_ros.sensing.warp import outside_fused
 from mrfs_ros.types import MFNET
 
 

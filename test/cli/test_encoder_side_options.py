@@ -10,9 +10,9 @@ import pytest
 from bags import images, pairs, read_bag, write_bag
 
 from mrfs_ros import load_engine
+from mrfs_ros.camera.image_io import read_rgb, write_png
 from mrfs_ros.checkpoint import save_checkpoint
 from mrfs_ros.cli.main import main
-from mrfs_ros.sensing.image_files import read_rgb, write_png
 from mrfs_ros.types import MFNET
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mrfs_ros.cli.main import main
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 

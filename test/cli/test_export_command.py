@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mrfs_ros import load_engine
+from mrfs_ros.camera.image_io import read_rgb, write_png
 from mrfs_ros.checkpoint import sha256_of
 from mrfs_ros.cli.main import main
 from mrfs_ros.engine.onnx_file import read_onnx
-from mrfs_ros.sensing.image_files import read_rgb, write_png
 from mrfs_ros.types import MFNET
 
 

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from mrfs_ros.camera.image_io import read_rgb, write_png
 from mrfs_ros.cli.main import main
 from mrfs_ros.engine.load import load_model
-from mrfs_ros.sensing.image_files import read_rgb, write_png
 from mrfs_ros.studies.feature_maps import FeatureReader
 from mrfs_ros.studies.similarity import pair_similarity
 

@@ -12,8 +12,8 @@ import pytest
 from mrfs_ros import load_engine
 from mrfs_ros.cli.main import main
 from mrfs_ros.evaluation.metrics import fusion_metrics
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
 from mrfs_ros.studies.classical_fusion import laplacian_pyramid
 
 METHODS = ["rgb alone", "thermal alone", "average", "maximum", "Laplacian pyramid", "guided filter"]

@@ -10,11 +10,11 @@ import pytest
 from toy_run import CLASSES, course, write_pairs, write_settings
 
 import mrfs_ros
+from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.cli.main import main
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
-from mrfs_ros.sensing.image_files import write_png
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
 from mrfs_ros.training.run_folder import load_state
 
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mrfs_ros.camera.gray import to_gray
+from mrfs_ros.camera.notices import ImageWarning
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset, by_name
-from mrfs_ros.engine.intake import Intake
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
-from mrfs_ros.sensing.gray import to_gray
-from mrfs_ros.sensing.notices import ImageWarning
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
+from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.training.config import load_config
 from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
 
@@ -207,7 +207,7 @@ def test_thermal_of_another_aspect(tmp_path):
 def test_thermal_of_another_size_is_scaled_as_node_and_bag_scale_it(tmp_path):
     small = THERMAL[::2, ::2]
     write_pair(tmp_path, thermal=small)
-    expected = Intake(NodeConfig(), print).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
+    expected = Preprocessor(NodeConfig(), print).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
     check_pair(dataset(tmp_path)[0], thermal=expected)
     assert (expected != cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_NEAREST)).any()
 
@@ -217,7 +217,7 @@ def test_calibration_brings_thermal_onto_rgb_as_in_node_and_bag(tmp_path):
     write_pair(tmp_path, thermal=thermal)
     matrix = ((1.2, 0.1, 4.0), (0.0, 1.1, 2.0), (0.0, 0.0, 1.0))
     write_calibration(tmp_path / "calib.yaml", Homography(matrix, (18, 20), SIZE))
-    expected = Intake(NodeConfig(calibration=str(tmp_path / "calib.yaml")), print).images(
+    expected = Preprocessor(NodeConfig(calibration=str(tmp_path / "calib.yaml")), print).images(
         message(RGB, "rgb8"), message(thermal, "mono8")
     )
     pair = dataset(tmp_path, calibration=str(tmp_path / "calib.yaml"))[0]

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mrfs_ros.camera.notices import ImageWarning
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.notices import ImageWarning
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 256), np.uint8)
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (40, 1))

@@ -13,11 +13,11 @@ import torch
 from bags import message, write_bag
 from made_scenes import ShakenCameras, chessboard, pseudo_thermal
 
+from mrfs_ros.camera.image_io import read_rgb, read_thermal, write_png
 from mrfs_ros.config import NetworkConfig
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
 from mrfs_ros.network import build_network
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
-from mrfs_ros.sensing.image_files import read_rgb, read_thermal, write_png
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("README.md", "benchmarks", "config", "docs", "launch", "models", "samples")

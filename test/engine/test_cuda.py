@@ -8,7 +8,7 @@ import torch
 
 from mrfs_ros import load_engine
 from mrfs_ros.errors import ImageError
-from mrfs_ros.sensing.warp import make_warp, outside_fused
+from mrfs_ros.geometry.warp import make_warp, outside_fused
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; this PyTorch sees none")
 FUSED = {"fp32": 1, "fp16": 2, "bf16": 8}  # largest difference allowed, of 255

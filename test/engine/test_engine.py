@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mrfs_ros import FusionResult, load_engine, load_network
+from mrfs_ros.camera.gray import to_gray
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import CheckpointError, ConfigError, ImageError
-from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import MFNET
 
 

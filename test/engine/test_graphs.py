@@ -10,7 +10,7 @@ from warps import shifted
 from mrfs_ros.engine.load import load_model
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.torch_engine import GRAPHS_KEPT, CudaEngine, RewrittenEngine
-from mrfs_ros.sensing.warp import outside_fused
+from mrfs_ros.geometry.warp import outside_fused
 from mrfs_ros.types import FusionResult
 
 

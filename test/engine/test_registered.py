@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfs_ros.engine.registered import RegisteredPipeline
-from mrfs_ros.sensing.warp import Warp, make_warp, outside_fused
+from mrfs_ros.geometry.warp import Warp, make_warp, outside_fused
 from mrfs_ros.types import UNLABELLED, FusionResult
 
 SIZE, THERMAL_SIZE = (72, 96), (60, 80)
@@ -21,7 +21,7 @@ class Tracing(torch.nn.Module):
     """A stand-in for the network whose results show what reached it: fused = inverted rgb, labels = thermal."""
 
     def forward(
-        self, rgb: torch.Tensor, thermal: torch.Tensor, encoder_size: tuple[int, int] | None = None
+        self, rgb: torch.Tensor, thermal: torch.Tensor, encoder_size: tuple[int, int] | None = None, average=None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return 255 - rgb, thermal.clone()
 

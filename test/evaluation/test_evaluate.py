@@ -17,8 +17,8 @@ from mrfs_ros.evaluation.evaluate import evaluate, is_night, stretched, validati
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.report import as_json, markdown, table, write_report
 from mrfs_ros.evaluation.sliding import SlidingWindow, sliding_engine, starts
-from mrfs_ros.sensing.calibration import Homography
-from mrfs_ros.sensing.calibration_file import write_calibration
+from mrfs_ros.geometry.calibration_file import write_calibration
+from mrfs_ros.geometry.camera_models import Homography
 from mrfs_ros.types import MFNET, FusionResult
 
 SIZE = (48, 64)

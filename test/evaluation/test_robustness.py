@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from stub_engine import StubEngine
 
+from mrfs_ros.camera.gray import to_gray
 from mrfs_ros.data.dataset import Pair
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import disturbances, noisy, shifted
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.robustness import robustness
-from mrfs_ros.sensing.gray import to_gray
 from mrfs_ros.types import UNLABELLED
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from stub_engine import StubEngine
 
-from mrfs_ros.ros.engine import WARM_UP_FRAMES
-from mrfs_ros.ros.main import main
+from mrfs_ros.ros.engine_startup import WARM_UP_FRAMES
 from mrfs_ros.ros.node import MrfsNode
+from mrfs_ros.ros.node_program import main
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

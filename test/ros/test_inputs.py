@@ -116,7 +116,7 @@ def test_camera_info_is_heard_beside_remapped_images(tmp_path, cameras, transpor
         rgb, thermal = numbered_pair(1)
         message = image(rgb, "rgb8", S)
         if transport:
-            from mrfs_ros.sensing.encoded import encode_png
+            from mrfs_ros.camera.encoded import encode_png
 
             message = CompressedImage(header=message.header, format="png", data=encode_png(rgb))
         info = CameraInfo(height=48, width=64, k=[60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0])

@@ -138,8 +138,8 @@ def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
     from rclpy.node import Node
     from std_msgs.msg import Header
 
-    from mrfs_ros.engine.intake import PairImages
     from mrfs_ros.engine.protocol import EngineInfo
+    from mrfs_ros.preprocess import PairImages
     from mrfs_ros.ros import outputs
     from mrfs_ros.types import FusionResult
 
@@ -203,7 +203,9 @@ def test_signals_end_its_imports_too(tmp_path, number):
     ],
 )
 def test_arguments_that_it_does_not_know(arguments, text):
-    run = subprocess.run([sys.executable, "-m", "mrfs_ros.ros.main", *arguments], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "mrfs_ros.ros.node_program", *arguments], capture_output=True, text=True
+    )
     assert run.returncode == 2
     assert text in run.stderr
     assert "Traceback" not in run.stderr
@@ -286,7 +288,7 @@ def test_an_engine_of_ones_own_needs_no_torch():
 
 
 def test_help_names_the_parameters():
-    run = subprocess.run([sys.executable, "-m", "mrfs_ros.ros.main", "--help"], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-m", "mrfs_ros.ros.node_program", "--help"], capture_output=True, text=True)
     assert run.returncode == 0
     assert "--params-file" in run.stdout
     assert "slop_s" in run.stdout

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import NodeProcess, image, numbered_pair, pixels_of
 
-from mrfs_ros.sensing.registration import load_registration
+from mrfs_ros.geometry.registration import load_registration
 
 S = 10**9
 HOMOGRAPHY = """kind: homography
@@ -111,7 +111,14 @@ def test_one_aspect_needs_no_calibration(tmp_path, cameras):
 def test_a_calibration_that_cannot_be_used_ends_the_start_in_one_line(tmp_path, content, text):
     if content:
         (tmp_path / "calib.yaml").write_text(content)
-    command = [sys.executable, "-m", "mrfs_ros.ros.main", "--ros-args", "-p", f"calibration:={tmp_path / 'calib.yaml'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "mrfs_ros.ros.node_program",
+        "--ros-args",
+        "-p",
+        f"calibration:={tmp_path / 'calib.yaml'}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]

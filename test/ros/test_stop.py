@@ -43,7 +43,7 @@ def test_a_patient_program_looks_by_itself_unless_it_hangs_and_nothing_disturbs_
 def test_rclpy_has_no_handlers_of_its_own():
     ended = run(
         "from rclpy.signals import SignalHandlerOptions, get_current_signal_handlers_options\n"
-        "from mrfs_ros.ros import start\nstart.init()\n"
+        "from mrfs_ros.ros import rclpy_init\nrclpy_init.init()\n"
         "print(get_current_signal_handlers_options() == SignalHandlerOptions.NO)\n"
     )
     assert ended.stdout == "True\n", ended.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from harness import NodeProcess, image, numbered_pair, pixels_of
 
+from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.sensing.thermal_window import ThermalWindow
 
 MS = 10**6
 

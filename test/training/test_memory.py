@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.data.cache import CacheLimit
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
-from mrfs_ros.sensing.image_files import write_png
 from mrfs_ros.training import memory
 from mrfs_ros.training.memory import free_memory_bytes, limit_caches
 from mrfs_ros.types import MFNET

@@ -15,10 +15,10 @@ from mrfs_ros.bag.rosbags_internals import flush_mcap
 from mrfs_ros.bag.salvage import Channel, Record
 from mrfs_ros.bag.salvage_mcap import salvage_mcap
 from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 from mrfs_ros.draw import overlay
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.files import move, to_disk
-from mrfs_ros.sensing.encoded import encode_jpeg, encode_png
 from mrfs_ros.types import ClassSet
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"

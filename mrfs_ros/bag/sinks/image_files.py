@@ -10,9 +10,9 @@ import numpy as np
 
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.sinks.protocol import working_path
+from mrfs_ros.camera.encoded import encode_png
 from mrfs_ros.draw import overlay
 from mrfs_ros.files import move
-from mrfs_ros.sensing.encoded import encode_png
 from mrfs_ros.types import ClassSet
 
 

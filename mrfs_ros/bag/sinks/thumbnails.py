@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
+from mrfs_ros.camera.image_io import write_jpeg
 from mrfs_ros.draw import no_wider, overlay, with_notice
-from mrfs_ros.sensing.image_files import write_jpeg
 from mrfs_ros.types import ClassSet
 
 MOST = 48

@@ -9,7 +9,7 @@ import pytest
 from made_frames import made_frame
 
 from mrfs_ros.bag.sinks.thumbnails import WIDTH, Thumbnails
-from mrfs_ros.sensing.image_files import read_rgb
+from mrfs_ros.camera.image_io import read_rgb
 from mrfs_ros.types import MFNET
 
 

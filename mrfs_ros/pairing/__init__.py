@@ -1,0 +1,1 @@
+"""Pairs of rgb and thermal messages by their stamps."""
