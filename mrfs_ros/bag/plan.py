@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mrfs_ros.bag.cameras import encoding_reader, find_cameras
-from mrfs_ros.bag.codec import Codec
-from mrfs_ros.bag.reading import Bag
-from mrfs_ros.bag.salvage import Channel
+from mrfs_ros.bag.reading.bag_reader import Bag
+from mrfs_ros.bag.reading.camera_topics import encoding_reader, find_cameras
+from mrfs_ros.bag.reading.codec import Codec
+from mrfs_ros.bag.reading.salvage import Channel
+from mrfs_ros.bag.reading.several_bags import Bags
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.several import Bags
-from mrfs_ros.bag.sinks.bag_sink import FUSED, OVERLAY, SEGMENTATION
+from mrfs_ros.bag.writing.rosbag2_writer import FUSED, OVERLAY, SEGMENTATION
 from mrfs_ros.errors import ConfigError
 
 _OWN = (FUSED, SEGMENTATION, OVERLAY)

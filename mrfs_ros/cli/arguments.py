@@ -48,7 +48,7 @@ def node_settings(params_file: Path | None) -> NodeConfig:
     """The node's parameters of a params file, its defaults without one; a warning tells of sections not taken."""
     if params_file is None:
         return NodeConfig()
-    from mrfs_ros.bag.parameters import read_parameters, unused_sections
+    from mrfs_ros.bag.params_file import read_parameters, unused_sections
 
     config = read_parameters(params_file)
     if unused := unused_sections(params_file):

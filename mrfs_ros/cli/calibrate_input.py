@@ -59,7 +59,7 @@ def _bag_pairs(arguments: argparse.Namespace) -> list:
 
 def open_frames(arguments: argparse.Namespace, bag: Path):
     """The ``CameraFrames`` of a bag, by the command line's topics, times and pairing."""
-    from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
+    from mrfs_ros.bag.reading.camera_frames import CameraFrames, FrameSettings
 
     node = node_settings(arguments.params_file)
     settings = FrameSettings(
