@@ -26,10 +26,10 @@ from mrfs_ros.camera.image_io import read_rgb, read_thermal
 
 SIZE = (512, 640)
 FRAMES = 4
-WARPS = {  # (scale, right, down, degrees) of ``mrfs calibrate --start``, and the bend of both axes [1 / half widths]
+WARPS = {  # (scale, right, down, degrees) of ``mrfs calibrate --initial``, and the bend of both axes [1 / half widths]
     "a little off": ((1.05, 24, -20, 1.0), (0.01, 0.005)),
     "turned": ((0.95, 10, 5, 5.5), (0.0, 0.03)),
-    "larger, bent": ((1.1, 30, -25, -2.0), (0.06, -0.04)),
+    "larger, perspective": ((1.1, 30, -25, -2.0), (0.06, -0.04)),
     "larger, turned": ((1.22, -64, -32, 3.0), (-0.02, 0.03)),
     "shifted": ((1.0, -90, 50, 0.0), (0.0, 0.0)),
     "smaller, turned": ((0.82, 60, 40, -3.0), (0.02, -0.02)),
@@ -47,9 +47,14 @@ def frames(source: str) -> list[Pair]:
 
 
 def truth(numbers: tuple[float, ...], bend: tuple[float, float]) -> np.ndarray:
-    bent = np.eye(3)
-    bent[2, :2] = bend
-    return np.array(placed(numbers, SIZE, SIZE).matrix) @ pixel_matrix(SIZE) @ bent @ np.linalg.inv(pixel_matrix(SIZE))
+    perspective = np.eye(3)
+    perspective[2, :2] = bend
+    return (
+        np.array(placed(numbers, SIZE, SIZE).matrix)
+        @ pixel_matrix(SIZE)
+        @ perspective
+        @ np.linalg.inv(pixel_matrix(SIZE))
+    )
 
 
 def seen_through(pairs: list[Pair], warp: np.ndarray) -> list[Pair]:

@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from mrfs_ros import load_engine
 from mrfs_ros.checkpoint import write_encoder_side
-from mrfs_ros.cli.arguments import entries
+from mrfs_ros.cli.options import entries
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.speeds import hardware, versions
 from mrfs_ros.evaluation import metrics
-from mrfs_ros.evaluation.evaluate import evaluated_gray
+from mrfs_ros.evaluation.dataset_scores import evaluated_gray
 from mrfs_ros.evaluation.segmentation import confusion_matrix, segmentation_scores
 from mrfs_ros.shipped import shipped_model
 

@@ -80,8 +80,8 @@ skip() {  # NAME REASON: said in the summary's place, tried again with the next 
 }
 
 engines() {
-  bench mit_b0 --variants mit_b0 --backends torch
-  bench mit_b4 --variants mit_b4 --backends torch
+  bench mit_b0 --untrained mit_b0 --backends torch
+  bench mit_b4 --untrained mit_b4 --backends torch
   if "$python" -c "import pytest" 2>/dev/null; then
     step tests "$python" -m pytest test/engine/test_cuda.py -ra -p no:cacheprovider
   else
@@ -90,22 +90,22 @@ engines() {
 }
 
 table() {
-  bench mit_b2 --variants mit_b2 --backends torch
+  bench mit_b2 --untrained mit_b2 --backends torch
   for size in 240x320 720x1280; do
-    bench "mit_b0-$size" --variants mit_b0 --backends torch --sizes "$size"
+    bench "mit_b0-$size" --untrained mit_b0 --backends torch --sizes "$size"
   done
   for batch in 4 16; do
-    bench "mit_b0-batch-$batch" --variants mit_b0 --backends torch --batches "$batch"
+    bench "mit_b0-batch-$batch" --untrained mit_b0 --backends torch --batches "$batch"
   done
   if [[ $device == cuda* ]]; then
-    bench mit_b4-bf16 --variants mit_b4 --backends torch --precision bf16
+    bench mit_b4-bf16 --untrained mit_b4 --backends torch --precision bf16
   else
     skip mit_b4-bf16 "precision bf16 is for CUDA"
   fi
   for variant in mit_b0 mit_b4; do
-    bench "$variant-all" --variants "$variant"
+    bench "$variant-all" --untrained "$variant"
   done
-  bench mit_b0-alone --variants mit_b0 --alone
+  bench mit_b0-alone --untrained mit_b0 --alone
 }
 
 node() {

@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 import torch
 
-from mrfs_ros.cli.arguments import pixels
+from mrfs_ros.cli.options import pixels
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.operators.native import NativeOperators
-from mrfs_ros.engine.rewritten.pipeline import Pipeline
+from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.engine.speeds import hardware
 from mrfs_ros.network import VARIANTS, build_network
 

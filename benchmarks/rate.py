@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from rewrites import multiply_accumulates
 
-from mrfs_ros.cli.arguments import pixels
+from mrfs_ros.cli.options import pixels
 from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.load import build_engine, load_model
 from mrfs_ros.engine.operators import Operators
-from mrfs_ros.engine.rewritten.pipeline import Pipeline
+from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.engine.speeds import hardware
 
 PRODUCT = 2048  # rows and columns of both matrices

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mrfs_ros.cli.arguments import pixels
+from mrfs_ros.cli.options import pixels
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.allocator import keep_memory
 from mrfs_ros.engine.operators import Operators

@@ -79,9 +79,9 @@ class _Worker:
 
 def _serve(options: argparse.Namespace) -> None:
     """A training step for every line that comes, its times and losses as a line of JSON."""
-    from mrfs_ros.training.config import load_config
     from mrfs_ros.training.fit import Trainer
     from mrfs_ros.training.processes import join
+    from mrfs_ros.training.train_config import load_config
 
     config = load_config(options.config, options.set)
     trainer = Trainer(config, [], join(options.device, options.threads))

@@ -1,4 +1,4 @@
-"""Weights files in and out: released checkpoints unchanged, own files as safetensors with their story inside."""
+"""Weights files in and out: released checkpoints unchanged, own files as safetensors with their provenance inside."""
 
 from __future__ import annotations
 
@@ -55,15 +55,44 @@ class Checkpoint:
 
 
 def load_network(path: str | Path) -> MRFS:
-    """Return the network of a weights file (.pth, .pt or .safetensors) in eval mode; CheckpointError if it is none."""
+    """The network of a weights file as a ``torch.nn.Module``, float32, on the CPU, in eval mode.
+
+    Args:
+        path: .pth, .pt or .safetensors; nothing in it is run as code.
+
+    Returns:
+        A module that takes rgb (B, 3, H, W) and thermal (B, 3 or 1, H, W), float in [0, 1], and gives logits
+        (B, classes, H, W) and fused (B, 3, H, W), RGB in [0, 1].
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe to load, or holds another network.
+
+    Example:
+        >>> from mrfs_ros.shipped import shipped_model
+        >>> load_network(shipped_model()).config.variant
+        'mit_b0'
+    """
     return read_checkpoint(path).network()
 
 
 def read_checkpoint(path: str | Path, classes: str = "") -> Checkpoint:
-    """Read and check a weights file.
+    """A weights file, read and checked.
 
-    ``classes``: name of the class set (MFNet, FMB, PST900, MSRS); empty = as the file says or its class count
-    tells. Raises CheckpointError when the file is missing, damaged, unsafe to load, or holds another network.
+    Args:
+        path: .pth, .pt or .safetensors; nothing in it is run as code.
+        classes: name of the class set (MFNet, FMB, PST900, MSRS); empty = as the file says or its class count tells.
+
+    Returns:
+        Weights as float32 tensors by name, with the configuration, the classes and the provenance of the network.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe to load, or holds another network.
+
+    Example:
+        >>> from mrfs_ros.shipped import shipped_model
+        >>> checkpoint = read_checkpoint(shipped_model())
+        >>> checkpoint.config.variant, len(checkpoint.classes)
+        ('mit_b0', 9)
     """
     path = Path(path).expanduser()
     weights, metadata = _read_file(path)
@@ -87,11 +116,25 @@ def save_checkpoint(
     dtype: torch.dtype = torch.float32,
     encoder_side: int = 0,
 ) -> None:
-    """Write ``network`` as safetensors, floats as ``dtype``, with config, classes and provenance as metadata.
+    """Write a network as safetensors, with config, classes and provenance as metadata, whole or not at all.
 
-    Whole or not at all: a write that is interrupted leaves the file that was there; CheckpointError if it fails.
-    ``provenance``: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
-    ``encoder_side``: the default of those who load the file, see ``Checkpoint``.
+    Args:
+        path: the file to make or to replace; a write that is interrupted leaves the file that was there.
+        network: its state is written, floats as ``dtype``.
+        classes: of its segmentation head, as many as it has.
+        provenance: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
+        dtype: float32, or float16 for half the size.
+        encoder_side: short side [pixels] that is the default of those who load the file; 0 = every image's own.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+
+    Example:
+        >>> from mrfs_ros.network import build_network
+        >>> from mrfs_ros.types import MFNET
+        >>> save_checkpoint("untrained.safetensors", build_network(NetworkConfig()), MFNET, {"data": "none"})
+        >>> read_checkpoint("untrained.safetensors").provenance
+        {'data': 'none'}
     """
     weights = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()

@@ -1,4 +1,4 @@
-"""Every default of the project, once, as frozen dataclasses, and the one strict way to override them."""
+"""Configuration: every default of the project, once, in frozen dataclasses, and the one strict way to override them."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ class NodeConfig:
     encoder_side: str = setting(
         "weights",
         "Short side [pixels] at which the encoders see a pair, which sets the speed; both heads work at full size. 0 = "
-        "the image's own; weights = as the weights file says (smaller images: their own); auto = the largest of a few "
-        "that holds target_rate_hz, measured at the start.",
+        "the image's own; weights = as the weights file says (smaller images: their own); auto (the live node "
+        "alone) = the largest of a few that holds target_rate_hz, measured at the start.",
         fixed=True,
         whole=True,
     )

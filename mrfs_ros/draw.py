@@ -18,10 +18,23 @@ _BAR = 26  # height in pixels of a strip of text
 def overlay(
     fused: np.ndarray, labels: np.ndarray, classes: ClassSet, *, opacity: float = OVERLAY_OPACITY, notice: str = ""
 ) -> np.ndarray:
-    """Blend the class colours into the fused image; background (0) and ``UNLABELLED`` stay as they are.
+    """The class colours blended into the fused image; background (0) and ``UNLABELLED`` stay as they are.
 
-    ``fused``: (H, W, 3) uint8 RGB. ``labels``: (H, W) uint8. ``opacity``: 0 (fused only) to 1 (colours only).
-    ``notice``: a text to print on top. Returns a new (H, W, 3) uint8 RGB.
+    Args:
+        fused: (H, W, 3) uint8 RGB.
+        labels: (H, W) uint8 class ids.
+        classes: their colours.
+        opacity: 0 (fused only) to 1 (colours only).
+        notice: a text to print at the lower edge.
+
+    Returns:
+        A new image, (H, W, 3) uint8 RGB: ``(1 - opacity) * fused + opacity * colour`` where a pixel has a class.
+
+    Example:
+        >>> from mrfs_ros.types import MFNET
+        >>> fused, labels = np.zeros((32, 32, 3), np.uint8), np.ones((32, 32), np.uint8)
+        >>> overlay(fused, labels, MFNET, opacity=1.0)[0, 0].tolist() == list(MFNET.colors[1])
+        True
     """
     colours = classes.palette()[labels]
     blended = cv2.addWeighted(fused, 1 - opacity, colours, opacity, 0)
@@ -33,9 +46,18 @@ def overlay(
 def alignment(rgb: np.ndarray, thermal: np.ndarray, valid: np.ndarray | None = None, *, tiles: int = 8) -> np.ndarray:
     """Checkerboard of both cameras, each under the other's edges: where they are aligned, lines go on across tiles.
 
-    ``rgb``: (H, W, 3) uint8 RGB, shown in dim grey with the thermal edges in orange. ``thermal``: (H, W) uint8 on the
-    same grid, shown in grey with the rgb edges in cyan. ``valid``: (H, W) bool, where there is thermal; elsewhere dim
-    rgb. ``tiles``: in a row. Returns (H, W, 3) uint8 RGB.
+    Args:
+        rgb: (H, W, 3) uint8 RGB, shown in dim grey with the thermal edges in orange.
+        thermal: (H, W) uint8 on the same grid, shown in dim grey with the rgb edges in cyan.
+        valid: (H, W) bool, where there is thermal; elsewhere rgb is shown. None = everywhere.
+        tiles: of the checkerboard, in a row.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Example:
+        >>> alignment(np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96), np.uint8)).shape
+        (64, 96, 3)
     """
     height, width = thermal.shape
     side = max(1, -(-width // tiles))
@@ -98,7 +120,18 @@ def no_wider(picture: np.ndarray, width: int) -> np.ndarray:
 
 
 def side_by_side(panels: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Titled panels in a row: (H, W, 3) uint8 RGB or (H, W) uint8 grey each, all of one height."""
+    """Titled panels in a row.
+
+    Args:
+        panels: title -> (H, W, 3) uint8 RGB or (H, W) uint8 grey, all of one height.
+
+    Returns:
+        (H + 26, sum of the widths, 3) uint8 RGB: a strip of text above the panels.
+
+    Example:
+        >>> side_by_side({"thermal": np.zeros((48, 64), np.uint8), "labels": np.zeros((48, 64), np.uint8)}).shape
+        (74, 128, 3)
+    """
     columns = []
     for title, panel in panels.items():
         colour = np.repeat(panel[:, :, None], 3, axis=2) if panel.ndim == 2 else panel
@@ -109,9 +142,19 @@ def side_by_side(panels: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def contact_sheet(rows: Sequence[Mapping[str, np.ndarray]], panel_width: int = 320) -> np.ndarray:
-    """One picture of many frames: each row's titled panels scaled to ``panel_width`` pixels, rows one below another.
+    """One picture of many frames, a row each.
 
-    Panels as for ``side_by_side``; all rows have as many. Returns (H, W, 3) uint8 RGB.
+    Args:
+        rows: titled panels of each frame, as for ``side_by_side``; all rows have as many.
+        panel_width: width [pixels] that every panel is scaled to, by area averaging.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Example:
+        >>> row = {"rgb": np.zeros((48, 64, 3), np.uint8), "thermal": np.zeros((48, 64), np.uint8)}
+        >>> contact_sheet([row, row], panel_width=32).shape
+        (100, 64, 3)
     """
     sheet = []
     for row in rows:

@@ -1,5 +1,10 @@
 """Errors that a user can mend: each text says what was expected, what came, what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MrfsError(ValueError):
     """Base of every error that this package raises on purpose; front ends print it as one line."""
@@ -23,3 +28,27 @@ class ConfigError(MrfsError):
 
 class MissingPackageError(MrfsError, ImportError):
     """An optional package is not installed; the text holds the line that installs it."""
+
+
+@contextmanager
+def needs_package(purpose: str, package: str, extra: str) -> Iterator[None]:
+    """Guard of the import of an optional package, which stands inside the block.
+
+    Args:
+        purpose: what the package is needed for, as the subject of a sentence: "backend onnx".
+        package: its name as its makers write it: "ONNX Runtime".
+        extra: the extra of mrfs_ros in setup.py that installs it.
+
+    Raises:
+        MissingPackageError: an import in the block failed; the text ends with the line that installs the package.
+
+    Example:
+        >>> with needs_package("the chart", "matplotlib", "plots"):
+        ...     import no_such_package
+        Traceback (most recent call last):
+        mrfs_ros.errors.MissingPackageError: the chart needs matplotlib: pip install 'mrfs_ros[plots]'
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingPackageError(f"{purpose} needs {package}: pip install 'mrfs_ros[{extra}]'") from error

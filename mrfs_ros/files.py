@@ -1,4 +1,4 @@
-"""Files that survive a kill and a power cut, and a lock for one process at a time."""
+"""Atomic writing of files that survive a kill and a power cut; a lock for one process at a time; folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from mrfs_ros.errors import MrfsError
+from mrfs_ros.errors import ConfigError, MrfsError
 
 _AT_ONCE = 16  # files brought to the disk together: its journal takes them in one go
 
@@ -31,7 +31,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     Example:
         >>> with atomic("scores.json") as unfinished:
-        ...     unfinished.write_text("{}")
+        ...     _ = unfinished.write_text("{}")
+        >>> Path("scores.json").read_text()
+        '{}'
     """
     path = Path(path)
     unfinished = path.with_name(f"{path.name}.unfinished")
@@ -110,3 +112,12 @@ def _is(descriptor: int, path: Path) -> bool:
         return path.stat().st_ino == os.fstat(descriptor).st_ino
     except FileNotFoundError:
         return False
+
+
+def made_folder(path: Path) -> Path:
+    """The folder, made if missing; ConfigError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another folder") from error
+    return path

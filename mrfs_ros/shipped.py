@@ -1,4 +1,4 @@
-"""Where the trained model that comes with this package lies."""
+"""Path of the trained model that comes with this package."""
 
 from __future__ import annotations
 

@@ -74,7 +74,21 @@ CLASS_SETS = {"MFNet": MFNET, "MSRS": MFNET, "FMB": FMB, "PST900": PST900}
 
 
 def class_set_named(name: str) -> ClassSet:
-    """Return the class set called ``name`` (MFNet, MSRS, FMB, PST900, in any case); ConfigError otherwise."""
+    """The class set of a public dataset.
+
+    Args:
+        name: MFNet, MSRS, FMB or PST900, in any case.
+
+    Returns:
+        Names and colours of its classes.
+
+    Raises:
+        ConfigError: there is none of this name.
+
+    Example:
+        >>> class_set_named("pst900").names[4]
+        'survivor'
+    """
     known = {key.lower(): value for key, value in CLASS_SETS.items()}
     if name.lower() not in known:
         raise ConfigError(f"unknown class set {name!r}: expected one of {', '.join(CLASS_SETS)}")
@@ -82,7 +96,12 @@ def class_set_named(name: str) -> ClassSet:
 
 
 def class_set_for_count(count: int) -> ClassSet:
-    """Return the public class set with ``count`` classes, or numbered classes in distinct hues."""
+    """The public class set with ``count`` classes, or numbered classes in distinct hues.
+
+    Example:
+        >>> class_set_for_count(9).name, class_set_for_count(3).names
+        ('MFNet', ('class_0', 'class_1', 'class_2'))
+    """
     for known in (MFNET, FMB, PST900):
         if len(known) == count:
             return known
@@ -109,9 +128,18 @@ def check_pair_sizes(rgb: tuple[int, int], thermal: tuple[int, int]) -> None:
 
 @dataclass(frozen=True)
 class FusionResult:
-    """What the network makes of one RGB-thermal pair.
+    """Fused image and segmentation of one RGB-thermal pair.
 
-    ``fused``: (H, W, 3) uint8, RGB. ``labels``: (H, W) uint8 class ids, ``UNLABELLED`` where none.
+    Args:
+        fused: (H, W, 3) uint8, RGB, 0-255.
+        labels: (H, W) uint8 class ids, ``UNLABELLED`` (255) where none.
+
+    Raises:
+        ImageError: an array has another shape or type.
+
+    Example:
+        >>> FusionResult(np.zeros((32, 32, 3), np.uint8), np.full((32, 32), UNLABELLED, np.uint8)).labels.shape
+        (32, 32)
     """
 
     fused: np.ndarray

@@ -33,12 +33,15 @@ def pseudo_thermal(rgb: np.ndarray) -> np.ndarray:
 
 
 def truth(size: tuple[int, int], numbers: tuple[float, ...], bend: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
-    """(3, 3) thermal to rgb pixels of images of one ``size``: ``placed`` by ``numbers``, and bent [1 / half widths]."""
+    """(3, 3) thermal to rgb pixels of images of one ``size``: ``placed`` by ``numbers``, with perspective ``bend``.
+
+    ``bend``: of x and y [1 / half widths].
+    """
     height, width = size
     middle = np.array([(1, 0, -(width - 1) / 2), (0, 1, -(height - 1) / 2), (0, 0, 1)])
-    bent = np.eye(3)
-    bent[2, :2] = np.array(bend) / (width / 2)
-    return np.array(placed(numbers, size, size).matrix) @ np.linalg.inv(middle) @ bent @ middle
+    perspective = np.eye(3)
+    perspective[2, :2] = np.array(bend) / (width / 2)
+    return np.array(placed(numbers, size, size).matrix) @ np.linalg.inv(middle) @ perspective @ middle
 
 
 def seen_through(thermal: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -14,9 +14,9 @@ from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.network import MRFS
 from mrfs_ros.network.encoder import DropPath
-from mrfs_ros.training.config import TrainConfig, load_config
 from mrfs_ros.training.fit import Trainer, fit
 from mrfs_ros.training.processes import Processes
+from mrfs_ros.training.train_config import TrainConfig, load_config
 
 CPU = torch.device("cpu")
 CLASSES = ["cold", "warm", "hot"]

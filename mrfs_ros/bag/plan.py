@@ -11,7 +11,7 @@ from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.bag.reading.salvage import Channel
 from mrfs_ros.bag.reading.several_bags import Bags
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.writing.rosbag2_writer import FUSED, OVERLAY, SEGMENTATION
+from mrfs_ros.bag.writing.result_bag import FUSED, OVERLAY, SEGMENTATION
 from mrfs_ros.errors import ConfigError
 
 _OWN = (FUSED, SEGMENTATION, OVERLAY)

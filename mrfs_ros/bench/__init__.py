@@ -1,1 +1,1 @@
-"""How fast, how large and how right the engines are on this machine, each measured against the paper's graph."""
+"""Benchmark of the engines on this machine: speed, memory and correctness, each against the paper's graph."""

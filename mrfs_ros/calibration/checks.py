@@ -1,4 +1,4 @@
-"""What every calibration asks of its frames."""
+"""Checks of the frames that every calibration makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose clock is late: the shift in time under which both cameras see the same motion."""
+"""Clock offset of the thermal camera: the shift in time under which both cameras see the same motion."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LEAST_FRAMES = 20
 _LEAST_OVERLAP_S = 4.0
 _SEGMENTS = 4
 _SLOW_S = 4.0  # slower changes than this say nothing of the time
-_LEAST_CORRELATION, _LEAST_STANDOUT = 0.3, 1.5
-_CLEAR_CORRELATION, _CLEAR_STANDOUT = 0.5, 2.0
+_LEAST_CORRELATION, _LEAST_PEAK_RATIO = 0.3, 1.5
+_CLEAR_CORRELATION, _CLEAR_PEAK_RATIO = 0.5, 2.0
 _LARGEST_SPREAD = 0.15  # of the window that the signals are averaged over
 _CLIPPED = 4.0  # standard deviations
 _ADVICE = (
@@ -30,7 +30,7 @@ class ClockFit:
     """``offset_s``: to be added to thermal stamps [s]; negative if thermal stamps are late.
 
     ``spread_s``: standard deviation of the offset over ``segments`` parts of the recording. ``correlation``: of the
-    signals at the offset, 0 to 1; ``standout``: over that of the next peak. ``signal``: what they are.
+    signals at the offset, 0 to 1; ``peak_ratio``: over that of the next peak. ``signal``: what they are.
     ``times_s`` (N,), ``rgb`` (N, C), ``thermal`` (N, C): the signals on a common grid, stamps as recorded;
     ``lags_s`` (M,), ``scores`` (M,): the correlation by offset.
     """
@@ -39,7 +39,7 @@ class ClockFit:
     spread_s: float
     segments: int
     correlation: float
-    standout: float
+    peak_ratio: float
     signal: str
     times_s: np.ndarray
     rgb: np.ndarray
@@ -64,8 +64,8 @@ def fit_clock(rgb: Motion, thermal: Motion, longest_s: float = 1.0) -> ClockFit:
     times_s = np.arange(begin, end, step_s)
     both = [_rates(motion, times_s, window_s, step_s) for motion in (rgb, thermal)]
     fits = [_fit(name, columns, times_s, both, longest_s, window_s) for name, columns in _SIGNALS.items()]
-    clear = [fit for fit in fits if fit.correlation > _CLEAR_CORRELATION and fit.standout > _CLEAR_STANDOUT]
-    fit = clear[0] if clear else max(fits, key=lambda fit: fit.standout * fit.correlation)
+    clear = [fit for fit in fits if fit.correlation > _CLEAR_CORRELATION and fit.peak_ratio > _CLEAR_PEAK_RATIO]
+    fit = clear[0] if clear else max(fits, key=lambda fit: fit.peak_ratio * fit.correlation)
     _refuse_poor(fit, longest_s, window_s)
     return fit
 
@@ -134,7 +134,7 @@ def _fit(
         spread_s=float(np.std(segments)) if len(segments) > 1 else float("nan"),
         segments=len(segments),
         correlation=float(scores[peak]),
-        standout=float(scores[peak] / max(_next_peak(scores, peak, margin), 1e-3)),
+        peak_ratio=float(scores[peak] / max(_next_peak(scores, peak, margin), 1e-3)),
         signal=name,
         times_s=times_s,
         rgb=rgb,
@@ -181,11 +181,11 @@ def _refuse_poor(fit: ClockFit, longest_s: float, window_s: float) -> None:
         raise ConfigError(
             f"the best offset lies at the end of what was searched ({fit.offset_s:+.3f} s): allow more (--longest)"
         )
-    if fit.standout < _LEAST_STANDOUT:
+    if fit.peak_ratio < _LEAST_PEAK_RATIO:
         raise ConfigError(
             f"the offset is ambiguous: the best ({fit.offset_s:+.3f} s) has a correlation of {fit.correlation:.2f}, "
-            f"only {fit.standout:.2f} times the next peak's (expected {_LEAST_STANDOUT:g} times); motion that repeats "
-            f"itself does that: {_ADVICE}"
+            f"only {fit.peak_ratio:.2f} times the next peak's (expected {_LEAST_PEAK_RATIO:g} times); motion that "
+            f"repeats itself does that: {_ADVICE}"
         )
     if fit.segments < 2 or fit.spread_s > _LARGEST_SPREAD * window_s:
         raise ConfigError(

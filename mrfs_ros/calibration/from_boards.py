@@ -71,7 +71,7 @@ def fit_boards(
     """The homography of ``board`` in ``pairs`` of rgb (H, W, 3) uint8 RGB and thermal (h, w) uint8, by RANSAC.
 
     ``on_progress`` gets how many pairs are done, and of how many. The cameras may be rolled against each other by less
-    than 90 degrees. ConfigError, with what to do, when no board is found or the points contradict each other.
+    than 90 degrees. ConfigError, with what to do, when no board is found or the points do not agree.
     """
     rgb_size, thermal_size = check_pairs(pairs)
     rgb_points, thermal_points, seen = [], [], [0, 0]

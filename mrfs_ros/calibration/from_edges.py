@@ -10,7 +10,7 @@ import numpy as np
 from mrfs_ros.calibration.checks import check_pairs
 from mrfs_ros.calibration.refine import FREEDOMS, refine, score_of
 from mrfs_ros.calibration.residual import Residual, residual
-from mrfs_ros.calibration.search import Candidate, candidates, scales_for, standout
+from mrfs_ros.calibration.search import Candidate, candidates, peak_ratio, scales_for
 from mrfs_ros.calibration.views import View, from_homography, to_homography, views
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.geometry.camera_models import Homography
@@ -19,13 +19,13 @@ Pair = tuple[np.ndarray, np.ndarray]
 _COARSE, _MIDDLE, _FINE = 160, 320, 640  # widths in pixels
 _REFINED = 4
 _SIMPLER = {True: 0.01, False: 0.03}  # a simpler warp may score less by this share; more where nothing is held out
-_LEAST_COARSE, _LEAST_STANDOUT = 1.15, 1.5
+_LEAST_COARSE, _LEAST_PEAK_RATIO = 1.15, 1.5
 _LEAST_SCORE = 0.08
 _LEAST_BLOCKS = 3
 _LARGEST_RESIDUAL = 0.01  # of the width
 _ADVICE = (
     "take frames with more edges that both cameras see (buildings, cars, people near and far, all over the image), "
-    "name a start (--start), or calibrate with a heated board (--pattern chessboard 9x6)"
+    "name an initial place (--initial), or calibrate with a heated board (--pattern chessboard 9x6)"
 )
 
 
@@ -35,14 +35,14 @@ class EdgeFit:
 
     Scores and ``residual`` are measured on the ``held_out`` frames before these joined the fit; on all if that is 0.
     ``freedom``: similarity, affine or homography; start kept = the start was no worse than what was found.
-    ``standout``: score over that of the next best place.
+    ``peak_ratio``: score over that of the next best place.
     """
 
     homography: Homography
     freedom: str
     score_before: float
     score_after: float
-    standout: float
+    peak_ratio: float
     residual: Residual
     fitted: int
     held_out: int
@@ -67,7 +67,7 @@ def fit_edges(
         scales = scales_for(rgb_size, rgb_size)
     progress = _Progress(on_progress, len(scales) * 7 + _REFINED + len(FREEDOMS) + 1)
     matrix = _coarse(views(fitted, _COARSE), first, scales, progress)
-    _refuse_unclear(score_of(views(fitted, _COARSE), matrix), standout(views(fitted, _COARSE), matrix), _LEAST_COARSE)
+    _refuse_unclear(score_of(views(fitted, _COARSE), matrix), peak_ratio(views(fitted, _COARSE), matrix), _LEAST_COARSE)
     matrix, freedom = _middle(views(fitted, _MIDDLE), views(held_out, _MIDDLE), matrix, progress)
     fine, judged = views(fitted, _FINE), views(held_out, _FINE)
     matrix, _ = refine(fine, matrix, freedom)
@@ -79,7 +79,7 @@ def fit_edges(
         freedom=freedom,
         score_before=before,
         score_after=max(before, after),
-        standout=standout(views(held_out or fitted, _MIDDLE), matrix),
+        peak_ratio=peak_ratio(views(held_out or fitted, _MIDDLE), matrix),
         residual=residual(judged or fine, matrix),
         fitted=len(fitted),
         held_out=len(held_out),
@@ -145,7 +145,7 @@ def _refuse_unclear(score: float, clear: float, least: float) -> None:
 
 def _refuse_poor(fit: EdgeFit) -> None:
     width = fit.homography.rgb_size[1]
-    _refuse_unclear(fit.score_after, fit.standout, _LEAST_STANDOUT)
+    _refuse_unclear(fit.score_after, fit.peak_ratio, _LEAST_PEAK_RATIO)
     shifts = fit.residual.shifts
     if len(shifts) < _LEAST_BLOCKS:
         raise ConfigError(

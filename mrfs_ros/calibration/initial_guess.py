@@ -1,4 +1,4 @@
-"""A rough place for the thermal image, as a person can tell it."""
+"""Initial place of the thermal image on the rgb image, as a person can tell it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def placed(numbers: Sequence[float], thermal_size: Size, rgb_size: Size) -> Homo
     """
     if len(numbers) not in (3, 4) or not np.isfinite(numbers).all() or not numbers[0] > 0:
         given = ",".join(f"{number:g}" for number in numbers)
-        raise ConfigError(f"--start: expected SCALE,DX,DY or SCALE,DX,DY,DEGREES with a scale above 0, got {given}")
+        raise ConfigError(f"--initial: expected SCALE,DX,DY or SCALE,DX,DY,DEGREES with a scale above 0, got {given}")
     scale, right, down, *turn = numbers
     half = rgb_size[1] / 2
     matrix = similarity(scale, turn[0] if turn else 0.0, (right / half, down / half))

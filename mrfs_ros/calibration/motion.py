@@ -1,4 +1,4 @@
-"""What moves in the images of one camera, as signals over time."""
+"""Motion in the images of one camera, as signals over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of the misalignment: the shift of each block of the image, measured on frames that the fit never saw."""
+"""Residual misalignment: the shift of each block of the image, measured on frames that the fit never saw."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def candidates(views: Sequence[View], start: np.ndarray, scales: Sequence[float]
             yield Candidate(matrix @ moved, float(scores[place]))
 
 
-def standout(views: Sequence[View], matrix: np.ndarray) -> float:
+def peak_ratio(views: Sequence[View], matrix: np.ndarray) -> float:
     """The correlation under ``matrix`` over the best one of all shifts further than ``_NEAR`` from it."""
     scores = correlation_map(views, spectra_of(views), matrix)
     rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in scores.shape)

@@ -7,9 +7,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count, entries, made_folder
-from mrfs_ros.config import BACKENDS
+from mrfs_ros.cli.options import add_options, entries, new_parser
 from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs ablate --list
@@ -21,17 +21,17 @@ command goes on where it was stopped; started twice, both processes share the ru
 ablation.json, ablation.jpg, and a run folder for every variant and seed.
 """
 JPEG_QUALITY = 75  # enough for panels of 240 pixels: two frames by nine variants take some 300 kB
-_STORY = ("commit", "torch", "device", "date")  # of the runs: the table may be written elsewhere, and later
+_ORIGIN = ("commit", "torch", "device", "date")  # of the runs: the table may be written elsewhere, and later
 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "ablate",
-        help="train and compare variants of the network, as the paper does",
+        summary="train and compare variants of the network, as the paper does",
         description="Train variants of the network under equal budgets and seeds, score them, compare them.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("config", nargs="?", type=Path, help="training configuration that all variants share")
     command.add_argument("--out", type=Path, help="folder for runs and results, made if missing")
@@ -40,22 +40,19 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "--variants", type=entries, metavar="A,B", help="which ones (default: the paper's, and those of CONFIG)"
     )
     command.add_argument("--seeds", type=entries, default=["0"], metavar="0,1", help="a run for each (default: 0)")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
-    )
-    command.add_argument("--frames", type=count, default=4, metavar="N", help="frames on the sheet (default: 4)")
+    add_options(command, "--set")
+    add_options(command, "--sheet", default=4)
     command.add_argument(
         "--pictures", metavar="DIR", help="folder with rgb/ and thermal/ whose frames the sheet shows (default: val)"
     )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what scores the runs (default: auto)")
+    add_options(command, "--device", "--backend")
     return command
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do all runs that are not done, then write and print the table; exit code 3 if some could not be done."""
-    from mrfs_ros.studies.variants import known_variants, variant_costs
-    from mrfs_ros.training.config import TrainConfig, load_config
+    from mrfs_ros.studies.ablation_variants import known_variants, variant_costs
+    from mrfs_ros.training.train_config import TrainConfig, load_config
 
     config = load_config(arguments.config, arguments.set) if arguments.config else TrainConfig()
     names = arguments.variants or list(known_variants(config))
@@ -126,14 +123,14 @@ def _write_results(config, runs, data, shown: list, arguments: argparse.Namespac
     from mrfs_ros.camera.image_io import write_jpeg
     from mrfs_ros.studies.ablation_sheet import variants_sheet
     from mrfs_ros.studies.ablation_table import scored, write_table
-    from mrfs_ros.studies.variants import known_variants, variant_costs
+    from mrfs_ros.studies.ablation_variants import known_variants, variant_costs
 
     results = scored(runs)
     if not results:
         return
     costs = variant_costs(config, [result.variant for result in results])
     print(write_table(arguments.out, results, known_variants(config), costs, _facts(config, runs, data)))
-    sheet = variants_sheet(runs, shown, frames=arguments.frames, device=arguments.device, backend=arguments.backend)
+    sheet = variants_sheet(runs, shown, frames=arguments.sheet, device=arguments.device, backend=arguments.backend)
     write_jpeg(arguments.out / "ablation.jpg", sheet, JPEG_QUALITY)
     print(f"written to {arguments.out}: ablation.md, ablation.json, ablation.jpg")
 
@@ -141,7 +138,7 @@ def _write_results(config, runs, data, shown: list, arguments: argparse.Namespac
 def _facts(config, runs, data) -> dict[str, str]:
     from mrfs_ros.training.run_folder import origin
 
-    stories = [run.story() for run in runs if run.done]
+    origins = [run.provenance() for run in runs if run.done]
     start = f"encoders of {Path(config.pretrained).name}" if config.pretrained else Path(config.init).name or "scratch"
     return {
         "runs": f"{sum(run.done for run in runs)} of {len(runs)} done",
@@ -150,7 +147,7 @@ def _facts(config, runs, data) -> dict[str, str]:
         "learnt from": f"{sum(map(len, data.train))} pairs",
         "scored on": ", ".join(f"{name}: {len(dataset)} pairs" for name, dataset in data.val.items()),
         "command": origin()["command"],
-        **{name: ", ".join(dict.fromkeys(story.get(name, "unknown") for story in stories)) for name in _STORY},
+        **{name: ", ".join(dict.fromkeys(facts.get(name, "unknown") for facts in origins)) for name in _ORIGIN},
     }
 
 
@@ -162,7 +159,7 @@ def _seeds(texts: list[str]) -> list[int]:
 
 
 def _print_list(changes, costs) -> None:
-    from mrfs_ros.evaluation.report import table
+    from mrfs_ros.evaluation.score_report import table
 
     rows = [
         [name, changes[name].text, f"{cost.parameters / 1e6:.2f}", f"{cost.multiply_adds / 1e9:.1f}"]

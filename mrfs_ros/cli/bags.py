@@ -8,8 +8,9 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count
+from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.cli.bag import add_run_options, settings_from
+from mrfs_ros.cli.options import RESULTS, count, field_option, new_parser
 
 EXAMPLES = """examples:
   mrfs bags recordings/* --out results
@@ -19,41 +20,35 @@ EXAMPLES = """examples:
 A list (.txt) has a bag or glob on each line, relative to the list; # begins a comment. Each bag gets a folder in
 --out, named as the bag (with folders above it where names repeat), with done.json once its results are whole.
 The same command again leaves out what is done, does anew what has changed since, and goes on with the rest; with other
-settings, choose another --out. --no-bag leaves out the fused bag.
+settings, choose another --out. --no-rosbag leaves out the fused bag.
 Paths are read and written in place, so that on a cluster all machines must see them; what URLs name (file:// too)
 is copied to --scratch of the machine that works on it. Machines of a cluster need the same mrfs_ros and weights.
 Prints the table that --out gets as summary.md, with the bags of earlier commands too. Exit code 3 if a bag named this
 time failed or gave only a part.
 """
-SWITCHES = {
-    "bag": ("out", True, "rosbag2 folder of fused images and segmentation"),
-    "video": ("video", False, "MP4 file"),
-    "frames": ("frames", False, "folder of PNG files"),
-    "pairs": ("pairs", False, "folder of the pairs, to train on"),
-    "csv": ("csv", False, "table with a line for each pair"),
-    "report": ("report", False, "web page"),
-    "rerun": ("rerun", False, "Rerun recording"),
-}
 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "bags",
-        help="run many recorded bags, also over a Ray cluster",
+        summary="run many recorded bags, also over a Ray cluster",
         description="Fuse and segment the pairs of many bags: on this machine, or spread over a Ray cluster.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("bags", nargs="+", metavar="LIST_OR_GLOB", help="bags, globs, or .txt lists; paths or URLs")
-    command.add_argument("--out", required=True, metavar="FOLDER", help="for the results: path or URL, made if missing")
+    command.add_argument(
+        "--out", required=True, dest="folder", metavar="FOLDER", help="for the results: path or URL, made if missing"
+    )
     results = command.add_argument_group("results of each bag")
-    for name, (_, default, text) in SWITCHES.items():
+    for kind in RESULTS:
         results.add_argument(
-            f"--{name}",
+            f"--{_switch(kind)}",
+            dest=f"make_{kind}",
             action=argparse.BooleanOptionalAction,
-            default=default,
-            help=f"{text} (default: {'yes' if default else 'no'})",
+            default=kind == "out",
+            help=field_option(BagSettings, kind)["help"],
         )
     spread = command.add_argument_group("spreading the work")
     spread.add_argument("--ray", default="", metavar="ADDRESS", help="auto, local, host:port or ray://host:port")
@@ -68,6 +63,11 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     return command
 
 
+def _switch(kind: str) -> str:
+    """The option of a result: the bag that is made is in the folder --out, so that its own has another name."""
+    return "rosbag" if kind == "out" else kind
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the bags; 0 if all gave everything, else 3."""
     from mrfs_ros.fleet.run import FleetSettings, place_of, run_fleet
@@ -75,8 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = FleetSettings(
         bags=tuple(arguments.bags),
-        out=arguments.out,
-        results=tuple(kind for name, (kind, *_) in SWITCHES.items() if getattr(arguments, name)),
+        out=arguments.folder,
+        results=tuple(kind for kind in RESULTS if getattr(arguments, f"make_{kind}")),
         run=settings_from(arguments),
         ray=arguments.ray,
         cores=arguments.cores_per_engine,

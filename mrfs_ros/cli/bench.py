@@ -7,15 +7,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count, entries, made_folder, pixels
-from mrfs_ros.config import BACKENDS, PRECISIONS
+from mrfs_ros.cli.options import add_options, count, entries, new_parser, pixels
+from mrfs_ros.config import BACKENDS
 from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs bench
   mrfs bench --weights models/mfnet.pth --sizes 512x640 --out out/bench
   mrfs bench --backends torch --encoder-sides 0,360,240,168
-  mrfs bench --variants mit_b0,mit_b2,mit_b4 --sizes 240x320,480x640,720x1280 --rounds 5 --alone
+  mrfs bench --untrained mit_b0,mit_b2,mit_b4 --sizes 240x320,480x640,720x1280 --rounds 5 --alone
 
 Prints a table in Markdown; --out writes bench.md and bench.json. Backends that are not installed are named under it.
 What was measured for the first size, batch 1, is remembered for backend: auto, if torch was among it.
@@ -24,16 +25,18 @@ What was measured for the first size, batch 1, is remembered for backend: auto, 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "bench",
-        help="measure the backends on this machine",
+        summary="measure the backends on this machine",
         description="Measure time, correctness and memory of the backends against the paper's graph, in turns.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     what = command.add_mutually_exclusive_group()
-    what.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    what.add_argument("--variants", type=entries, default=[], help="random weights: mit_b0,mit_b4, ...")
+    add_options(what, "--weights")
+    what.add_argument(
+        "--untrained", type=entries, default=[], metavar="VARIANTS", help="random weights: mit_b0,mit_b4, ..."
+    )
     command.add_argument("--backends", type=entries, default=list(BACKENDS[1:]), help="default: all")
     command.add_argument("--sizes", type=_sizes, default=[(480, 640)], help="HxW in pixels, default: 480x640")
     command.add_argument("--batches", type=_counts, default=[1], help="pairs at once, default: 1")
@@ -44,8 +47,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         metavar="N",
         help="short sides [pixels] at which encoders see a pair, such as 0,240 (default: as the weights file says)",
     )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    command.add_argument("--precision", default="auto", choices=PRECISIONS, help="of backend torch on CUDA")
+    add_options(command, "--device", "--precision")
     command.add_argument("--rounds", type=count, default=15, help="frames of each backend (default: 15)")
     command.add_argument(
         "--alone", action="store_true", help="measure memory and first frame, each backend in a process of its own"
@@ -58,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure every case, print the table."""
     if unknown := set(arguments.backends) - set(BACKENDS[1:]):
         raise ConfigError(f"--backends {', '.join(sorted(unknown))}: expected some of {', '.join(BACKENDS[1:])}")
+    from mrfs_ros.bench.bench_report import Report
     from mrfs_ros.bench.measure import Case
-    from mrfs_ros.bench.report import Report
     from mrfs_ros.engine.allocator import keep_memory
     from mrfs_ros.engine.encoder_side import asked_side
     from mrfs_ros.engine.load import UNTRAINED, check_precision, load_model, resolve_device
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     for asked in arguments.encoder_sides:
         asked_side(asked, 0)  # an error now, not after minutes
     report = Report(device, arguments.rounds)
-    for weights in [f"{UNTRAINED}:{variant}" for variant in arguments.variants] or [arguments.weights]:
+    for weights in [f"{UNTRAINED}:{variant}" for variant in arguments.untrained] or [arguments.weights]:
         model = load_model(weights)
         for size in arguments.sizes:
             for batch in arguments.batches:

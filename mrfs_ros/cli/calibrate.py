@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count
 from mrfs_ros.cli.calibrate_input import bar, read_pairs
 from mrfs_ros.cli.calibrate_time import run_time
-from mrfs_ros.cli.pair_arguments import add_file_arguments
+from mrfs_ros.cli.options import add_options, count, new_parser
 from mrfs_ros.errors import ConfigError
 
 EXAMPLES = """examples:
@@ -25,12 +24,12 @@ _PAIRS_HELP = f"so many pairs at most, spread over the folders, or the first one
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "calibrate",
-        help="align the cameras in space, or their clocks",
+        summary="align the cameras in space, or their clocks",
         description="Find the homography from the thermal to the rgb image, or the offset of the cameras' clocks.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     _add_source(command)
     how = command.add_argument_group("how")
@@ -42,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         help="none (default): edges of the scene; chessboard 9x6 (inner corners) or circles 4x11: a heated board",
     )
     how.add_argument(
-        "--start",
+        "--initial",
         default="",
         metavar="YAML|SCALE,DX,DY[,DEG]",
         help="of edges: about where thermal lies: an earlier calibration, or its size (1 = as wide as rgb), the place "
@@ -58,26 +57,12 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def _add_source(command: argparse.ArgumentParser) -> None:
     source = command.add_argument_group("what it is made from (folders or one bag)")
-    source.add_argument("--rgb", type=Path, metavar="DIR", help="folder of colour images, pairs by name")
-    source.add_argument("--thermal", type=Path, metavar="DIR", help="folder of 8-bit thermal images")
-    add_file_arguments(source)
+    add_options(source, "--rgb", "--thermal", "--rgb-name", "--thermal-name")
+    add_options(source, "--max-image-pixels", "--slop", default=None)  # as in the params file
     source.add_argument("--bag", type=Path, help="a bag with both cameras")
     source.add_argument("--time", type=Path, metavar="BAG", help="find the offset of the clocks in this bag")
-    source.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)
-    source.add_argument(
-        "--every", type=count, default=1, metavar="N", help="take every N-th: neighbours in a bag look alike"
-    )
-    source.add_argument("--begin", type=float, default=0.0, metavar="S", help="begin S seconds into the bag")
-    source.add_argument("--end", type=float, default=0.0, metavar="S", help="end S seconds into the bag")
-    source.add_argument("--rgb-topic", default="", metavar="TOPIC", help="default: found by type and name")
-    source.add_argument("--thermal-topic", default="", metavar="TOPIC", help="default: found by type and name")
-    source.add_argument(
-        "--params-file",
-        type=Path,
-        metavar="YAML",
-        help="the node's parameters: a bag is read as the node reads its cameras",
-    )
-    source.add_argument("--slop", type=float, metavar="S", help="stamps of a pair differ by less than this (slop_s)")
+    source.add_argument("--max-pairs", type=count, default=_PAIRS, metavar="N", help=_PAIRS_HELP)
+    add_options(source, "--every", "--start", "--end", "--rgb-topic", "--thermal-topic", "--params-file")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -93,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.geometry.calibration_file import write_calibration
 
     rgb, thermal = pairs[0]
-    start = _start(arguments.start, thermal.shape, rgb.shape[:2])
+    start = _start(arguments.initial, thermal.shape, rgb.shape[:2])
     fit, lines = (_from_edges if arguments.pattern == ["none"] else _from_board)(arguments, pairs, start)
     for line in lines:
         print(line)
@@ -121,8 +106,8 @@ def _check(arguments: argparse.Namespace) -> None:
         from mrfs_ros.calibration.from_boards import Board
 
         Board.named(arguments.pattern)
-        if arguments.start:
-            raise ConfigError("--start: a board needs none; it belongs to --pattern none")
+        if arguments.initial:
+            raise ConfigError("--initial: a board needs none; it belongs to --pattern none")
     if arguments.out is not None and arguments.out == _picture(arguments):
         raise ConfigError(f"{arguments.out}: --out and --picture need two files, such as calib.yaml and calib.png")
     for path in (arguments.out, _picture(arguments)):
@@ -138,7 +123,7 @@ def _picture(arguments: argparse.Namespace) -> Path | None:
 
 
 def _start(text: str, thermal_size: tuple[int, int], rgb_size: tuple[int, int]):
-    """The homography that --start names, None if it names none."""
+    """The homography that --initial names, None if it names none."""
     if not text:
         return None
 
@@ -151,7 +136,7 @@ def _start(text: str, thermal_size: tuple[int, int], rgb_size: tuple[int, int]):
     except ValueError:
         start = read_calibration(Path(text))
         if not isinstance(start, Homography):
-            raise ConfigError(f"--start {text}: expected a homography, got a stereo calibration") from None
+            raise ConfigError(f"--initial {text}: expected a homography, got a stereo calibration") from None
         return start.scaled_to(thermal_size, rgb_size)
     return placed(numbers, thermal_size, rgb_size)
 
@@ -166,7 +151,7 @@ def _from_edges(arguments: argparse.Namespace, pairs: list, start):
     lines = [
         f"{fit.freedom} from the edges of {fit.fitted} pair{'s' * (fit.fitted > 1)}, judged on {judged}",
         f"edge correlation {fit.score_before:.3f} before, {fit.score_after:.3f} after, "
-        f"{fit.standout:.1f} times that of the next best place",
+        f"{fit.peak_ratio:.1f} times that of the next best place",
         f"residual {fit.residual.median_px(width):.1f} rgb pixels (median of {len(fit.residual.shifts)} image parts)",
     ]
     return fit, lines

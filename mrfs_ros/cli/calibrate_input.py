@@ -6,11 +6,10 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import node_settings
-from mrfs_ros.cli.pair_arguments import named_pairs
+from mrfs_ros.cli.image_pairs import named_pairs
+from mrfs_ros.cli.params_file import node_config
 from mrfs_ros.errors import ConfigError
 
 
@@ -37,17 +36,17 @@ def read_pairs(arguments: argparse.Namespace) -> tuple[list, str]:
     from mrfs_ros.data.pair_files import read_pair
 
     found = files.pairs[:: arguments.every]
-    chosen = found[:: -(-len(found) // arguments.pairs)]  # spread over the folder: neighbours look alike
-    limit = arguments.max_image_pixels
+    chosen = found[:: -(-len(found) // arguments.max_pairs)]  # spread over the folder: neighbours look alike
+    limit = node_config(arguments).max_image_pixels
     return [read_pair(rgb, thermal, limit) for _, rgb, thermal in chosen], f"{len(chosen)} pairs of files"
 
 
 def _bag_pairs(arguments: argparse.Namespace) -> list:
     with open_frames(arguments, arguments.bag) as frames, bar("read") as show:
         pairs = []
-        for pair in frames.pairs(arguments.pairs, arguments.every):
+        for pair in frames.pairs(arguments.max_pairs, arguments.every):
             pairs.append(pair)
-            show(len(pairs), arguments.pairs)
+            show(len(pairs), arguments.max_pairs)
         tell_losses(frames)
     if not pairs:
         raise ConfigError(
@@ -61,13 +60,12 @@ def open_frames(arguments: argparse.Namespace, bag: Path):
     """The ``CameraFrames`` of a bag, by the command line's topics, times and pairing."""
     from mrfs_ros.bag.reading.camera_frames import CameraFrames, FrameSettings
 
-    node = node_settings(arguments.params_file)
     settings = FrameSettings(
         rgb_topic=arguments.rgb_topic,
         thermal_topic=arguments.thermal_topic,
-        begin_s=arguments.begin,
-        end_s=arguments.end,
-        node=node if arguments.slop is None else replace(node, slop_s=arguments.slop),
+        begin_s=arguments.start_s,
+        end_s=arguments.end_s,
+        node=node_config(arguments),
     )
     frames = CameraFrames(bag, settings)
     print(f"{bag}: rgb from {frames.rgb_topic}, thermal from {frames.thermal_topic}")

@@ -35,7 +35,7 @@ def run_time(arguments: argparse.Namespace) -> int:
     print(
         f"thermal stamps are {1000 * abs(fit.offset_s):.1f} ms {late}, give or take {1000 * fit.spread_s:.1f} ms "
         f"(spread over {fit.segments} parts of the bag)\n"
-        f"correlation {fit.correlation:.2f} ({fit.signal}), {min(fit.standout, 99):.1f} times that of the next peak\n"
+        f"correlation {fit.correlation:.2f} ({fit.signal}), {min(fit.peak_ratio, 99):.1f} times that of the next peak\n"
         f"thermal_time_offset_s: {fit.offset_s:.4f}"
     )
     return 0

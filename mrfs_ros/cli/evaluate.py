@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import add_encoder_side, made_folder, pixels
-from mrfs_ros.cli.dataset_arguments import add_dataset_arguments, named_datasets
-from mrfs_ros.config import BACKENDS
+from mrfs_ros.cli.named_datasets import add_dataset_options, named_datasets
+from mrfs_ros.cli.options import add_network_options, add_options, new_parser, pixels
+from mrfs_ros.cli.sheet import Sheet
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs evaluate --root /data/MFNet --layout mfnet --split test --weights models/mfnet.pth --out out/mfnet
@@ -23,28 +25,25 @@ scores.json, frames.csv (every frame) and contact_sheet.jpg.
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "evaluate",
-        help="score segmentation and fusion on a dataset",
+        summary="score segmentation and fusion on a dataset",
         description="Score the labels (IoU, accuracy) and fused images (EN, SD, SF, AG, MI, SCD, CC, VIF, Qabf, ...).",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_dataset_arguments(command, "scored")
-    command.add_argument("--label-name", default="", metavar="PATTERN", help="of the label files, such as {}_mask")
+    add_dataset_options(command, "scored")
+    add_options(command, "--label-name")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
-    add_encoder_side(command)
+    add_network_options(command)
+    add_options(command, "--backend")
     command.add_argument(
         "--window", type=pixels, metavar="HxW", help="slide a window of this size, stride 2/3, as the paper does"
     )
     command.add_argument("--stretch", action="store_true", help="stretch each fused image to its min and max first")
     command.add_argument("--baselines", action="store_true", help="score the inputs' plain average and maximum too")
     command.add_argument("--no-fusion", action="store_true", help="segmentation scores alone: quicker")
-    command.add_argument("--sheet", type=int, default=12, metavar="N", help="frames on the contact sheet (default: 12)")
+    add_options(command, "--sheet", default=12)
     return command
 
 
@@ -52,14 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Score everything, write the report, print its tables."""
     from tqdm import tqdm
 
-    from mrfs_ros.evaluation.evaluate import evaluate
-    from mrfs_ros.evaluation.report import markdown, write_report
+    from mrfs_ros.evaluation.dataset_scores import evaluate
+    from mrfs_ros.evaluation.score_report import markdown, write_report
     from mrfs_ros.studies.classical_fusion import average, maximum
 
     engine = _engine(arguments)
     datasets = named_datasets(arguments, engine.info.classes)
     made_folder(arguments.out)
-    sheet = _Sheet(engine.info.classes, sum(map(len, datasets.values())), arguments.sheet)
+    sheet = Sheet(sum(map(len, datasets.values())), arguments.sheet, partial(_panels, engine.info.classes))
     evaluation = evaluate(
         engine,
         datasets,
@@ -111,30 +110,14 @@ def _facts(engine, datasets: dict, arguments: argparse.Namespace) -> dict[str, s
     }
 
 
-class _Sheet:
-    """Collects evenly spread frames: inputs, fused image, predicted and true labels."""
+def _panels(classes, pair, result) -> dict:
+    """Inputs, fused image, predicted and true labels of a frame."""
+    from mrfs_ros.draw import overlay
 
-    def __init__(self, classes, pairs: int, wanted: int):
-        self._classes, self._every, self._seen = classes, max(1, -(-pairs // max(1, wanted))), 0
-        self._rows: list = []
-
-    def add(self, pair, result) -> None:
-        from mrfs_ros.draw import overlay
-
-        if self._seen % self._every == 0:
-            self._rows.append(
-                {
-                    f"rgb {pair.name}": pair.rgb,
-                    "thermal": pair.thermal,
-                    "fused": result.fused,
-                    "labels": overlay(result.fused, result.labels, self._classes),
-                    "truth" if pair.labelled else "no truth": overlay(result.fused, pair.label, self._classes),
-                }
-            )
-        self._seen += 1
-
-    def write(self, path: Path) -> None:
-        from mrfs_ros.camera.image_io import write_jpeg
-        from mrfs_ros.draw import contact_sheet
-
-        write_jpeg(path, contact_sheet(self._rows))
+    return {
+        f"rgb {pair.name}": pair.rgb,
+        "thermal": pair.thermal,
+        "fused": result.fused,
+        "labels": overlay(result.fused, result.labels, classes),
+        "truth" if pair.labelled else "no truth": overlay(result.fused, pair.label, classes),
+    }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import add_encoder_side, count, made_folder, pixels
+from mrfs_ros.cli.options import add_options, new_parser, pixels
 from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs export --onnx out/mrfs_480x640.onnx
@@ -21,19 +22,16 @@ labels (B, H, W), uint8. Its encoder side is fixed too. Class names and colours 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "export",
-        help="write a network as ONNX",
+        summary="write a network as ONNX",
         description="Write a network as an ONNX file for one image size, and check that it gives the same results.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("--onnx", required=True, type=Path, help="file to write")
-    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
+    add_options(command, "--weights", "--classes", "--encoder-side", "--batch")
     command.add_argument("--size", type=pixels, default=(480, 640), help="HxW in pixels, default: 480x640")
-    add_encoder_side(command)
-    command.add_argument("--batch", type=count, default=1, help="pairs at once, default: 1")
     return command
 
 

@@ -7,9 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import made_folder
-from mrfs_ros.cli.pair_arguments import INCOMPLETE, add_pair_arguments, named_pairs
+from mrfs_ros.cli.image_pairs import INCOMPLETE, add_pair_options, named_pairs
+from mrfs_ros.cli.options import new_parser
 from mrfs_ros.errors import ImageError, MrfsError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs features --rgb street.jpg --thermal street_ir.jpg --out out/features
@@ -27,15 +28,15 @@ JPEG_QUALITY = 75  # enough for smooth maps: a sheet takes about 250 kB
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "features",
-        help="show the features of the four blocks, and how alike rgb and thermal ones are",
+        summary="show the features of the four blocks, and how alike rgb and thermal ones are",
         description="Draw the feature maps of a pair of image files, or of two folders whose files pair by name, and "
         "measure how alike the rgb and thermal features are (the paper's supplement, section 1).",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_pair_arguments(command)
+    add_pair_options(command)
     return command
 
 

@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import made_folder
-from mrfs_ros.cli.pair_arguments import INCOMPLETE, add_pair_arguments, named_pairs
-from mrfs_ros.config import BACKENDS
+from mrfs_ros.cli.image_pairs import INCOMPLETE, add_pair_options, named_pairs
+from mrfs_ros.cli.options import add_options, new_parser
 from mrfs_ros.errors import ImageError, MrfsError
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs fuse --rgb street.jpg --thermal street_ir.jpg --out out
@@ -28,15 +28,15 @@ fused).
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "fuse",
-        help="fuse and segment image files",
+        summary="fuse and segment image files",
         description="Fuse and segment a pair of image files, or two folders whose files pair by name.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_pair_arguments(command)
-    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the network (default: auto)")
+    add_pair_options(command)
+    add_options(command, "--backend")
     return command
 
 

@@ -9,9 +9,10 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count, made_folder
-from mrfs_ros.cli.dataset_arguments import add_dataset_arguments, named_datasets
-from mrfs_ros.config import BACKENDS
+from mrfs_ros.cli.named_datasets import add_dataset_options, named_datasets
+from mrfs_ros.cli.options import add_options, new_parser
+from mrfs_ros.cli.sheet import Sheet
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs generalize --root /data/LLVIP --layout llvip --split test --weights models/mfnet.pth --out out/llvip
@@ -28,21 +29,16 @@ contact_sheet.jpg (grey results in the colours of rgb). Metrics are those of `mr
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "generalize",
-        help="compare fused images with other methods', without labels",
+        summary="compare fused images with other methods', without labels",
         description="Score fused images on pairs without labels, against classical fusion and other methods' outputs.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
-    add_dataset_arguments(command, "fused")
+    add_dataset_options(command, "fused")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument(
-        "--weights",
-        action="append",
-        metavar="W",
-        help="weights file; default: the model that comes along; may be repeated",
-    )
+    add_options(command, "--weights", action="append", default=None)  # repeatable
     command.add_argument(
         "--fused",
         type=named_folder,
@@ -51,11 +47,9 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         metavar="NAME=DIR",
         help="another method's fused images, named as the pairs, grey or colour; may be repeated",
     )
-    command.add_argument("--every", type=count, default=1, metavar="N", help="take every N-th pair")
     command.add_argument("--quick", action="store_true", help="EN, SD, SF and AG alone: a fraction of the time")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    command.add_argument("--backend", default="auto", choices=BACKENDS, help="what runs the networks (default: auto)")
-    command.add_argument("--sheet", type=count, default=6, metavar="N", help="frames on the contact sheet (default: 6)")
+    add_options(command, "--every", "--device", "--backend")
+    add_options(command, "--sheet", default=6)
     return command
 
 
@@ -86,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     engines = [load_engine(weights, arguments.device, arguments.backend) for weights in arguments.weights or [""]]
     methods = [*inputs_alone(), *classical_methods(), *given, *_networks(engines)]
     made_folder(arguments.out)
-    sheet = _Sheet(methods, len(frames), arguments.sheet)
+    sheet = Sheet(len(frames), arguments.sheet, partial(_panels, methods))
     comparison = compare(
         methods,
         frames,
@@ -142,27 +136,13 @@ def _facts(methods: list, engines: list, datasets: dict, arguments: argparse.Nam
     }
 
 
-class _Sheet:
-    """Collects evenly spread frames with the images of all methods."""
+def _panels(methods: list, pair, images: list) -> dict:
+    """The images of all methods of a frame, grey ones in the colours of rgb."""
+    from mrfs_ros.draw import with_colours
 
-    def __init__(self, methods: list, frames: int, wanted: int):
-        self._methods, self._every, self._seen = methods, -(-frames // wanted), 0
-        self._rows: list = []
-
-    def add(self, pair, images: list) -> None:
-        from mrfs_ros.draw import with_colours
-
-        if self._seen % self._every == 0:
-            shown = [
-                image if method.kind == "input" or image.ndim == 3 else with_colours(image, pair.rgb)
-                for method, image in zip(self._methods, images)
-            ]
-            first, *others = (method.name for method in self._methods)
-            self._rows.append(dict(zip((f"{first}, {pair.name}", *others), shown)))
-        self._seen += 1
-
-    def write(self, path: Path) -> None:
-        from mrfs_ros.camera.image_io import write_jpeg
-        from mrfs_ros.draw import contact_sheet
-
-        write_jpeg(path, contact_sheet(self._rows))
+    shown = [
+        image if method.kind == "input" or image.ndim == 3 else with_colours(image, pair.rgb)
+        for method, image in zip(methods, images)
+    ]
+    first, *others = (method.name for method in methods)
+    return dict(zip((f"{first}, {pair.name}", *others), shown))

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from mrfs_ros.cli.options import add_options, new_parser
 from mrfs_ros.config import NetworkConfig
 
 EXAMPLES = """examples:
@@ -16,20 +17,16 @@ EXAMPLES = """examples:
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "info",
-        help="check a weights file and say what it holds",
+        summary="check a weights file and say what it holds",
         description="Check a weights file: variant, "
         "classes, checksum, provenance. Exit code 2 and the reason if it is no MRFS network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("weights", help=".pth, .pt, .safetensors file, or .onnx of mrfs export")
-    command.add_argument(
-        "--classes",
-        default="",
-        help="class set by name (MFNet, MSRS, FMB, PST900); default: what the file says or its class count tells",
-    )
+    add_options(command, "--classes")
     return command
 
 

@@ -5,30 +5,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import count, made_folder
-from mrfs_ros.cli.dataset_arguments import tell_notes
+from mrfs_ros.cli.named_datasets import tell_notes
+from mrfs_ros.cli.options import add_options, new_parser
+from mrfs_ros.files import made_folder
 
 EXAMPLES = """examples:
   mrfs preview config/train_street.yaml --out out/crops.jpg
-  mrfs preview farm.yaml --out out/crops.jpg --count 60 --set seed=1
+  mrfs preview farm.yaml --out out/crops.jpg --sheet 60 --set seed=1
 """
 
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "preview",
-        help="show training crops",
+        summary="show training crops",
         description="Draw the first crops of a training run, with simulated thermal and augmentation, as one picture.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("config", type=Path, help="YAML file of settings, as for mrfs train")
     command.add_argument("--out", required=True, type=Path, help="JPEG file to write")
-    command.add_argument("--count", type=count, default=30, help="crops to draw, default: 30")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
-    )
+    add_options(command, "--set")
+    add_options(command, "--sheet", default=30)
     return command
 
 
@@ -37,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.camera.image_io import write_jpeg
     from mrfs_ros.data.scenes import training_dataset
     from mrfs_ros.training.batches import StepExamples
-    from mrfs_ros.training.config import load_config
+    from mrfs_ros.training.crop_sheet import preview
     from mrfs_ros.training.memory import limit_caches
-    from mrfs_ros.training.preview import preview
+    from mrfs_ros.training.train_config import load_config
 
     config = load_config(arguments.config, arguments.set)
     classes = config.class_set()
@@ -49,6 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     size = (config.crop_height, config.crop_width)
     examples = StepExamples(datasets, size, config.augmentation(), config.seed, config.batch_size)
     made_folder(arguments.out.parent)
-    write_jpeg(arguments.out, preview(examples, classes, arguments.count))
-    print(f"{arguments.out}: {arguments.count} crops of {len(examples)} frames")
+    write_jpeg(arguments.out, preview(examples, classes, arguments.sheet))
+    print(f"{arguments.out}: {arguments.sheet} crops of {len(examples)} frames")
     return 0

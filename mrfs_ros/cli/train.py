@@ -7,8 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from mrfs_ros.cli.dataset_arguments import tell_notes
-from mrfs_ros.cli.pair_arguments import CALIBRATION
+from mrfs_ros.cli.named_datasets import tell_notes
+from mrfs_ros.cli.options import add_options, new_parser
 
 EXAMPLES = """examples:
   mrfs train config/train_mfnet.yaml --out runs/mfnet
@@ -24,12 +24,12 @@ tensorboard --logdir runs
 
 def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     """Add this command's parser and return it."""
-    command = commands.add_parser(
+    command = new_parser(
+        commands,
         "train",
-        help="train on RGB-thermal pairs",
+        summary="train on RGB-thermal pairs",
         description="Train the network on folders of RGB-thermal pairs with or without labels.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     command.add_argument("config", type=Path, help="YAML file of settings, see config/train_mfnet.yaml")
     command.add_argument("--out", required=True, type=Path, help="run folder, made if missing")
@@ -37,13 +37,8 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument(
         "--time-budget", default="", metavar="TIME", help="end after this much training, such as 25m; the rate follows"
     )
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the file's; repeatable"
-    )
-    command.add_argument(
-        "--calibration", default="", metavar="YAML", help=f"{CALIBRATION}; in place of the datasets' own"
-    )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    add_options(command, "--set", "--device")
+    add_options(command, "--calibration")  # in place of the datasets' own
     return command
 
 
@@ -51,12 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Train to the end; the first process under torchrun writes the run folder."""
     from mrfs_ros.data.dataset import PairDataset
     from mrfs_ros.data.scenes import training_dataset
-    from mrfs_ros.training.config import duration_s, load_config
     from mrfs_ros.training.fit import Trainer, fit
     from mrfs_ros.training.logit_shift import shift_file
     from mrfs_ros.training.memory import limit_caches
     from mrfs_ros.training.processes import join
     from mrfs_ros.training.run_folder import RunFolder, load_state
+    from mrfs_ros.training.train_config import duration_s, load_config
 
     config = load_config(arguments.config, arguments.set)
     if arguments.calibration:
@@ -121,7 +116,7 @@ def _validation(val, config, processes):
     from mrfs_ros.engine.eager import EagerEngine
 
     def validate(network) -> dict[str, float]:
-        from mrfs_ros.evaluation.evaluate import validation_scores
+        from mrfs_ros.evaluation.dataset_scores import validation_scores
 
         info = EngineInfo(
             "eager",

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mrfs_ros.config import MAX_IMAGE_PIXELS, setting
-from mrfs_ros.data.cache import CacheLimit
-from mrfs_ros.data.labels import LABEL_VALUES, LabelReader
+from mrfs_ros.data.cache_limit import CacheLimit
+from mrfs_ros.data.dataset_config import DatasetConfig
+from mrfs_ros.data.labels import LabelReader
 from mrfs_ros.data.layouts import LAYOUTS, Layout, Names, PairFiles, find_pairs
 from mrfs_ros.data.pair_files import read_pair
 from mrfs_ros.errors import ConfigError, ImageError
@@ -22,50 +22,8 @@ SIMULATED = "simulated"
 HOLE_RADIUS = 10  # pixels that Telea's inpainting looks around, as PST900's authors do
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetConfig:
-    """One split of one dataset; the folder names override those of the layout."""
-
-    root: str = setting("", "Folder of the dataset; relative paths start at the file that names it.")
-    layout: str = setting("folder", "How the folder is arranged.", choices=tuple(LAYOUTS))
-    split: str = setting("train", "Sub-folder or list (SPLIT.txt) to take; all = every pair.")
-    rgb: str = setting("", "Folder of the colour images; empty = the layout's.")
-    thermal: str = setting(
-        "",
-        "Folder of the thermal images; empty = the layout's; simulated = none, training draws thermal from the labels.",
-    )
-    label: str = setting("", "Folder of the labels; empty = the layout's.")
-    rgb_name: str = setting("", "Names of the colour images, {} for what a pair has in common; empty = found.")
-    thermal_name: str = setting("", "Names of the thermal images, such as {}_ir; empty = found.")
-    label_name: str = setting("", "Names of the labels, such as {}_mask; empty = found.")
-    calibration: str = setting("", "File of mrfs calibrate that brings thermal onto the colour image; empty = none.")
-    label_map: dict = setting({}, "Label id in the files: id of the network (255 = ignore); others stay as they are.")
-    label_values: str = setting(
-        "auto",
-        "What label files store: ids (grey, palette index), colors (those of the classes); auto = as each file says.",
-        choices=LABEL_VALUES,
-    )
-    materials: dict = setting({}, "Label id in the files: material, for simulated thermal; see SceneDataset.")
-    share: float = setting(
-        0.0,
-        "Share of the training crops, in proportion to the other datasets' shares; 0 = by number of pairs.",
-        low=0,
-        high=1e6,
-    )
-    missing_labels: bool = setting(False, "Pairs whose label file is missing are kept, for the fusion loss alone.")
-    max_image_pixels: int = setting(
-        MAX_IMAGE_PIXELS,
-        "Pixels that an image may have; larger ones are refused by their header.",
-        low=1024,
-        high=2**31,
-    )
-    cache: bool = setting(
-        True, "Keep decoded images in memory, height x width x 5 bytes a pair, up to half of what is free."
-    )
-
-
 @dataclass(frozen=True)
-class Pair:
+class DatasetPair:
     """``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. ``label``: (H, W) uint8 ids, 255 = ignored.
 
     ``valid``: (H, W) bool, where the thermal camera sees anything (thermal is 0 and label 255 elsewhere); None =
@@ -123,12 +81,12 @@ class PairDataset:
         if self._layout.label and config.label and all(files.label is None for files in self.files):
             raise ImageError(f"{root}: label: expected labels in the folder {config.label!r}, found none")
         self.cache_limit = CacheLimit()
-        self._cache: dict[int, Pair] = {}
+        self._cache: dict[int, DatasetPair] = {}
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> DatasetPair:
         if index in self._cache:
             return self._cache[index]
         pair = self._read(self.files[index])
@@ -136,7 +94,7 @@ class PairDataset:
             self._cache[index] = pair
         return pair
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[DatasetPair]:
         return (self[i] for i in range(len(self)))
 
     def _folders(self, layout: Layout) -> Layout:
@@ -146,7 +104,7 @@ class PairDataset:
             )
         return layout
 
-    def _read(self, files: PairFiles) -> Pair:
+    def _read(self, files: PairFiles) -> DatasetPair:
         rgb, thermal = read_pair(files.rgb, files.thermal, self.config.max_image_pixels)
         if self._layout.holes:
             thermal = cv2.inpaint(thermal, (thermal == 0).astype(np.uint8), HOLE_RADIUS, cv2.INPAINT_TELEA)
@@ -161,7 +119,7 @@ class PairDataset:
             label = self._labels.read(files.label, rgb.shape[:2])
             if valid is not None:
                 label[~valid] = UNLABELLED
-        return Pair(files.name, rgb, thermal, label, valid)
+        return DatasetPair(files.name, rgb, thermal, label, valid)
 
 
 def by_name(datasets: Sequence[PairDataset]) -> dict[str, PairDataset]:

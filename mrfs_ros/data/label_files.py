@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mrfs_ros.errors import ImageError, MissingPackageError
+from mrfs_ros.errors import ImageError, needs_package
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,10 +49,8 @@ def read_label_file(path: Path, size: tuple[int, int]) -> LabelImage:
     ``size``: (H, W) that the label must have; a file of another number of pixels is refused before it is decoded.
     ImageError for lossy, damaged, animated, transparent, float or 16-bit colour files, whatever the file's name says.
     """
-    try:
+    with needs_package("reading labels", "Pillow", "train"):
         from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError as error:
-        raise MissingPackageError("reading labels needs Pillow: pip install 'mrfs_ros[train]'") from error
     try:
         content = path.read_bytes()
     except OSError as error:

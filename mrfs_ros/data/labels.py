@@ -12,7 +12,6 @@ from mrfs_ros.data.label_files import LARGEST_ID, read_label_file
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.types import UNLABELLED, ClassSet
 
-LABEL_VALUES = ("auto", "ids", "colors")
 _UNKNOWN = -1
 _GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 _SHOWN = 8  # unknown ids that an error lists

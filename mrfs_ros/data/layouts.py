@@ -1,4 +1,4 @@
-"""Where each public dataset, and any folder of pairs, keeps the files of a split."""
+"""Layouts of public datasets, and of any folder of pairs: the files of a split."""
 
 from __future__ import annotations
 

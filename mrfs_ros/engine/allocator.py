@@ -1,4 +1,4 @@
-"""Keeps the C library from giving large blocks back to the system after every layer."""
+"""Allocator settings of the C library: large blocks are kept instead of given back after every layer."""
 
 from __future__ import annotations
 

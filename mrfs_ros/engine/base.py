@@ -1,4 +1,4 @@
-"""What engines share: checks before, one pair as a batch of one, running out of memory."""
+"""Base of the engines: checks of the images, one pair as a batch of one, out-of-memory errors."""
 
 from __future__ import annotations
 

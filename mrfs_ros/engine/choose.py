@@ -16,7 +16,7 @@ from mrfs_ros.network import MRFS
 
 ORDER = ("torch", "torch-plain", "openvino", "onnx", "eager")  # fastest first on the machines in benchmarks/README.md
 LABEL_AGREEMENT, FUSED_DIFFERENCE = 0.995, 2
-CPU_SIZE, CUDA_SIZE = (96, 128), (480, 640)  # a CUDA engine compiles for every size: let it be the usual one
+CPU_SIZE, CUDA_SIZE = (96, 128), (480, 640)  # a CUDA engine compiles for every size: let it be the one of most cameras
 
 
 def choose_engine(build: Callable[[str], BaseEngine], device: str, variant: str) -> BaseEngine:

@@ -1,4 +1,4 @@
-"""From a weights file (or none) and a wish of device and backend to a ready engine."""
+"""Engine loading: a weights file (or none), a device and a backend become a ready engine."""
 
 from __future__ import annotations
 
@@ -62,22 +62,38 @@ def load_engine(
     encoder_side: str | int = WEIGHTS,
     temporal_smoothing: float = 0.0,
 ) -> Engine:
-    """Return an engine for a weights file.
+    """An engine that fuses and segments pairs, for a weights file.
 
-    ``weights``: .pth, .safetensors, or an .onnx of ``mrfs export``; empty = the trained model that comes with this
-    package; ``untrained`` = a mit_b0 with random weights, ``untrained:mit_b4`` a larger one
-    (``engine.info.untrained`` is True), for trying things out.
-    ``device``: auto (CUDA if there is one, else cpu), cpu, cuda, cuda:N.
-    ``backend``: eager (the paper's graph), torch (rewritten; C++ operators on the CPU, compiled with a CUDA graph on
-    a GPU), torch-plain (rewritten, PyTorch's own operators), onnx, openvino; auto = the fastest that is installed and
-    verified, see ``engine.info.reason``.
-    ``classes``: name of the class set, empty = what the file says or its class count tells.
-    ``precision``: of backend torch on CUDA: fp32, fp16, bf16; auto = fp16. Everything else computes in fp32.
-    ``encoder_side``: short side [pixels] at which encoders, IGM-Att and PC-Att see a pair (the heads work at full
-    size); 0 = the image's own, the paper's way; weights = as the weights file says, smaller images at their own size.
-    ``temporal_smoothing``: share of the logits before in each pair's, 0 (off) to 0.95; see ``TemporalSmoothing``.
-    Raises CheckpointError for the file, MissingPackageError for a backend that is not installed, ConfigError for the
-    other arguments.
+    Args:
+        weights: .pth, .safetensors, or an .onnx of ``mrfs export``; empty = the trained model that comes with this
+            package; ``untrained`` = a mit_b0 with random weights, ``untrained:mit_b4`` a larger one
+            (``engine.info.untrained`` is True), for trying things out.
+        device: auto (CUDA if there is one, else cpu), cpu, cuda, cuda:N.
+        backend: eager (the paper's graph), torch (rewritten; C++ operators on the CPU, compiled with a CUDA graph on
+            a GPU), torch-plain (rewritten, PyTorch's own operators), onnx, openvino; auto = the fastest that is
+            installed and verified, see ``engine.info.reason``.
+        classes: name of the class set, empty = what the file says or its class count tells.
+        precision: of backend torch on CUDA: fp32, fp16, bf16; auto = fp16. Everything else computes in fp32.
+        encoder_side: short side [pixels] at which encoders, IGM-Att and PC-Att see a pair (the heads work at full
+            size); 0 = the image's own, the paper's way; weights = as the weights file says, smaller images at their
+            own size.
+        temporal_smoothing: share of the logits before in each pair's, 0 (off) to 0.95; see ``TemporalSmoothing``.
+
+    Returns:
+        A callable: rgb (H, W, 3) uint8 RGB and thermal (H, W) uint8, 0-255, on the same pixel grid, to a
+        ``FusionResult``. Height and width are 32 pixels or more.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds another network.
+        MissingPackageError: the package of the backend is not installed.
+        ConfigError: another argument is none of the choices, or not possible here.
+
+    Example:
+        >>> import numpy as np
+        >>> engine = load_engine("untrained", device="cpu", backend="eager")
+        >>> result = engine(np.zeros((64, 96, 3), np.uint8), np.zeros((64, 96), np.uint8))
+        >>> result.fused.shape, result.labels.shape
+        ((64, 96, 3), (64, 96))
     """
     for name, value, choices in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
         if value not in choices:

@@ -11,7 +11,7 @@ import torch
 from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape, Size
 from mrfs_ros.engine.protocol import EngineInfo
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 
 
 class OpenVinoEngine(BaseEngine):
@@ -45,8 +45,6 @@ class OpenVinoEngine(BaseEngine):
 
 
 def _openvino():
-    try:
+    with needs_package("backend openvino", "OpenVINO", "openvino"):
         import openvino
-    except ImportError as error:
-        raise MissingPackageError("backend openvino needs OpenVINO: pip install 'mrfs_ros[openvino]'") from error
     return openvino

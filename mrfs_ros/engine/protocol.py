@@ -1,4 +1,4 @@
-"""What every engine promises: its call, its description, its refusal of pairs that it cannot take."""
+"""Engine protocol: the call, the description of an engine, the checks of a pair."""
 
 from __future__ import annotations
 

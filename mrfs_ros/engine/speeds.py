@@ -1,4 +1,4 @@
-"""What `mrfs bench` measured on this machine, kept for ``backend: auto``."""
+"""Measured speeds of the backends on this machine: written by `mrfs bench`, read for ``backend: auto``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from mrfs_ros import __version__
 from mrfs_ros.config import BACKENDS
-from mrfs_ros.engine.cache import cache_folder, not_writable, processor
+from mrfs_ros.engine.cache_folder import cache_folder, not_writable, processor
 from mrfs_ros.engine.operators.build import target
 from mrfs_ros.errors import MrfsError
 

@@ -1,4 +1,4 @@
-"""How many threads the engines of a process compute with on the CPU."""
+"""Number of CPU threads that the engines of a process compute with."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.operators.native import NativeOperators
 from mrfs_ros.engine.protocol import EngineInfo, check_registered
 from mrfs_ros.engine.registered import RegisteredPipeline
-from mrfs_ros.engine.rewritten.pipeline import Pipeline
+from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.engine.temporal_smoothing import Average
 from mrfs_ros.errors import MrfsError
 from mrfs_ros.network import MRFS

@@ -1,4 +1,4 @@
-"""What goes wrong with a thermal camera beside a colour camera, done to good pairs."""
+"""Disturbances of a thermal camera beside a colour camera, applied to good pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mrfs_ros.data.dataset import Pair
+from mrfs_ros.data.dataset import DatasetPair
 
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5.0))
 
@@ -25,7 +25,7 @@ class Disturbance:
     name: str
     level: float
     unit: str
-    apply: Callable[[Pair, Pair, int], Images]
+    apply: Callable[[DatasetPair, DatasetPair, int], Images]
 
 
 def disturbances(
@@ -55,9 +55,9 @@ def noisy(thermal: np.ndarray, deviation: float, index: int) -> np.ndarray:
     return np.clip(np.rint(thermal + noise), 0, 255).astype(np.uint8)
 
 
-def _shifting(by: float) -> Callable[[Pair, Pair, int], Images]:
+def _shifting(by: float) -> Callable[[DatasetPair, DatasetPair, int], Images]:
     return lambda pair, other, index: (pair.rgb, shifted(pair.thermal, by, index))
 
 
-def _noising(deviation: float) -> Callable[[Pair, Pair, int], Images]:
+def _noising(deviation: float) -> Callable[[DatasetPair, DatasetPair, int], Images]:
     return lambda pair, other, index: (pair.rgb, noisy(pair.thermal, deviation, index))

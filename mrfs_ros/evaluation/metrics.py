@@ -34,9 +34,24 @@ _VIF_NO_VARIANCE = 1e-10
 
 
 def fusion_metrics(fused_gray: np.ndarray, visible_gray: np.ndarray, thermal_gray: np.ndarray) -> dict[str, float]:
-    """All metrics of one fusion; (H, W) uint8 grey images of one size, at least 41 pixels each way.
+    """All metrics of one fusion.
 
-    The keys are those of ``CONVENTIONS``, in its order. No value is ever NaN; PSNR is inf where nothing differs.
+    Args:
+        fused_gray: F, (H, W) uint8 grey, at least 41 pixels each way.
+        visible_gray: V, of the same size.
+        thermal_gray: T, of the same size.
+
+    Returns:
+        The names of ``CONVENTIONS``, in its order, to values. None is ever NaN; PSNR is inf where nothing differs.
+
+    Raises:
+        ImageError: an image has another type or size.
+
+    Example:
+        >>> grey = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+        >>> values = fusion_metrics(grey, grey, grey)
+        >>> values["EN"], values["CC"], values["PSNR"], round(values["SSIM"], 6)
+        (8.0, 1.0, inf, 2.0)
     """
     _check(fused=fused_gray, visible=visible_gray, thermal=thermal_gray)
     images = (fused_gray, visible_gray, thermal_gray)
@@ -55,7 +70,12 @@ def fusion_metrics(fused_gray: np.ndarray, visible_gray: np.ndarray, thermal_gra
 
 
 def no_reference_metrics(fused_gray: np.ndarray) -> dict[str, float]:
-    """EN, SD, SF, AG: what a fused image, (H, W) uint8 grey, tells without its sources: quick."""
+    """EN, SD, SF, AG of a fused image, (H, W) uint8 grey, without its sources: quick.
+
+    Example:
+        >>> no_reference_metrics(np.full((48, 48), 7, np.uint8))
+        {'EN': 0.0, 'SD': 0.0, 'SF': 0.0, 'AG': 0.0}
+    """
     return {
         "EN": entropy(fused_gray),
         "SD": float(fused_gray.std(dtype=np.float64)),
@@ -81,24 +101,24 @@ def _entropy_nats(counts: np.ndarray) -> float:
 
 
 def entropy(image: np.ndarray) -> float:
-    """EN: Shannon entropy of the grey values, in bits."""
+    """EN: ``-sum_k p_k log2 p_k`` [bits] over the 256 grey values (Roberts, van Aardt, Ahmed 2008)."""
     return _entropy_nats(np.bincount(image.ravel(), minlength=256)) / float(np.log(2))
 
 
 def spatial_frequency(image: np.ndarray) -> float:
-    """SF: root of the mean squared first differences, rows plus columns."""
+    """SF: ``sqrt(mean (F[y, x] - F[y, x-1])^2 + mean (F[y, x] - F[y-1, x])^2)`` (Eskicioglu, Fisher 1995)."""
     values = image.astype(np.float64)
     return float(np.sqrt(np.square(np.diff(values, axis=1)).mean() + np.square(np.diff(values, axis=0)).mean()))
 
 
 def average_gradient(image: np.ndarray) -> float:
-    """AG: mean of sqrt((gx^2 + gy^2) / 2) with central differences, one-sided at the border."""
+    """AG: ``mean sqrt((gx^2 + gy^2) / 2)``, central differences, one-sided at the border (Cui et al. 2015)."""
     gy, gx = np.gradient(image.astype(np.float64))
     return float(np.sqrt((gx**2 + gy**2) / 2).mean())
 
 
 def mutual_information(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """MI: I(F, V) + I(F, T), in nats."""
+    """MI: ``I(F, V) + I(F, T)`` [nats], ``I(A, B) = H(A) + H(B) - H(A, B)`` (Qu, Zhang, Yan 2002)."""
     return _shared_nats(fused, visible) + _shared_nats(fused, thermal)
 
 
@@ -108,13 +128,13 @@ def _shared_nats(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def correlation_coefficient(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """CC: mean of Pearson's r of the fused image with each source."""
+    """CC: ``(r(F, V) + r(F, T)) / 2``, r: Pearson's correlation."""
     f, v, t = (image.astype(np.float64) for image in (fused, visible, thermal))
     return (_pearson(f, v) + _pearson(f, t)) / 2
 
 
 def sum_of_correlations_of_differences(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """SCD: what the fusion adds to one source, correlated with the other source."""
+    """SCD: ``r(F - T, V) + r(F - V, T)``: the part added to one source, against the other (Aslantas, Bendes 2015)."""
     f, v, t = (image.astype(np.float64) for image in (fused, visible, thermal))
     return _pearson(f - t, v) + _pearson(f - v, t)
 
@@ -127,19 +147,22 @@ def _pearson(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def mean_squared_error(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """MSE: mean of the errors against both sources, on 0-255."""
+    """MSE: ``(mean (F - V)^2 + mean (F - T)^2) / 2`` on 0-255."""
     f = fused.astype(np.float64)
     return float((np.square(f - visible).mean() + np.square(f - thermal).mean()) / 2)
 
 
 def peak_signal_to_noise(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """PSNR: 10 log10(255^2 / MSE) in dB; infinite where nothing differs."""
+    """PSNR: ``10 log10(255^2 / MSE)`` [dB]; infinite where nothing differs."""
     error = mean_squared_error(fused, visible, thermal)
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
 def structural_similarity(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """SSIM: of the fused image with each source, added; 2 where all three are equal."""
+    """SSIM: ``SSIM(F, V) + SSIM(F, T)`` (Wang, Bovik, Sheikh, Simoncelli 2004); 2 where all three are equal.
+
+    ``SSIM(a, b) = mean ((2 m_a m_b + c1)(2 cov_ab + c2)) / ((m_a^2 + m_b^2 + c1)(var_a + var_b + c2))``.
+    """
     return _ssim(fused, visible) + _ssim(fused, thermal)
 
 
@@ -161,7 +184,11 @@ def _ssim(one: np.ndarray, other: np.ndarray, side: int = 7) -> float:
 
 
 def visual_information_fidelity(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """VIF: pixel-domain fidelity (Sheikh, Bovik 2006) to each source, added; 2 where all three are equal."""
+    """VIF: pixel-domain fidelity (Sheikh, Bovik 2006) to each source, added; 2 where all three are equal.
+
+    Of each source: ``sum log(1 + g^2 var_s / (var_v + n)) / sum log(1 + var_s / n)`` over places and 4 scales, with
+    gain g = cov / var_s, distortion var_v = var_f - g cov, noise n = 2.
+    """
     return _vifp(visible, fused) + _vifp(thermal, fused)
 
 
@@ -211,7 +238,9 @@ def _sigmoid(values: np.ndarray, *, top: float, slope: float, middle: float) -> 
 
 
 def edge_preservation(fused: np.ndarray, visible: np.ndarray, thermal: np.ndarray) -> float:
-    """Qabf: share of the sources' edges that the fused image keeps in strength and direction.
+    """Qabf: ``sum_s sum_p Q_strength Q_angle g_s / sum_s sum_p g_s``, edges kept of sources s with gradients g_s.
+
+    Source: Xydeas, Petrovic 2000; both Q are sigmoids of how alike strengths and directions are.
 
     As the field's evaluators have it: where strengths are equal, the strength itself stands for their ratio 1, and an
     edge without horizontal gradient has direction +pi/2. F = V = T gives 0.9753. 0 where no source has an edge.

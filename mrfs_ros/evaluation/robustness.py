@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mrfs_ros.camera.gray import to_gray
-from mrfs_ros.data.dataset import Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetPair, PairDataset
 from mrfs_ros.engine import Engine
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import Disturbance
@@ -49,7 +49,7 @@ def robustness(
     pairs = [(dataset, i) for dataset in datasets for i in range(0, len(dataset), every)]
     if not pairs:
         raise ConfigError("no pairs to disturb: expected datasets with at least one")
-    earlier: dict[tuple[int, ...], Pair] = {}
+    earlier: dict[tuple[int, ...], DatasetPair] = {}
     for index, (dataset, i) in enumerate(progress(pairs)):
         pair = dataset[i]
         other = earlier.get(pair.thermal.shape, pair)

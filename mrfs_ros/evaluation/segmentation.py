@@ -44,11 +44,24 @@ def rules_for(class_set: ClassSet) -> list[str]:
 
 
 def confusion_matrix(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Count the pixels of one image; matrices of several images add up to that of the whole set.
+    """Confusion matrix of one image; matrices of several images add up to that of the whole set.
 
-    ``predicted``, ``truth``: (H, W) uint8 class ids; pixels with 255 in ``truth`` are ignored. Returns
-    (classes, classes + 1) int64: row = true class, column = predicted class. The last column counts pixels predicted
-    as 255, no class: a miss of the true class and nobody's false alarm.
+    Args:
+        predicted: (H, W) uint8 class ids, 255 = no class.
+        truth: (H, W) uint8 class ids; pixels with 255 are ignored.
+        classes: how many there are.
+
+    Returns:
+        (classes, classes + 1) int64: row = true class, column = predicted class. The last column counts pixels
+        predicted as 255: a miss of the true class and nobody's false alarm.
+
+    Raises:
+        ImageError: an array has another type or size, or an id that is none of the classes.
+
+    Example:
+        >>> truth, predicted = np.uint8([[0, 0, 1, 255]]), np.uint8([[0, 1, 1, 1]])
+        >>> confusion_matrix(predicted, truth, 2).tolist()
+        [[1, 1, 0], [0, 1, 0]]
     """
     for name, labels in (("predicted", predicted), ("truth", truth)):
         if labels.dtype != np.uint8 or labels.ndim != 2:
@@ -111,7 +124,25 @@ class SegmentationScores:
 
 
 def segmentation_scores(confusion: np.ndarray, class_set: ClassSet) -> SegmentationScores:
-    """Scores of the pixels counted in ``confusion``, a sum of ``confusion_matrix`` results for ``class_set``."""
+    """IoU, recall and accuracies of counted pixels: ``IoU_c = TP_c / (TP_c + FP_c + FN_c)``.
+
+    Args:
+        confusion: (classes, classes + 1), a sum of ``confusion_matrix`` results.
+        class_set: its classes.
+
+    Returns:
+        Shares of 1, NaN where undefined: recall ``TP / (TP + FN)``, pixel accuracy ``sum TP / labelled pixels``, mIoU
+        by averaging rule (Everingham et al. 2010; Long, Shelhamer, Darrell 2015).
+
+    Raises:
+        ConfigError: the matrix has another shape.
+
+    Example:
+        >>> from mrfs_ros.types import class_set_for_count
+        >>> scores = segmentation_scores(np.array([[1, 1, 0], [0, 1, 0]]), class_set_for_count(2))
+        >>> scores.iou, scores.mean_iou("defined")
+        ((0.5, 0.5), 0.5)
+    """
     classes = len(class_set)
     if confusion.shape != (classes, classes + 1):
         raise ConfigError(

@@ -200,6 +200,6 @@ def asked_for(settings: FleetSettings) -> dict[str, Any]:
 
 
 def _cache() -> Path:
-    from mrfs_ros.engine.cache import cache_folder
+    from mrfs_ros.engine.cache_folder import cache_folder
 
     return cache_folder()

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.network.attention import tokens_to_map
 from mrfs_ros.network.encoder import PatchEmbedding, TransformerBlock
+from mrfs_ros.network.encoder_sizes import VARIANTS, Variant
 from mrfs_ros.network.interactions import semantic_attention, visual_attention
-from mrfs_ros.network.variants import VARIANTS, Variant
 
 RGB, THERMAL = "", "extra_"  # how released checkpoints prefix the two encoders
 

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-adds of one pair."""
+"""Cost of a network: parameters, and multiply-adds of one pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Mix-Transformer encoder is made of: patch embedding and transformer blocks (SegFormer, section 3.1)."""
+"""Parts of a Mix-Transformer encoder: patch embedding and transformer blocks (SegFormer, section 3.1)."""
 # Paper: Zhang, Zuo, Jiang, Guo, Ma, "MRFS: Mutually Reinforcing Image Fusion and Segmentation", CVPR 2024.
 # Code: written for this project, Apache-2.0. Released weights: by the paper's authors, under their terms.
 # Attribute names that hold parameters are those of the released checkpoints, so that these load unchanged.

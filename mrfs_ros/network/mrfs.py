@@ -16,8 +16,8 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.network.area_average import area_average
 from mrfs_ros.network.attention import Size
 from mrfs_ros.network.backbone import DualEncoder, Features
+from mrfs_ros.network.encoder_sizes import VARIANTS
 from mrfs_ros.network.heads import FusionHead, SegmentationHead
-from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.types import MIN_SIDE
 
 
@@ -68,7 +68,14 @@ class MRFS(nn.Module):
 
 
 def build_network(config: NetworkConfig, seed: int = 0) -> MRFS:
-    """Return a freshly initialised, UNTRAINED network; equal seeds give equal weights."""
+    """A freshly initialised, UNTRAINED network; equal seeds give equal weights.
+
+    Example:
+        >>> network = build_network(NetworkConfig(variant="mit_b0", num_classes=5)).eval()
+        >>> logits, fused = network(torch.zeros(1, 3, 64, 64), torch.zeros(1, 1, 64, 64))
+        >>> tuple(logits.shape), tuple(fused.shape)
+        ((1, 5, 64, 64), (1, 3, 64, 64))
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MRFS(config)

@@ -35,7 +35,7 @@ class CrossAttention(ReducedAttention):
 
 
 class ProgressiveCycleAttention(nn.Module):
-    """rgb looks at itself, thermal at rgb, the answer at itself, rgb at the answer: one semantic map.
+    """Four attentions in turn: rgb to itself, thermal to that, the result to itself, rgb to that: one semantic map.
 
     y1 (rgb) and y2 (thermal), both (B, C, H, W), to semantic (B, C, H, W).
     """

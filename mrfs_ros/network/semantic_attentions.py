@@ -1,4 +1,4 @@
-"""What can stand in PC-Att's place between visual and semantic features: the ablations of the paper's supplement."""
+"""Alternatives to PC-Att between visual and semantic features: the ablations of the paper's supplement."""
 # The supplement names these variants in a sentence each; what they are made of is this project's reading of it.
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mrfs_ros.network.pc_att import CrossAttention
 class PlainCrossAttention(nn.Module):
     """Plain cross-attention (Model IV): both modalities attend to each other at once, no progress and no cycle.
 
-    The sum of both answers goes through a Linear. Shapes as for PC-Att.
+    The sum of both results goes through a Linear. Shapes as for PC-Att.
     """
 
     def __init__(self, channels: int, heads: int, sr_ratio: int):

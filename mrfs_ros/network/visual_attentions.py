@@ -1,4 +1,4 @@
-"""What can stand in IGM-Att's place between visual features: the ablations of the paper's supplement."""
+"""Alternatives to IGM-Att between visual features: the ablations of the paper's supplement."""
 # The supplement names these variants in a sentence each; what they are made of is this project's reading of it.
 
 from __future__ import annotations

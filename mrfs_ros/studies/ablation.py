@@ -18,15 +18,15 @@ from mrfs_ros.data.scenes import training_dataset
 from mrfs_ros.engine import load_engine
 from mrfs_ros.engine.load import resolve_device
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.evaluation.evaluate import evaluate
+from mrfs_ros.evaluation.dataset_scores import evaluate
 from mrfs_ros.evaluation.metrics import SMALLEST_SIDE
-from mrfs_ros.evaluation.report import write_report
-from mrfs_ros.studies.variants import variant_config
-from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.evaluation.score_report import write_report
+from mrfs_ros.studies.ablation_variants import variant_config
 from mrfs_ros.training.fit import Trainer, fit
 from mrfs_ros.training.memory import limit_caches
 from mrfs_ros.training.processes import Processes
 from mrfs_ros.training.run_folder import STATE, RunFolder, check_same_settings, load_state
+from mrfs_ros.training.train_config import TrainConfig
 
 SCORES = "scores.json"  # written last: a run that has it is done
 _LOCK = "lock"
@@ -47,7 +47,7 @@ class Run:
         return (self.folder / SCORES).is_file()
 
     def scores(self) -> dict[str, Any]:
-        """What ``mrfs_ros.evaluation.report.as_json`` says of all frames; ConfigError if that cannot be read."""
+        """What ``mrfs_ros.evaluation.score_report.as_json`` says of all frames; ConfigError if that cannot be read."""
         try:
             return dict(json.loads((self.folder / SCORES).read_text(encoding="utf-8"))["groups"]["all"])
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -56,7 +56,7 @@ class Run:
                 "delete it, and this run is scored again"
             ) from error
 
-    def story(self) -> dict[str, str]:
+    def provenance(self) -> dict[str, str]:
         """Where this run comes from, see ``run_folder.origin``; empty if nothing says so."""
         try:
             return dict(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))

@@ -13,10 +13,10 @@ import numpy as np
 
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.metrics import CONVENTIONS
-from mrfs_ros.evaluation.report import ALIASES, table
+from mrfs_ros.evaluation.score_report import ALIASES, table
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import SCORES, Run
-from mrfs_ros.studies.variants import FULL, Change
+from mrfs_ros.studies.ablation_variants import FULL, Change
 
 MEAN = "mIoU"
 AGAINST = f"{MEAN} - {FULL}'s"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mrfs_ros.data.dataset import Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetPair, PairDataset
 from mrfs_ros.errors import ConfigError, ImageError
-from mrfs_ros.evaluation.evaluate import Baseline, evaluated_gray
+from mrfs_ros.evaluation.dataset_scores import Baseline, evaluated_gray
 from mrfs_ros.evaluation.metrics import fusion_metrics, no_reference_metrics
-from mrfs_ros.evaluation.report import ALIASES
+from mrfs_ros.evaluation.score_report import ALIASES
 from mrfs_ros.studies.classical_fusion import average, guided_fusion, laplacian_pyramid, maximum
 
 KINDS = {
@@ -30,7 +30,7 @@ class Method:
 
     name: str
     kind: str
-    fuse: Callable[[Pair], np.ndarray]
+    fuse: Callable[[DatasetPair], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Frame:
 
     dataset: str
     name: str
-    read: Callable[[], Pair]
+    read: Callable[[], DatasetPair]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def compare(
     frames: Sequence[Frame],
     *,
     quick: bool = False,
-    watch: Callable[[Pair, list[np.ndarray]], None] | None = None,
+    watch: Callable[[DatasetPair, list[np.ndarray]], None] | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Comparison:
     """Fuse every frame with every method, and score the grey images.
@@ -111,11 +111,11 @@ def compare(
     return Comparison(methods, frames, metrics, values.swapaxes(0, 1))
 
 
-def _on_grey(baseline: Baseline) -> Callable[[Pair], np.ndarray]:
+def _on_grey(baseline: Baseline) -> Callable[[DatasetPair], np.ndarray]:
     return lambda pair: baseline(evaluated_gray(pair.rgb), pair.thermal)
 
 
-def _scores(image: np.ndarray, pair: Pair, quick: bool) -> dict[str, float]:
+def _scores(image: np.ndarray, pair: DatasetPair, quick: bool) -> dict[str, float]:
     if quick:
         return no_reference_metrics(evaluated_gray(image))
     try:

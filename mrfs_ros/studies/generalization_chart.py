@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mrfs_ros.errors import MissingPackageError
+from mrfs_ros.errors import needs_package
 from mrfs_ros.studies.generalization import KINDS, Comparison
 
 _COLOURS = {"input": "#d9d9d9", "classical": "#8c96a3", "given": "#5b8db8", "network": "#d9541e"}
@@ -14,10 +14,8 @@ _PANELS = {"EN": "EN: entropy [bits]", "SD": "SD: standard deviation [grey level
 
 def check_matplotlib() -> Any:
     """matplotlib's Figure; MissingPackageError with the line that installs it."""
-    try:
+    with needs_package("the chart", "matplotlib", "plots"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError("the chart needs matplotlib: pip install 'mrfs_ros[plots]'") from error
     return Figure
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfs_ros.evaluation.metrics import CONVENTIONS, NO_REFERENCE
-from mrfs_ros.evaluation.report import finite, table
+from mrfs_ros.evaluation.score_report import finite, table
 from mrfs_ros.files import atomic
 from mrfs_ros.studies.generalization import Comparison
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mrfs_ros.camera.image_io import read_picture
-from mrfs_ros.data.dataset import Pair
+from mrfs_ros.data.dataset import DatasetPair
 from mrfs_ros.data.layouts import images_in, some
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.studies.generalization import Frame, Method
@@ -36,7 +36,7 @@ def given_method(name: str, folder: Path, frames: Sequence[Frame]) -> Method:
             f"{len(missing)} are missing: {some(missing)}"
         )
 
-    def fuse(pair: Pair) -> np.ndarray:
+    def fuse(pair: DatasetPair) -> np.ndarray:
         image = read_picture(files[pair.name])
         if image.shape[:2] != pair.thermal.shape:
             own, wanted = ("x".join(map(str, size)) for size in (image.shape[:2], pair.thermal.shape))

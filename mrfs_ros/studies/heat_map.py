@@ -10,8 +10,7 @@ _RANGE = 1, 99  # percentiles
 
 
 def activity(features: np.ndarray) -> np.ndarray:
-    """How far a (C, h, w) map is, at each place, from its usual: mean over channels of
-    ``|feature - the channel's mean|``.
+    """Activity of a (C, h, w) map at each place: mean over channels of ``|feature - the channel's mean|``.
 
     (h, w) float64, from 0. The plain mean over channels would show little: the LayerNorm at the end of each stage evens
     it out, and what is left of it does not follow what is in the picture.

@@ -1,4 +1,4 @@
-"""How alike the rgb and the thermal features of a block are: linear CKA and cosine similarity, beside chance."""
+"""Similarity of the rgb and thermal features of a block: linear CKA and cosine similarity, beside chance."""
 
 from __future__ import annotations
 

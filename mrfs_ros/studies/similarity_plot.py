@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mrfs_ros.errors import ImageError, MissingPackageError
+from mrfs_ros.errors import ImageError, needs_package
 from mrfs_ros.studies.similarity import PairSimilarity
 from mrfs_ros.studies.similarity_report import MEASURES, PLACES, values
 
@@ -19,10 +19,8 @@ def write_plot(path: Path, pairs: Sequence[PairSimilarity], title: str) -> None:
 
     MissingPackageError without matplotlib, ImageError when the file cannot be written.
     """
-    try:
+    with needs_package("similarity.png", "matplotlib", "plots"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError("similarity.png needs matplotlib: pip install 'mrfs_ros[plots]'") from error
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     figure.suptitle(title, fontsize=11, parse_math=False)  # a file's name may have a $
     for axis, (measure, name) in zip(figure.subplots(1, 2), MEASURES.items()):

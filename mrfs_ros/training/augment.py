@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mrfs_ros.config import setting
-from mrfs_ros.data.dataset import Pair
+from mrfs_ros.data.dataset import DatasetPair
 from mrfs_ros.data.scenes import Scene
 from mrfs_ros.training.copied_objects import Donors
 from mrfs_ros.training.simulated_thermal import simulate
@@ -52,7 +52,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class Crop:
-    """A training example of size (H, W); fields as in ``Pair``.
+    """A training example of size (H, W); fields as in ``DatasetPair``.
 
     ``valid``: (H, W) uint8, 1 inside the image, 0 in padding, where rgb and thermal are 0 and label is 255.
     """
@@ -64,7 +64,7 @@ class Crop:
 
 
 def augment(
-    pair: Pair | Scene,
+    pair: DatasetPair | Scene,
     size: tuple[int, int],
     config: AugmentConfig,
     rng: np.random.Generator,

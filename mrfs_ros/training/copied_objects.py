@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mrfs_ros.data.dataset import Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetPair, PairDataset
 from mrfs_ros.data.scenes import SceneDataset
 from mrfs_ros.types import UNLABELLED
 
@@ -77,7 +77,7 @@ class Donors:
         return _blend((rgb, thermal, label), patch, place.label, rng)
 
 
-def _places(dataset: int, index: int, pair: Pair) -> list[_Place]:
+def _places(dataset: int, index: int, pair: DatasetPair) -> list[_Place]:
     found = []
     for label in np.unique(pair.label[(pair.label != 0) & (pair.label != UNLABELLED)]):
         count, _, boxes, _ = cv2.connectedComponentsWithStats((pair.label == label).astype(np.uint8))
@@ -97,7 +97,7 @@ class _Patch:
     mask: np.ndarray
 
 
-def _patch(pair: Pair, place: _Place, scale: float, rng: np.random.Generator) -> _Patch:
+def _patch(pair: DatasetPair, place: _Place, scale: float, rng: np.random.Generator) -> _Patch:
     frame = pair.label.shape
     sides = (place.rows.stop - place.rows.start, place.columns.stop - place.columns.start)
     margins = [max(3, round(MARGIN * side)) for side in sides]

@@ -20,13 +20,13 @@ from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
-from mrfs_ros.training.config import TrainConfig
 from mrfs_ros.training.logit_shift import KEY, undo_shifts
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
 from mrfs_ros.training.pretrained import load_encoders
 from mrfs_ros.training.processes import Processes
 from mrfs_ros.training.run_folder import MetricsLog, RunFolder
+from mrfs_ros.training.train_config import TrainConfig
 
 LOGGED = ("total", "segmentation", "fusion", "intensity", "gradient", "colour")
 Validate = Callable[[MRFS], dict[str, float]]

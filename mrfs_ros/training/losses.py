@@ -59,12 +59,34 @@ def mrfs_loss(
     class_weights: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
-    """The whole objective and its terms, each a scalar: total, segmentation, fusion, intensity, gradient, colour.
+    """The whole objective: ``L = L_segmentation + fusion_weight * L_fusion`` (MRFS, section 3.4).
 
-    ``logits``: (B, classes, H, W). ``fused``, ``rgb``: (B, 3, H, W) in [0, 1], RGB. ``thermal``: (B, 1 or 3, H, W) in
-    [0, 1]. ``label``: (B, H, W) class ids, 255 = ignored. ``valid``: (B, 1, H, W), 1 inside the image, 0 in padding.
-    ``preset``: MFNet, FMB, PST900 or own numbers. ``intensity``, ``gradient`` and ``colour`` are before weighting.
-    ImageError for shapes that do not belong together, ConfigError for an unknown preset.
+    Args:
+        logits: (B, classes, H, W).
+        fused: (B, 3, H, W) in [0, 1], RGB.
+        rgb: (B, 3, H, W) in [0, 1], RGB.
+        thermal: (B, 1 or 3, H, W) in [0, 1].
+        label: (B, H, W) class ids, 255 = ignored.
+        valid: (B, 1, H, W), 1 inside the image, 0 in padding.
+        preset: MFNet, FMB, PST900 or own numbers of the fusion loss.
+        fusion_weight: share of the fusion loss.
+        class_weights: (classes,), see ``segmentation_loss``.
+        label_smoothing: 0 to 1, see ``segmentation_loss``.
+
+    Returns:
+        Scalars: total, segmentation, fusion; intensity, gradient, colour before their weighting.
+
+    Raises:
+        ImageError: shapes do not belong together.
+        ConfigError: the preset is unknown.
+
+    Example:
+        >>> images = torch.zeros(1, 3, 8, 8)
+        >>> losses = mrfs_loss(
+        ...     torch.zeros(1, 2, 8, 8), images, images, images, torch.zeros(1, 8, 8), torch.ones(1, 1, 8, 8)
+        ... )
+        >>> round(losses["segmentation"].item(), 4), losses["fusion"].item()
+        (0.6931, 0.0)
     """
     _check_shapes(logits, fused, rgb, thermal, label, valid)
     preset = preset_named(preset) if isinstance(preset, str) else preset
@@ -83,9 +105,23 @@ def preset_named(name: str) -> LossPreset:
 def segmentation_loss(
     logits: Tensor, label: Tensor, class_weights: Tensor | None = None, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Cross-entropy, mean over the pixels that are not ignored; 0 (with gradients) when all are.
+    """Cross-entropy: ``sum_p sum_c w_c q_pc (-log softmax(logits)_pc) / sum_p w_yp`` over pixels p not ignored.
 
-    With ``class_weights`` ((classes,)) the mean is weighted by the true class's weight.
+    ``q_pc = (1 - s) [c = y_p] + s / classes`` with label smoothing s (Szegedy et al., CVPR 2016, section 7), as
+    ``torch.nn.functional.cross_entropy`` has it. 0 (with gradients) when all pixels are ignored.
+
+    Args:
+        logits: (B, classes, H, W).
+        label: (B, H, W) class ids y, 255 = ignored.
+        class_weights: w, (classes,); None = all 1.
+        label_smoothing: s, 0 to 1.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> segmentation_loss(torch.zeros(1, 4, 2, 2), torch.zeros(1, 2, 2)).item() == torch.tensor(4.0).log().item()
+        True
     """
     label = label.long()
     total = functional.cross_entropy(
@@ -102,7 +138,18 @@ def segmentation_loss(
 
 
 def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, preset: LossPreset) -> dict[str, Tensor]:
-    """The fusion loss (``fusion``) and its terms before weighting; shapes as for ``mrfs_loss``, float."""
+    """Fusion loss: ``0.5 L_intensity + gradient_weight L_gradient + L_colour`` (MRFS, section 3.4, equations of L_f).
+
+    Args:
+        fused: (B, 3, H, W) in [0, 1], RGB.
+        rgb: the same.
+        thermal: (B, 1 or 3, H, W) in [0, 1].
+        valid: (B, 1, H, W); multiplies ``fused`` alone.
+        preset: gamma, contrast and the weight of the gradients.
+
+    Returns:
+        Scalars: fusion, and its terms intensity, gradient, colour before weighting.
+    """
     fused = fused * valid
     visible = recover_weak_information(rgb, preset.gamma)
     salient = salient_information(thermal, preset.contrast)
@@ -116,12 +163,12 @@ def fusion_loss(fused: Tensor, rgb: Tensor, thermal: Tensor, valid: Tensor, pres
 
 
 def recover_weak_information(rgb: Tensor, gamma: float) -> Tensor:
-    """Weakened information recovery: rgb to the power ``gamma``, in [0, 1]; below 1 lifts what the dark hides."""
+    """Weakened information recovery: ``V = rgb ** gamma`` in [0, 1]; gamma below 1 lifts what the dark hides."""
     return rgb.pow(gamma).clamp(0, 1)
 
 
 def salient_information(thermal: Tensor, contrast: float) -> Tensor:
-    """Salient information: thermal with its contrast raised around each image's mean grey, in [0, 1].
+    """Salient information: ``S = clamp(contrast T + (1 - contrast) mean grey of T, 0, 1)``, per image.
 
     (B, 3, H, W), or (B, 1, H, W) for three equal channels; the result has as many.
     """
@@ -130,12 +177,12 @@ def salient_information(thermal: Tensor, contrast: float) -> Tensor:
 
 
 def intensity_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = torch.maximum) -> Tensor:
-    """L1 to ``both`` together: the brighter one at every pixel and channel."""
+    """``mean |F - max(V, S)|``: L1 to the brighter one at every pixel and channel (``both`` in place of max)."""
     return functional.l1_loss(fused, both(visible, salient))
 
 
 def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = torch.maximum) -> Tensor:
-    """L1 of Sobel responses to ``both`` together (the larger signed one); horizontal and vertical by halves."""
+    """``0.5 mean |dx F - max(dx V, dx S)| + 0.5 mean |dy F - max(dy V, dy S)|``, d: signed Sobel responses."""
     fused_x, fused_y = _sobel(fused)
     visible_x, visible_y = _sobel(visible)
     salient_x, salient_y = _sobel(salient)
@@ -145,7 +192,7 @@ def gradient_loss(fused: Tensor, visible: Tensor, salient: Tensor, both: Both = 
 
 
 def colour_loss(fused: Tensor, visible: Tensor) -> Tensor:
-    """L1 of Cb plus L1 of Cr: colour comes from the visible image alone."""
+    """``mean |Cb(F) - Cb(V)| + mean |Cr(F) - Cr(V)|`` (BT.601): colour comes from the visible image alone."""
     fused_cb, fused_cr = _chroma(fused)
     visible_cb, visible_cr = _chroma(visible)
     return functional.l1_loss(fused_cb, visible_cb) + functional.l1_loss(fused_cr, visible_cr)

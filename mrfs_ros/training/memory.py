@@ -6,7 +6,7 @@ import resource
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mrfs_ros.data.cache import CacheLimit
+from mrfs_ros.data.cache_limit import CacheLimit
 from mrfs_ros.data.dataset import PairDataset
 
 SHARE = 0.5

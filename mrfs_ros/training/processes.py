@@ -1,4 +1,4 @@
-"""One process or several under torchrun: who am I, which device is mine, what do we agree on."""
+"""Processes of a training run, one or several under torchrun: rank, device, common decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its settings, numbers as they come, states to go on from, weights."""
+"""Run folder of a training: its settings, metrics as they come, states to go on from, weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import torch
 
 from mrfs_ros import __version__
 from mrfs_ros.config import from_mapping
-from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
+from mrfs_ros.errors import CheckpointError, ConfigError, needs_package
 from mrfs_ros.files import atomic
-from mrfs_ros.training.config import TrainConfig, read_yaml, to_yaml
+from mrfs_ros.training.train_config import TrainConfig, read_yaml, to_yaml
 
 STATE = "latest.pt"
 UNITS = {"rate": "1/step", "crops_per_s": "1/s"}  # the rest are losses and shares, without unit
@@ -29,7 +29,7 @@ class RunFolder:
     def __init__(self, path: Path, config: TrainConfig, resume: bool):
         self.path = path
         _check_usable(path, resume)
-        stated, story = path / "config.yaml", path / "run.json"
+        stated, record = path / "config.yaml", path / "run.json"
         if resume:
             check_same_settings(stated, config)
         else:
@@ -38,11 +38,11 @@ class RunFolder:
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another --out") from error
             stated.write_text(to_yaml(config), encoding="utf-8")
-            story.write_text(json.dumps(origin(), indent=1) + "\n", encoding="utf-8")
+            record.write_text(json.dumps(origin(), indent=1) + "\n", encoding="utf-8")
         try:
-            self.origin: dict[str, str] = dict(json.loads(story.read_text(encoding="utf-8")))
+            self.origin: dict[str, str] = dict(json.loads(record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(f"{story}: cannot be read ({error}): delete {path} and start anew") from error
+            raise ConfigError(f"{record}: cannot be read ({error}): delete {path} and start anew") from error
         _link_latest(path)
 
     def save_state(self, state: dict[str, Any]) -> None:
@@ -158,10 +158,6 @@ def _link_latest(path: Path) -> None:
 
 
 def _summary_writer(folder: Path, first_step: int):
-    try:
+    with needs_package("tensorboard: true", "TensorBoard", "train"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingPackageError(
-            "tensorboard: true needs TensorBoard: pip install 'mrfs_ros[train]', or set it to false"
-        ) from error
     return SummaryWriter(str(folder), purge_step=first_step + 1)

@@ -176,7 +176,7 @@ def test_no_image_file_of_a_pair_that_got_no_answer_the_second_time(bag, tmp_pat
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_killed_while_two_runs_are_joined(bag, tmp_path, storage, monkeypatch):
-    from mrfs_ros.bag.writing.rosbag2_writer import BagSink
+    from mrfs_ros.bag.writing.result_bag import BagSink
 
     def killed(self):
         self._open(tmp_path / "out.partial/joined", storage)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mrfs_ros.bench.alone import Alone, run_alone
+from mrfs_ros.bench.bench_report import Report
 from mrfs_ros.bench.measure import Case, Timing, _timing, measure, scene
-from mrfs_ros.bench.report import Report
 from mrfs_ros.engine.load import build_engine, load_model
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite

@@ -34,7 +34,7 @@ def test_known_offsets(offset_s, rgb_hz, thermal_hz, jitter_s):
     fit = fit_clock(*motions("shaken", offset_s, rgb_hz, thermal_hz, jitter_s=jitter_s))
     assert fit.offset_s == pytest.approx(offset_s, abs=0.005)
     assert fit.spread_s < 0.005 and fit.segments == 4
-    assert fit.correlation > 0.8 and fit.standout > 2
+    assert fit.correlation > 0.8 and fit.peak_ratio > 2
     picture = clock_picture(fit)
     assert picture.dtype == np.uint8 and picture.ndim == 3 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 3
 

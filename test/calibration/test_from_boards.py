@@ -75,8 +75,11 @@ def test_a_lens_that_bends_lines_is_refused():
     """Barrel distortion of the thermal lens: where the boards are it is small, outside it would be 20 pixels."""
     rows, columns = np.indices(SIZE, np.float32)
     x, y = (columns - SIZE[1] / 2) / SIZE[1], (rows - SIZE[0] / 2) / SIZE[1]
-    bent = 1 + 0.5 * (x**2 + y**2)
-    maps = (x * bent * SIZE[1] + SIZE[1] / 2).astype(np.float32), (y * bent * SIZE[1] + SIZE[0] / 2).astype(np.float32)
+    radial = 1 + 0.5 * (x**2 + y**2)
+    maps = (
+        (x * radial * SIZE[1] + SIZE[1] / 2).astype(np.float32),
+        (y * radial * SIZE[1] + SIZE[0] / 2).astype(np.float32),
+    )
     pairs = [pair(chessboard, place) for place in PLACES]
     bent_pairs = [(rgb, cv2.remap(thermal, *maps, cv2.INTER_LINEAR, borderValue=128)) for rgb, thermal in pairs]
     with pytest.raises(ConfigError, match=r"pixels off \(at most .*kind: stereo"):

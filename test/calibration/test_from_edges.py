@@ -104,7 +104,7 @@ def test_what_cannot_be_known_is_refused(scenes, wrong):
         "dark": (np.zeros_like(rgb), thermal),
         "mirrored": (rgb, thermal[:, ::-1].copy()),
     }[wrong]
-    with pytest.raises(ConfigError, match=r"more edges .*--start.*--pattern chessboard"):
+    with pytest.raises(ConfigError, match=r"more edges .*--initial.*--pattern chessboard"):
         fit_edges([pair])
 
 

@@ -27,7 +27,7 @@ def settings(tmp_path, small_pair, set_threads) -> Path:
 
 def test_a_small_study_from_end_to_end(settings, tmp_path, small_pair, capsys):
     out = tmp_path / "study"
-    words = ["ablate", str(settings), "--out", str(out), "--device", "cpu", "--backend", "eager", "--frames", "1"]
+    words = ["ablate", str(settings), "--out", str(out), "--device", "cpu", "--backend", "eager", "--sheet", "1"]
     assert main([*words, "--variants", "full,rmPC"]) == 0
     text = capsys.readouterr().out
     assert "2 variants, 1 seeds, each 1 steps of 2 crops; 0 of 2 runs are done" in text
@@ -41,8 +41,8 @@ def test_a_small_study_from_end_to_end(settings, tmp_path, small_pair, capsys):
     assert content["variants"]["full"]["scores"]["SD"] == [scores["groups"]["all"]["fusion"]["fused"]["SD"]]
     sheet = cv2.imread(str(out / "ablation.jpg"))
     assert sheet.shape[1] == 4 * 240 and sheet.shape[0] == 2 * (26 + 160)  # rgb, thermal, two variants; two rows
-    story = out / "runs" / "rmPC-seed0" / "run.json"
-    story.write_text(json.dumps(json.loads(story.read_text()) | {"commit": "older", "device": "a GPU"}))
+    record = out / "runs" / "rmPC-seed0" / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"commit": "older", "device": "a GPU"}))
     own = tmp_path / "own"
     for folder, image in zip(("rgb", "thermal"), small_pair):
         (own / folder).mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_the_list_names_costs_and_own_variants(settings, capsys):
             "visual_attention: expected igm, which the variants change",
         ),
         (["--out", "OUT", "--set", "val=[]"], "val: expected at least one dataset to score the variants on"),
-        (["--out", "OUT", "--frames", "0"], "--frames"),
+        (["--out", "OUT", "--sheet", "0"], "--sheet"),
         ([], "expected CONFIG and --out FOLDER, or --list"),
     ],
 )

@@ -49,7 +49,7 @@ def test_encoder_sides_are_measured_each(tiny_weights, tmp_path, capsys):
 
 def test_batches_are_measured_but_auto_goes_by_single_pairs(empty_cache, capsys):
     small = ("--sizes", "32x32", "--rounds", 1, "--backends", "eager")
-    assert bench("--variants", "mit_b0,mit_b1", *small, "--batches", 2) == 0
+    assert bench("--untrained", "mit_b0,mit_b1", *small, "--batches", 2) == 0
     output = capsys.readouterr().out
     for variant in ("mit_b0", "mit_b1"):
         assert f"| {variant} | 32x32 | 2 | eager | " in output
@@ -80,8 +80,8 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tiny_weights, monkeypatch, 
         (["--batches", "1,x"], "--batches: expected a whole number from 1 up, got 'x'"),
         (["--precision", "fp8"], "--precision: invalid choice: 'fp8'"),
         (["--precision", "fp16"], "precision fp16 is for backend torch on CUDA"),
-        (["--variants", "mit_b9"], "unknown variant 'mit_b9': expected one of mit_b0, "),
-        (["--variants", "mit_b0", "--weights", "w.pth"], "--weights: not allowed with argument --variants"),
+        (["--untrained", "mit_b9"], "unknown variant 'mit_b9': expected one of mit_b0, "),
+        (["--untrained", "mit_b0", "--weights", "w.pth"], "--weights: not allowed with argument --untrained"),
         (["--weights", "nowhere.pth"], "no weights file at "),
         (["--encoder-sides", "20"], "whole pixels from 32 up, the smallest that works, got '20'"),
         (["--encoder-sides", "0,auto"], "encoder_side: auto is measured by the live node alone"),

@@ -58,7 +58,7 @@ def test_folders_to_a_file_that_the_node_reads(calibrate, folders, tmp_path):
     assert (tmp_path / "calib.yaml").read_text().startswith("# Made by mrfs calibrate from 2 pairs of files.\n# ")
     code, _, err = calibrate(*folders, "--out", "calib.yaml")
     assert code == 2 and "calib.yaml exists already: --force replaces it" in err
-    code, *_ = calibrate(*folders, "--out", "calib.yaml", "--force", "--pairs", 1, "--start", "0.88,18,-10,1")
+    code, *_ = calibrate(*folders, "--out", "calib.yaml", "--force", "--max-pairs", 1, "--initial", "0.88,18,-10,1")
     assert code == 0
 
 
@@ -132,8 +132,8 @@ def test_no_motion_is_refused(calibrate, tmp_path):
         (("--time", "b", "--longest", "0"), "--longest: expected more than 0"),
         (("--bag", "b", "--out", "c", "--pattern", "chessboard"), "--pattern: expected none, chessboard"),
         (
-            ("--bag", "b", "--out", "c", "--pattern", "chessboard", "9x6", "--start", "1,0,0"),
-            "--start: a board needs none",
+            ("--bag", "b", "--out", "c", "--pattern", "chessboard", "9x6", "--initial", "1,0,0"),
+            "--initial: a board needs none",
         ),
         (("--bag", "b", "--out", "none/c.yaml"), "no such folder: none"),
         (("--bag", "b", "--out", "c.yaml"), "b: no such bag"),
@@ -148,12 +148,12 @@ def test_what_does_not_go_together(calibrate, options, expected):
 
 def test_a_start_that_is_none(calibrate, folders, tmp_path):
     for text, expected in (
-        ("1,2", "--start: expected SCALE,DX,DY"),
+        ("1,2", "--initial: expected SCALE,DX,DY"),
         ("0,1,1", "scale above 0"),
         ("no.yaml", "no.yaml: cannot"),
     ):
-        code, _, err = calibrate(*folders, "--out", "c.yaml", "--start", text)
+        code, _, err = calibrate(*folders, "--out", "c.yaml", "--initial", text)
         assert code == 2 and expected in err
     write_calibration(tmp_path / "other.yaml", Homography(np.eye(3), (100, 320), (100, 320)))
-    code, _, err = calibrate(*folders, "--out", "c.yaml", "--start", "other.yaml")
+    code, _, err = calibrate(*folders, "--out", "c.yaml", "--initial", "other.yaml")
     assert code == 2 and "was made for 100x320" in err

@@ -24,7 +24,7 @@ def settings(tmp_path, small_pair) -> Path:
 
 def test_a_sheet_of_real_and_simulated_crops(settings, tmp_path, capsys):
     out = tmp_path / "new" / "crops.jpg"
-    assert main(["preview", str(settings), "--out", str(out), "--count", "4"]) == 0
+    assert main(["preview", str(settings), "--out", str(out), "--sheet", "4"]) == 0
     assert capsys.readouterr().out.endswith(f"{out}: 4 crops of 4 frames\n")
     sheet = cv2.imread(str(out))
     assert sheet.shape == (2 * (240 + BAR), 6 * 240, 3)

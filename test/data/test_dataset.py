@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from mrfs_ros.camera.gray import to_gray
 from mrfs_ros.camera.notices import ImageWarning
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset, by_name
+from mrfs_ros.data.dataset import DatasetConfig, DatasetPair, PairDataset, by_name
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.geometry.calibration_file import write_calibration
 from mrfs_ros.geometry.camera_models import Homography
 from mrfs_ros.preprocess import Preprocessor
-from mrfs_ros.training.config import load_config
+from mrfs_ros.training.train_config import load_config
 from mrfs_ros.types import FMB, MFNET, PST900, UNLABELLED, ClassSet
 
 RNG = np.random.default_rng(7)
@@ -56,7 +56,7 @@ def error_of(kind: type[Exception], root: Path, classes: ClassSet = MFNET, **opt
     return str(error.value)
 
 
-def check_pair(pair: Pair, rgb=RGB, thermal=THERMAL, label=LABEL) -> None:
+def check_pair(pair: DatasetPair, rgb=RGB, thermal=THERMAL, label=LABEL) -> None:
     for image, wanted in ((pair.rgb, rgb), (pair.thermal, thermal), (pair.label, label)):
         assert image.dtype == np.uint8
         assert image.shape == wanted.shape

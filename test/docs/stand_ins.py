@@ -55,7 +55,7 @@ ADDED = {
         "two steps of two small networks, in place of days",
     ),
     "mrfs ablate farm.yaml --out runs/parts --variants full,rmIGM,rmPC": (_FEW, "as above"),
-    "mrfs ablate config/ablate_street.yaml --out runs/ablation_street --seeds 0,1,2 --pictures samples --frames 2": (
+    "mrfs ablate config/ablate_street.yaml --out runs/ablation_street --seeds 0,1,2 --pictures samples --sheet 2": (
         _FEW + " --variants rmPC",
         "two steps of one variant, in place of two hours",
     ),

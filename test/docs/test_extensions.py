@@ -30,7 +30,7 @@ def test_every_command_and_option_is_there():
     usage = parser().format_help()
     assert {"fuse", "bag", "train", "play"} <= set(headings)
     assert {name for name in headings if not re.search(rf"^ +{name}\b", usage, re.MULTILINE)} == set()
-    assert "| `--slop` `S` | stamps of a pair differ by less than this (slop_s) |" in sections["bag"]
+    assert "| `--slop` `S` | Stamps of a pair differ by less than this [s]. " in sections["bag"]
     assert "| `--rerun` `RRD\\|live` |" in sections["bag"]
     assert "| `config` |" in sections["train"] and "--resume" in sections["train"]
     assert "examples:\n  mrfs fuse " in sections["fuse"]

@@ -148,7 +148,7 @@ def test_other_batches_are_refused(engine, rgb, thermal, text):
 
 
 @pytest.mark.parametrize(
-    "wish, text",
+    "requested, text",
     [
         ({"precision": "fp16"}, "precision fp16 is for backend torch on CUDA, not for auto on cpu: use fp32"),
         ({"precision": "bf16", "backend": "torch"}, "not for torch on cpu: use fp32"),
@@ -156,9 +156,9 @@ def test_other_batches_are_refused(engine, rgb, thermal, text):
         ({"precision": "fp8"}, "unknown precision 'fp8': expected one of auto, fp32, fp16, bf16"),
     ],
 )
-def test_precisions_that_are_not_there(tiny_weights, wish, text):
+def test_precisions_that_are_not_there(tiny_weights, requested, text):
     with pytest.raises(ConfigError) as error:
-        load_engine(tiny_weights, device="cpu", **wish)
+        load_engine(tiny_weights, device="cpu", **requested)
     assert text in str(error.value)
 
 
@@ -234,7 +234,7 @@ def lacking(tiny_weights, tmp_path_factory) -> dict[str, str | bool]:
     [
         ("onnx", "backend onnx needs ONNX Runtime: pip install 'mrfs_ros[onnx]'"),
         ("openvino", "backend openvino needs OpenVINO: pip install 'mrfs_ros[openvino]'"),
-        ("onnx file", "ONNX files need the package onnx: pip install 'mrfs_ros[onnx]'"),
+        ("onnx file", "an ONNX file needs the package onnx: pip install 'mrfs_ros[onnx]'"),
     ],
 )
 def test_a_missing_package_comes_with_the_line_that_installs_it(lacking, what, text):

@@ -242,8 +242,8 @@ class TestOnnxFile:
     def test_it_says_its_side_and_gives_its_result(self, exported, engines, sample_pair):
         pair = cut(sample_pair, 64, 96)
         assert read_onnx(exported).encoder_side.pixels == 48
-        for wish in ("weights", 48, "48"):
-            engine = load_engine(exported, "cpu", encoder_side=wish)
+        for requested in ("weights", 48, "48"):
+            engine = load_engine(exported, "cpu", encoder_side=requested)
             assert np.abs(engine(*pair).fused.astype(int) - engines("eager", 48)(*pair).fused).max() <= 1
         assert "encoder side 48 pixels (as exported)" in str(engine.info)
 

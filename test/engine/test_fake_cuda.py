@@ -11,7 +11,7 @@ from warps import shifted
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.registered import RegisteredPipeline
-from mrfs_ros.engine.rewritten.pipeline import Pipeline
+from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.engine.torch_engine import DTYPES
 from mrfs_ros.network import build_network
 

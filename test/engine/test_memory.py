@@ -76,22 +76,22 @@ for images in large:
 
 
 @pytest.fixture(scope="session", params=["torch", "eager"])
-def story(request, tiny_weights) -> tuple[str, list[str]]:
+def measured(request, tiny_weights) -> tuple[str, list[str]]:
     """The backend, and what a process with such an engine tells of its frames' page faults and of pairs too large."""
     return request.param, run(ENGINE, tiny_weights, request.param)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="keep_memory is for the C library glibc")
-def test_frames_cause_hardly_a_page_fault(story):
-    backend, (in_main_thread, in_worker, *_) = story
+def test_frames_cause_hardly_a_page_fault(measured):
+    backend, (in_main_thread, in_worker, *_) = measured
     # Without keep_memory the paper's graph has 90,000 to 190,000. What is left is a heap that still grows a little.
     most = {"torch": 500, "eager": 20_000}[backend]
     assert int(in_main_thread) < most
     assert int(in_worker) < most
 
 
-def test_a_pair_that_does_not_fit_is_refused_and_the_next_is_not(story):
-    _, (_, _, *refusals) = story
+def test_a_pair_that_does_not_fit_is_refused_and_the_next_is_not(measured):
+    _, (_, _, *refusals) = measured
     advice = "on cpu: use smaller images, a smaller batch or another device"
     assert refusals == [
         f"out_of_memory out of memory for 1 pair(s) of {size} (HxW) {advice}" for size in ("4000x6000", "1200x1600")

@@ -13,7 +13,7 @@ import torch
 
 from mrfs_ros import __version__, load_engine
 from mrfs_ros.checkpoint import sha256_of
-from mrfs_ros.engine.cache import cache_folder
+from mrfs_ros.engine.cache_folder import cache_folder
 from mrfs_ros.engine.choose import is_right
 from mrfs_ros.engine.load import load_model
 from mrfs_ros.engine.onnx_file import EXPORTED_FROM, ExportedOnDemand, check_export, export_onnx, read_onnx
@@ -86,9 +86,9 @@ def test_the_check_notices_one_changed_weight(exported, model, name):
     assert not is_right(*check_export(exported, other, SHAPE))
 
 
-@pytest.mark.parametrize("wish, backend", [("auto", "onnx"), ("onnx", "onnx"), ("openvino", "openvino")])
-def test_it_runs_without_its_weights_file(exported, tiny_weights, pair, wish, backend):
-    engine = load_engine(exported, device="cpu", backend=wish)
+@pytest.mark.parametrize("requested, backend", [("auto", "onnx"), ("onnx", "onnx"), ("openvino", "openvino")])
+def test_it_runs_without_its_weights_file(exported, tiny_weights, pair, requested, backend):
+    engine = load_engine(exported, device="cpu", backend=requested)
     expected = load_engine(tiny_weights, device="cpu", backend="eager")(*pair)
     result = engine(*pair)
     assert np.abs(result.fused.astype(int) - expected.fused).max() <= 1
@@ -113,7 +113,7 @@ def test_another_image_size_is_refused_with_the_command_that_makes_a_file_for_it
 
 
 @pytest.mark.parametrize(
-    "wish, text",
+    "requested, text",
     [
         ({"classes": "PST900"}, "classes: PST900 (5) was asked for, {} was exported with MFNet (9)"),
         ({"classes": "Mars"}, "unknown class set 'Mars'"),
@@ -122,9 +122,9 @@ def test_another_image_size_is_refused_with_the_command_that_makes_a_file_for_it
         ({"precision": "fp16"}, "precision fp16 is for backend torch on CUDA"),
     ],
 )
-def test_wishes_that_a_file_cannot_meet(exported, wish, text):
+def test_requests_that_a_file_cannot_meet(exported, requested, text):
     with pytest.raises(ConfigError) as error:
-        load_engine(exported, device="cpu", **wish)
+        load_engine(exported, device="cpu", **requested)
     assert text.format(exported) in str(error.value)
 
 

@@ -20,7 +20,7 @@ from mrfs_ros.engine.operators.plain import PlainOperators
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.engine.rewritten import RewrittenMRFS
 from mrfs_ros.engine.rewritten.folding import affine, chain, identity, scaled, sum_of_inputs
-from mrfs_ros.engine.rewritten.pipeline import Pipeline
+from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.errors import MissingPackageError
 from mrfs_ros.network import MRFS
 from mrfs_ros.types import MFNET

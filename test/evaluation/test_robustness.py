@@ -7,7 +7,7 @@ import pytest
 from stub_engine import StubEngine
 
 from mrfs_ros.camera.gray import to_gray
-from mrfs_ros.data.dataset import Pair
+from mrfs_ros.data.dataset import DatasetPair
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import disturbances, noisy, shifted
 from mrfs_ros.evaluation.metrics import fusion_metrics
@@ -15,12 +15,12 @@ from mrfs_ros.evaluation.robustness import robustness
 from mrfs_ros.types import UNLABELLED
 
 
-def pair(i: int) -> Pair:
+def pair(i: int) -> DatasetPair:
     """Blocks of classes 0 to 7 in thermal, which the stub engine reads off: thermal // 32."""
     rng = np.random.default_rng(i)
     blocks = np.kron(rng.integers(0, 8, (6, 8)), np.ones((16, 16))).astype(np.uint8)
     rgb = rng.integers(0, 256, (96, 128, 3), np.uint8)
-    return Pair(f"{i}", rgb, blocks * 32 + 16, blocks)
+    return DatasetPair(f"{i}", rgb, blocks * 32 + 16, blocks)
 
 
 def test_shifts_are_as_long_as_said_and_in_all_directions():

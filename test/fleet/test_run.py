@@ -224,7 +224,7 @@ def test_errors_of_our_own_come_with_a_trace(recordings, tmp_path, monkeypatch):
 
 
 def test_the_command(recordings, tmp_path, capsys):
-    command = ["bags", f"{recordings}/*/cam", "--out", str(tmp_path / "out"), "--no-bag", "--csv", "--slop", "0.02"]
+    command = ["bags", f"{recordings}/*/cam", "--out", str(tmp_path / "out"), "--no-rosbag", "--csv", "--slop", "0.02"]
     assert main(command) == 0
     said = capsys.readouterr()
     assert said.out == (tmp_path / "out/summary.md").read_text()
@@ -242,4 +242,4 @@ def test_help_says_what_the_options_take(capsys):
     with pytest.raises(SystemExit):
         main(["bags", "--help"])
     said = capsys.readouterr().out
-    assert "--out FOLDER" in said and "--scratch FOLDER" in said and "--no-bag" in said
+    assert "--out FOLDER" in said and "--scratch FOLDER" in said and "--no-rosbag" in said

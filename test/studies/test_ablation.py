@@ -17,8 +17,8 @@ from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import Run, do_run, planned_runs, read_data
 from mrfs_ros.studies.ablation_table import Scored, markdown, scored, shown
-from mrfs_ros.studies.variants import PAPER_VARIANTS
-from mrfs_ros.training.config import TrainConfig, load_config
+from mrfs_ros.studies.ablation_variants import PAPER_VARIANTS
+from mrfs_ros.training.train_config import TrainConfig, load_config
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfs_ros.data.dataset import Pair
+from mrfs_ros.data.dataset import DatasetPair
 from mrfs_ros.training.augment import AugmentConfig, Crop, augment
 from mrfs_ros.types import UNLABELLED
 
@@ -23,23 +23,23 @@ SEEDS = st.integers(0, 2**31)
 SHIFT = 40  # added to coordinates, so that no pixel of a coordinate frame is 0
 
 
-def coordinate_pair(height: int = 150, width: int = 200, axis: int = 1) -> Pair:
+def coordinate_pair(height: int = 150, width: int = 200, axis: int = 1) -> DatasetPair:
     """Red is the column and green the row of a pixel (+ SHIFT); thermal and label are one of them, by ``axis``."""
     rows, columns = np.indices((height, width)).astype(np.uint8) + np.uint8(SHIFT)
     along = (rows, columns)[axis]
-    return Pair("coordinates", np.dstack((columns, rows, along)), along.copy(), along.copy())
+    return DatasetPair("coordinates", np.dstack((columns, rows, along)), along.copy(), along.copy())
 
 
-def random_pair(height: int, width: int, seed: int = 0) -> Pair:
+def random_pair(height: int, width: int, seed: int = 0) -> DatasetPair:
     """Noise without zeros, so that a zero can only be padding; labels 0 to 8 and some 255."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 9, (height, width), np.uint8)
     label[rng.random((height, width)) < 0.1] = UNLABELLED
     grey = [rng.integers(1, 256, shape, np.uint8) for shape in ((height, width, 3), (height, width))]
-    return Pair("random", grey[0], grey[1], label)
+    return DatasetPair("random", grey[0], grey[1], label)
 
 
-def crop_of(pair: Pair, size: tuple[int, int], config: AugmentConfig, seed: int = 0) -> Crop:
+def crop_of(pair: DatasetPair, size: tuple[int, int], config: AugmentConfig, seed: int = 0) -> Crop:
     return augment(pair, size, config, np.random.default_rng(seed))
 
 
@@ -156,7 +156,7 @@ def test_scale_and_mirror(seed, scale):
 @pytest.mark.parametrize("height, width", [(60, 80), (120, 160), (160, 120), (300, 400)])
 def test_frames_of_all_sizes_are_brought_to_one_short_side(height, width):
     config = replace(PLAIN, short_side=90, scale_low=0.5, scale_high=0.5)
-    frame = Pair("ramp", *(np.full(shape, 9, np.uint8) for shape in ((height, width, 3), (height, width))), None)
+    frame = DatasetPair("ramp", *(np.full(shape, 9, np.uint8) for shape in ((height, width, 3), (height, width))), None)
     crop = crop_of(replace(frame, label=np.ones((height, width), np.uint8)), (100, 100), config)
     inside = np.argwhere(crop.valid)
     assert sorted(inside.max(axis=0) - inside.min(axis=0) + 1) == [45, 60]
@@ -229,7 +229,9 @@ def test_each_setting_changes_its_own_sensor_alone(sensor, knob):
     assert len(changed) >= 8  # a drawn strength may come out as next to nothing
 
 
-def both(knob: dict, seed: int, height: int = 60, width: int = 70, pair: Pair | None = None) -> tuple[Crop, Crop]:
+def both(
+    knob: dict, seed: int, height: int = 60, width: int = 70, pair: DatasetPair | None = None
+) -> tuple[Crop, Crop]:
     """The same crop without and with ``knob``."""
     pair = pair or random_pair(80, 90)
     return crop_of(pair, (height, width), PLAIN, seed), crop_of(pair, (height, width), replace(PLAIN, **knob), seed)
@@ -249,7 +251,9 @@ def test_rgb_gain_and_gamma_stay_in_their_range(seed):
 
 
 def test_rgb_gain_tints_and_gamma_does_not():
-    grey = Pair("grey", np.full((80, 90, 3), 100, np.uint8), np.ones((80, 90), np.uint8), np.zeros((80, 90), np.uint8))
+    grey = DatasetPair(
+        "grey", np.full((80, 90, 3), 100, np.uint8), np.ones((80, 90), np.uint8), np.zeros((80, 90), np.uint8)
+    )
     tints = [both({"rgb_gain": 0.2}, seed, pair=grey)[1].rgb[0, 0] for seed in range(10)]
     greys = [both({"rgb_gamma": 0.5}, seed, pair=grey)[1].rgb[0, 0] for seed in range(30)]
     assert all(np.unique(colour).size > 1 for colour in tints)
@@ -350,14 +354,16 @@ def test_one_sensor_always_lost():
         assert crop.rgb.any() != crop.thermal.any()
 
 
-def labelled_pair(*patches: tuple[int, np.ndarray | tuple], background: int = 0) -> Pair:
+def labelled_pair(*patches: tuple[int, np.ndarray | tuple], background: int = 0) -> DatasetPair:
     label = np.full((150, 200), background, np.uint8)
     for number, where in patches:
         label[where] = number
     return replace(coordinate_pair(), label=label)
 
 
-def crops_with(number: int, pair: Pair, balanced: float, size: tuple[int, int] = (32, 32), crops: int = 100) -> int:
+def crops_with(
+    number: int, pair: DatasetPair, balanced: float, size: tuple[int, int] = (32, 32), crops: int = 100
+) -> int:
     config = replace(PLAIN, mirror=0.5, balanced_crops=balanced)
     return sum((crop_of(pair, size, config, seed).label == number).any() for seed in range(crops))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetConfig, DatasetPair, PairDataset
 from mrfs_ros.data.scenes import training_dataset
 from mrfs_ros.training.augment import AugmentConfig, augment
 from mrfs_ros.training.copied_objects import SIZES, SMALLEST_AREA, Donors
@@ -116,7 +116,7 @@ def test_a_dark_place_darkens_and_a_warm_place_warms(root):
 
 
 def test_the_setting_copies_objects_into_crops(root):
-    pair = Pair("plain", *ground())
+    pair = DatasetPair("plain", *ground())
     shares = []
     for probability in (0.0, 0.3, 0.8):
         config = AugmentConfig(scale_low=1.0, scale_high=1.0, copied_objects=probability)

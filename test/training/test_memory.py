@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mrfs_ros.camera.image_io import write_png
-from mrfs_ros.data.cache import CacheLimit
+from mrfs_ros.data.cache_limit import CacheLimit
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.training import memory
 from mrfs_ros.training.memory import free_memory_bytes, limit_caches

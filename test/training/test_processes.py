@@ -14,9 +14,9 @@ from toy_run import CPU, course, metrics, train_in_two_parts, write_pairs, write
 
 import mrfs_ros
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.training.config import load_config
 from mrfs_ros.training.fit import Trainer
 from mrfs_ros.training.processes import Processes, join
+from mrfs_ros.training.train_config import load_config
 
 TEST = Path(__file__).resolve().parent.parent
 SCRIPT = """

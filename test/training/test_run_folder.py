@@ -14,8 +14,8 @@ import torch
 from mrfs_ros import __version__
 from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
 from mrfs_ros.errors import CheckpointError, ConfigError
-from mrfs_ros.training.config import TrainConfig, read_yaml
 from mrfs_ros.training.run_folder import MetricsLog, RunFolder, load_state
+from mrfs_ros.training.train_config import TrainConfig, read_yaml
 
 CONFIG = TrainConfig(train=[{"root": "/data"}], rate=1e-4, steps=10)
 
@@ -36,12 +36,12 @@ def test_a_new_folder_tells_its_settings_and_its_origin(tmp_path):
     written = read_yaml(tmp_path / "runs" / "a" / "config.yaml")
     assert written["rate"] == 1e-4
     assert written["batch_size"] == CONFIG.batch_size
-    story = json.loads((tmp_path / "runs" / "a" / "run.json").read_text())
-    assert story == folder.origin
-    assert story["mrfs_ros"] == __version__
-    assert story["torch"] == torch.__version__
-    assert story.keys() == {"command", "commit", "mrfs_ros", "torch", "device", "date"}
-    assert story["command"].startswith("mrfs")
+    record = json.loads((tmp_path / "runs" / "a" / "run.json").read_text())
+    assert record == folder.origin
+    assert record["mrfs_ros"] == __version__
+    assert record["torch"] == torch.__version__
+    assert record.keys() == {"command", "commit", "mrfs_ros", "torch", "device", "date"}
+    assert record["command"].startswith("mrfs")
 
 
 def test_the_commit_is_gits(tmp_path):

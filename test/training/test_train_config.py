@@ -15,8 +15,8 @@ from mrfs_ros.data.dataset import DatasetConfig
 from mrfs_ros.engine.encoder_side import of_file
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.training.augment import AugmentConfig
-from mrfs_ros.training.config import TrainConfig, duration_s, load_config, to_yaml
 from mrfs_ros.training.losses import PRESETS, LossPreset
+from mrfs_ros.training.train_config import TrainConfig, duration_s, load_config, to_yaml
 from mrfs_ros.types import FMB, MFNET
 
 LEAST = "train: [{root: data}]\n"

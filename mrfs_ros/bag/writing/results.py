@@ -19,8 +19,8 @@ from mrfs_ros.bag.writing.csv_table import write_table
 from mrfs_ros.bag.writing.frame_measures import class_shares, frame_metrics, metric_names
 from mrfs_ros.bag.writing.png_folders import pair_files, result_files
 from mrfs_ros.bag.writing.rerun_recording import RerunSink
+from mrfs_ros.bag.writing.result_bag import BagSink
 from mrfs_ros.bag.writing.result_writer import Sink, cut_files, working_path
-from mrfs_ros.bag.writing.rosbag2_writer import BagSink
 from mrfs_ros.bag.writing.video import Video
 from mrfs_ros.bag.writing.web_page import ReportSink
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo

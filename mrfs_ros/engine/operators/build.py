@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from mrfs_ros.checkpoint import sha256_of
-from mrfs_ros.engine.cache import cache_folder, not_writable, processor
+from mrfs_ros.engine.cache_folder import cache_folder, not_writable, processor
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 
 SOURCES = Path(__file__).parent / "kernels"

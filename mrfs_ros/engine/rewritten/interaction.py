@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
-from mrfs_ros.engine.rewritten.attention import FoldedAttention
+from mrfs_ros.engine.rewritten.folded_attention import FoldedAttention
 from mrfs_ros.engine.rewritten.folding import Affine, affine, chain, identity
 from mrfs_ros.network.igm_att import InteractiveGatedMixedAttention
 from mrfs_ros.network.pc_att import ProgressiveCycleAttention

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
-from mrfs_ros.engine.rewritten.encoder import FoldedStage
-from mrfs_ros.engine.rewritten.heads import FoldedFusionHead, FoldedSegmentationHead
+from mrfs_ros.engine.rewritten.encoder_stage import FoldedStage
 from mrfs_ros.engine.rewritten.interaction import folded_cycle, folded_exchange
+from mrfs_ros.engine.rewritten.resolution_heads import FoldedFusionHead, FoldedSegmentationHead
 from mrfs_ros.network import MRFS, VARIANTS
 from mrfs_ros.network.attention import Size
 from mrfs_ros.network.backbone import RGB, THERMAL

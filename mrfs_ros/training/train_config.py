@@ -1,4 +1,4 @@
-"""Everything that a training run can be told, with defaults, and the YAML file that tells it."""
+"""Configuration of a training run: every setting with its default, and the YAML file that overrides them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
 from mrfs_ros.engine.encoder_side import EncoderSide, of_file
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
+from mrfs_ros.network.encoder_sizes import VARIANTS
 from mrfs_ros.network.parts import PARTS
-from mrfs_ros.network.variants import VARIANTS
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, GRADIENT_RULES, PRESETS, LossPreset, preset_named
 from mrfs_ros.types import CLASS_SETS, MIN_SIDE, ClassSet, class_set_named, numbered_hues
@@ -247,10 +247,8 @@ def _override(text: str) -> tuple[str, Any]:
 
 
 def _parsed(text: str, complaint: str) -> Any:
-    try:
+    with needs_package("reading YAML", "PyYAML", "train"):
         import yaml
-    except ImportError as error:
-        raise MissingPackageError("reading YAML needs PyYAML: pip install 'mrfs_ros[train]'") from error
     try:
         return yaml.load(text, _with_exponents(yaml.SafeLoader))
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no such day, as in 2026-02-30

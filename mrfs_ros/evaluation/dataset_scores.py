@@ -1,4 +1,4 @@
-"""An engine over datasets: what it scores on every frame, and on the day, the night and the whole."""
+"""Evaluation of an engine on datasets: scores of every frame, and of the day, the night and the whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from mrfs_ros.data.dataset import Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetPair, PairDataset
 from mrfs_ros.engine import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.evaluation.metrics import fusion_metrics
@@ -21,7 +21,7 @@ from mrfs_ros.types import ClassSet, FusionResult
 NIGHT_GRAY = 56
 """Mean grey of rgb below which a frame whose name does not tell is night: the best cut between MSRS's D and N."""
 
-Watch = Callable[[Pair, FusionResult], None]
+Watch = Callable[[DatasetPair, FusionResult], None]
 Baseline = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From the visible and the thermal image to a fused one, all (H, W) uint8 grey."""
 
@@ -80,11 +80,22 @@ def evaluate(
     watch: Watch | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Evaluation:
-    """Run ``engine`` over ``datasets`` (name -> dataset) and score its labels and fused images.
+    """Scores of an engine's labels and fused images on datasets.
 
-    ``fusion``: score the fused images too. ``baselines``: and those of these methods, by name.
-    ``stretch``: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
-    ``watch``: is shown every pair with its result. ``progress``: wraps the pairs, such as tqdm.
+    Args:
+        engine: of ``load_engine``, or one of your own.
+        datasets: name -> dataset.
+        fusion: score the fused images too.
+        baselines: and those of these methods, by name.
+        stretch: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
+        watch: is called with every pair and its result.
+        progress: wraps the pairs, such as tqdm.
+
+    Returns:
+        Every frame with its confusion matrix and metrics.
+
+    Raises:
+        ImageError: a file of the datasets is damaged or does not fit the classes.
     """
     pairs = [(name, dataset, i) for name, dataset in datasets.items() for i in range(len(dataset))]
     frames = []
@@ -120,7 +131,7 @@ def validation_scores(engine: Engine, datasets: Sequence[PairDataset]) -> dict[s
     return {"mIoU": scores.mean_iou("defined"), **ious}
 
 
-def is_night(pair: Pair) -> bool:
+def is_night(pair: DatasetPair) -> bool:
     """By the last letter of an MFNet or MSRS name (00123D, 00123N), otherwise by the mean grey of rgb."""
     stem, letter = pair.name[:-1], pair.name[-1]
     if stem.isdigit() and letter in "DN":
@@ -145,7 +156,7 @@ def evaluated_gray(image: np.ndarray) -> np.ndarray:
 
 
 def _fusion_scores(
-    pair: Pair, result: FusionResult, baselines: Mapping[str, Baseline], stretch: bool
+    pair: DatasetPair, result: FusionResult, baselines: Mapping[str, Baseline], stretch: bool
 ) -> dict[str, dict[str, float]]:
     visible, thermal = evaluated_gray(pair.rgb), pair.thermal
     images = {"fused": evaluated_gray(stretched(result.fused) if stretch else result.fused)}

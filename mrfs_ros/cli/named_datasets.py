@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mrfs_ros.cli.pair_arguments import CALIBRATION, add_file_arguments
+from mrfs_ros.cli.options import add_options
 from mrfs_ros.errors import ConfigError
 
 # Of a DatasetConfig, in place of its own.
 _SETTINGS = ("rgb_name", "thermal_name", "label_name", "calibration", "max_image_pixels")
 
 
-def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> None:
+def add_dataset_options(command: argparse.ArgumentParser, purpose: str) -> None:
     """Add config, --root, --layout, --split, --rgb-name, --thermal-name, --max-image-pixels, --calibration.
 
     ``purpose``: what is done with the datasets ("scored").
@@ -22,11 +22,8 @@ def add_dataset_arguments(command: argparse.ArgumentParser, purpose: str) -> Non
     command.add_argument(
         "config", nargs="?", type=Path, help=f"training configuration whose val datasets are {purpose}"
     )
-    command.add_argument("--root", default="", help="folder of a dataset, in place of a configuration")
-    command.add_argument("--layout", default="folder", help="how it is arranged (default: folder = rgb/, thermal/)")
-    command.add_argument("--split", default="", help="its sub-folder or list (default: test; folder: all)")
-    add_file_arguments(command, limit=None)
-    command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
+    add_options(command, "--root", "--layout", "--split", "--rgb-name", "--thermal-name", "--calibration")
+    add_options(command, "--max-image-pixels", default=None)
 
 
 def named_datasets(arguments: argparse.Namespace, classes) -> dict:
@@ -35,7 +32,7 @@ def named_datasets(arguments: argparse.Namespace, classes) -> dict:
     ``classes``: the ClassSet of the labels, None to leave them unread.
     """
     from mrfs_ros.data.dataset import DatasetConfig, PairDataset, by_name
-    from mrfs_ros.training.config import load_config
+    from mrfs_ros.training.train_config import load_config
 
     if bool(arguments.config) == bool(arguments.root):
         raise ConfigError("expected a training configuration or --root FOLDER, one of them")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from mrfs_ros import load_engine, load_network
-from mrfs_ros.data.dataset import DatasetConfig, Pair, PairDataset
+from mrfs_ros.data.dataset import DatasetConfig, DatasetPair, PairDataset
 from mrfs_ros.engine import EngineInfo
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.evaluation.evaluate import evaluate, is_night, stretched, validation_scores
+from mrfs_ros.evaluation.dataset_scores import evaluate, is_night, stretched, validation_scores
 from mrfs_ros.evaluation.metrics import fusion_metrics
-from mrfs_ros.evaluation.report import as_json, markdown, table, write_report
+from mrfs_ros.evaluation.score_report import as_json, markdown, table, write_report
 from mrfs_ros.evaluation.sliding import SlidingWindow, sliding_engine, starts
 from mrfs_ros.geometry.calibration_file import write_calibration
 from mrfs_ros.geometry.camera_models import Homography
@@ -166,7 +166,7 @@ def test_stretching_is_scored_and_raises_the_spread(two_datasets):
 )
 def test_night_by_name_or_by_light(name, gray, night):
     rgb, plane = np.full((2, 2, 3), gray, np.uint8), np.zeros((2, 2), np.uint8)
-    assert is_night(Pair(name, rgb, plane, plane)) is night
+    assert is_night(DatasetPair(name, rgb, plane, plane)) is night
 
 
 def test_scores_are_replaced_whole(two_datasets, tmp_path, replaced_whole):

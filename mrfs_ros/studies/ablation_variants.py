@@ -12,7 +12,7 @@ from typing import Any
 from mrfs_ros.config import check_settings, from_mapping
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.network.cost import Cost, network_cost
-from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.train_config import TrainConfig
 
 FULL = "full"
 SHARED = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mrfs_ros.bag.params_file import applies, read_parameters, unused_sections
+from mrfs_ros.bag.yaml_parameters import applies, read_parameters, unused_sections
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
 

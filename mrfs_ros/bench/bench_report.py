@@ -1,4 +1,4 @@
-"""What was measured, as Markdown for people and JSON for programs."""
+"""Report of a benchmark: Markdown for people, JSON for programs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mrfs_ros.evaluation.evaluate import Evaluation
+from mrfs_ros.evaluation.dataset_scores import Evaluation
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.segmentation import RULES
 from mrfs_ros.files import atomic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
-from mrfs_ros.engine.rewritten.attention import FoldedAttention
+from mrfs_ros.engine.rewritten.folded_attention import FoldedAttention
 from mrfs_ros.engine.rewritten.folding import affine, chain, sum_of_inputs
 from mrfs_ros.network.backbone import DualEncoder
 from mrfs_ros.network.encoder import TransformerBlock

@@ -1,4 +1,4 @@
-"""Where the engines keep what they make once for a machine: compiled operators, exported graphs, measured speeds."""
+"""Cache folder of the engines: compiled operators, exported graphs and measured speeds of a machine."""
 
 from __future__ import annotations
 

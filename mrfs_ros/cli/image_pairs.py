@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrfs_ros.cli.arguments import add_encoder_side, count
-from mrfs_ros.config import MAX_IMAGE_PIXELS
+from mrfs_ros.cli.options import add_network_options, add_options
 from mrfs_ros.data.layouts import images_in
 from mrfs_ros.data.names import camera_patterns, partners
 from mrfs_ros.data.video_files import check_no_video
@@ -38,38 +37,12 @@ class FilePairs:
         return f"without a partner in the other folder, left out: {', '.join(parts)}" if parts else ""
 
 
-def add_pair_arguments(command: argparse.ArgumentParser) -> None:
-    """Add --rgb, --thermal, --out, how they pair, and the network: --weights, --classes, --device, --encoder-side."""
-    command.add_argument("--rgb", required=True, type=Path, help="colour image, or folder of them")
-    command.add_argument("--thermal", required=True, type=Path, help="8-bit thermal image, or folder of them")
-    add_file_arguments(command)
-    command.add_argument("--calibration", default="", metavar="YAML", help=CALIBRATION)
+def add_pair_options(command: argparse.ArgumentParser) -> None:
+    """Add --rgb, --thermal, --out, how they pair, and the network."""
+    add_options(command, "--rgb", "--thermal", required=True)
+    add_options(command, "--rgb-name", "--thermal-name", "--max-image-pixels", "--calibration")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
-    command.add_argument("--weights", default="", help="weights file; default: the model that comes along")
-    command.add_argument("--classes", default="", help="class set by name (MFNet, MSRS, FMB, PST900)")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
-    add_encoder_side(command)
-
-
-CALIBRATION = "brings thermal onto the rgb image (mrfs calibrate)"
-
-
-def add_file_arguments(command: argparse.ArgumentParser, limit: int | None = MAX_IMAGE_PIXELS) -> None:
-    """Add --rgb-name, --thermal-name and --max-image-pixels; ``limit``: its default, None = that of the dataset."""
-    for camera, example in (("rgb", "{}_RGB"), ("thermal", "ir_{}")):
-        command.add_argument(
-            f"--{camera}-name",
-            default="",
-            metavar="PATTERN",
-            help=f"names of the {camera} files, {{}} for what a pair has in common, such as {example}; default: found",
-        )
-    command.add_argument(
-        "--max-image-pixels",
-        type=count,
-        default=limit,
-        metavar="N",
-        help=f"refuse larger image files by their header (default: {MAX_IMAGE_PIXELS})",
-    )
+    add_network_options(command)
 
 
 def named_pairs(arguments: argparse.Namespace) -> FilePairs:

@@ -11,9 +11,9 @@ from mrfs_ros.engine import load_engine
 from mrfs_ros.engine.choose import is_right
 from mrfs_ros.engine.onnx_file import check_export, export_onnx
 from mrfs_ros.errors import CheckpointError, ConfigError
-from mrfs_ros.studies.variants import FULL, PAPER_VARIANTS, known_variants, variant_config, variant_costs
+from mrfs_ros.studies.ablation_variants import FULL, PAPER_VARIANTS, known_variants, variant_config, variant_costs
 from mrfs_ros.training.batches import StepExamples
-from mrfs_ros.training.config import TrainConfig
+from mrfs_ros.training.train_config import TrainConfig
 
 SHAPE = (1, 32, 64)
 # Every module that can stand in for IGM-Att or PC-Att, in three networks.
