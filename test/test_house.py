@@ -100,7 +100,7 @@ def part(path: Path) -> str:
 
 # Rooms and pages with words still to be set right.
 AT_WORK = {
-    "bag", "fleet", "ros", "camera", "geometry", "pairing", "preprocess", "process", "bags", "sensors", "fuse",
+    "ros", "camera", "geometry", "pairing", "preprocess", "process", "sensors", "fuse",
 }  # fmt: skip
 OWN_TEXTS = [
     path
@@ -308,7 +308,9 @@ def test_words_are_those_of_vision_and_robotics(path):
     assert path.suffix != ".py" or not is_riddle(text)
 
 
-@pytest.mark.parametrize("text", ["the run's diary", "def story(self):", "_DIARY = 1", "Stillborn runs", "two wishes"])
+@pytest.mark.parametrize(
+    "text", ["the run's diary", "def story(self):", "_DIARY = 1", "Stillborn runs", "two wishes"]
+)
 def test_words_of_no_meaning_are_found(text):
     assert words_of_no_meaning(text)
 

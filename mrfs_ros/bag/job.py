@@ -19,7 +19,7 @@ from mrfs_ros.bag.reading.bag_reader import Bag
 from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.bag.reading.salvage import Record
 from mrfs_ros.bag.reading.several_bags import Bags, open_bags
-from mrfs_ros.bag.run_configuration import check_targets, facts_of, journal_path, order_of, report_facts
+from mrfs_ros.bag.run_configuration import check_targets, configuration_of, facts_of, journal_path, report_facts
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.stages import batches, decode, in_order, infer
 from mrfs_ros.bag.summary import Summary
@@ -128,7 +128,7 @@ def _write_results(
             target.parent.mkdir(parents=True, exist_ok=True)
         # A run for a live viewer alone leaves nothing behind.
         path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
-        journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
+        journal = stack.enter_context(closing(Journal(path, configuration_of(settings, plan, engine.info))))
         if not len(journal):
             _check_absent(settings)
         facts = facts_of(settings, engine.info)

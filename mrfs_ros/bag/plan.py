@@ -1,4 +1,4 @@
-"""What of a bag is read: topics, time range, and how much that will be."""
+"""Plan of a run: the topics and the time range of a bag that are read, and how much that will be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run was asked for: so that only the same run goes on where it was killed, and noted in the results."""
+"""Configuration of a run, its fingerprint: only the same run goes on where it was killed; noted in the results too."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def _journal(target: Path) -> Path:
     return target.with_name(working_path(target).name + ".journal")
 
 
-def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, Any]:
+def configuration_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, Any]:
     """Everything that the results depend on, by name."""
     files = [file for source in settings.sources() for file in files_of(source)]
     return {
-        **wishes_of(settings),
+        **requested_of(settings),
         "copy": sorted(plan.copied),
         "source files": [[file.name, file.stat().st_size] for file in files],
         "weights": info.sha256 or str(info),
@@ -78,7 +78,7 @@ def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, A
     }
 
 
-def wishes_of(settings: BagSettings) -> dict[str, Any]:
+def requested_of(settings: BagSettings) -> dict[str, Any]:
     """The settings that the results depend on, by name; bag and network not looked at yet."""
     asked = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
     chosen = {name: getattr(settings.node, name) for name in _OF_THE_NODE}

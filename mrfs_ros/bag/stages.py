@@ -1,4 +1,4 @@
-"""Reading, decoding, inference, encoding and writing of a bag at the same time, everything in its order."""
+"""Stages of a run at the same time: reading, decoding, inference, encoding and writing, everything in its order."""
 
 from __future__ import annotations
 

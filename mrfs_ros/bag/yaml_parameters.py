@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfs_ros.config import NodeConfig, check_settings, from_mapping
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 
 _OF_EVERY_NODE = ("use_sim_time", "start_type_description_service", "qos_overrides", "diagnostic_updater")
 """Parameters that rclpy and its helpers declare: in what ``ros2 param dump`` writes."""
@@ -62,10 +62,8 @@ def _unused(path: Path, names: list[str], node: str) -> str:
 
 def _sections(path: Path) -> dict[str, dict[str, Any]]:
     """Full names of nodes to their parameters, in the order of the file; namespaces may be levels of their own."""
-    try:
+    with needs_package("reading --params-file", "PyYAML", "bags"):
         import yaml
-    except ImportError as error:
-        raise MissingPackageError("reading --params-file needs PyYAML: pip install 'mrfs_ros[bags]'") from error
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         found: dict[str, dict[str, Any]] = {}

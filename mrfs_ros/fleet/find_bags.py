@@ -1,4 +1,4 @@
-"""Finds bags: named one by one, by a glob, or in a list; and gives each a name for its results."""
+"""Finding of bags, named one by one, by a glob, or in a list; and a name for the results of each."""
 
 from __future__ import annotations
 

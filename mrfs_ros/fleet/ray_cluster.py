@@ -12,7 +12,7 @@ from typing import Any
 
 from mrfs_ros import __version__
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.errors import ConfigError, MrfsError, needs_package
 from mrfs_ros.fleet.task import Outcome, Task, abandoned, run_task
 
 LOOK_S = 10.0  # how often the cluster is asked whether there is room for more engines
@@ -60,10 +60,8 @@ def on_ray(
 def _connected(address: str) -> Iterator[Any]:
     """Ray, connected; a connection that this process has already is used and left as it is."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anybody
-    try:
+    with needs_package("--ray", "Ray", "fleet"):
         import ray
-    except ImportError as error:
-        raise MissingPackageError("--ray needs Ray: pip install 'mrfs_ros[fleet]'") from error
     if ray.is_initialized():
         yield ray
         return
@@ -106,7 +104,7 @@ class Pool:
 
     def __init__(self, ray: Any, tasks: Sequence[Task], cores: int, retries: int, say: Callable[[str], None]):
         self._ray, self._cores, self._retries, self._say = ray, cores, retries, say
-        self._waiting, self._tries, self._stillborn = deque(tasks), Counter(), 0
+        self._waiting, self._tries, self._failed_starts = deque(tasks), Counter(), 0
         self._busy: dict[Any, _Busy] = {}
         self._told: set[str] = set()
         device = tasks[0].settings.node.device
@@ -187,8 +185,8 @@ class Pool:
     def _died(self, busy: _Busy, error: Exception) -> Outcome | None:
         reason = _first_line(error)
         if busy.task is None:
-            self._stillborn += 1
-            if self._stillborn > self._retries + self._capacity():
+            self._failed_starts += 1
+            if self._failed_starts > self._retries + self._capacity():
                 raise MrfsError(f"workers of the Ray cluster die while they load the engine: {reason}") from error
             return None
         self._tries[busy.task.name] += 1

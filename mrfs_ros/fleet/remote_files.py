@@ -11,7 +11,7 @@ from typing import Any
 
 from mrfs_ros.bag.reading.write_ahead_log import SUFFIX, log_of
 from mrfs_ros.bag.writing.result_writer import PARTIAL
-from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError, needs_package
 from mrfs_ros.files import atomic
 
 
@@ -53,10 +53,8 @@ def open_store(url: str) -> tuple[Any, str]:
 
     MissingPackageError with the line that installs what the scheme needs, ConfigError for an unknown scheme.
     """
-    try:
+    with needs_package("bags and results behind URLs", "fsspec", "fleet"):
         import fsspec
-    except ImportError as error:
-        raise MissingPackageError("bags and results behind URLs need fsspec: pip install 'mrfs_ros[fleet]'") from error
     try:
         store, path = fsspec.url_to_fs(url)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Many bags through the network: finds them, leaves out what is done, runs the rest, tells how each ended."""
+"""Run over many bags: finds them, leaves out what is done, runs the rest, tells how each ended."""
 
 from __future__ import annotations
 
@@ -184,13 +184,13 @@ def _written(out: str) -> Iterator[None]:
 
 def asked_for(settings: FleetSettings) -> dict[str, Any]:
     """All that the results depend on, by name: weights by their content, wherever they lie."""
-    from mrfs_ros.bag.run_configuration import wishes_of
+    from mrfs_ros.bag.run_configuration import requested_of
     from mrfs_ros.checkpoint import sha256_of
     from mrfs_ros.shipped import shipped_model
 
     node = settings.run.node
     weights = Path(node.weights or shipped_model()).expanduser()
-    asked = {name: value for name, value in wishes_of(settings.run).items() if name not in ("source", *RESULTS)}
+    asked = {name: value for name, value in requested_of(settings.run).items() if name not in ("source", *RESULTS)}
     asked |= {
         "weights": sha256_of(weights) if weights.is_file() else node.weights,
         "classes": node.classes,

@@ -1,4 +1,4 @@
-"""How many bags ended: one table for people, the same facts for programs."""
+"""Table of how many bags ended, for people; the same facts for programs."""
 
 from __future__ import annotations
 

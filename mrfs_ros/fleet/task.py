@@ -1,4 +1,4 @@
-"""One bag of many: fetch it, run it, bring its results home, and write down that it is done."""
+"""Task of a fleet: one bag fetched, run, its results brought home, and written down as done."""
 
 from __future__ import annotations
 

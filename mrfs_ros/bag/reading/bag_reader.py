@@ -12,12 +12,12 @@ from typing import Any
 
 from mrfs_ros.bag.reading.index_check import (
     Given,
-    contradiction,
+    expected_between,
+    expected_by_file,
+    expected_by_metadata,
+    expected_counts,
+    index_error,
     losses,
-    promised_between,
-    promised_by_file,
-    promised_by_metadata,
-    promised_counts,
     storages_of,
 )
 from mrfs_ros.bag.reading.records import Channel, Record
@@ -26,7 +26,7 @@ from mrfs_ros.bag.reading.salvage_mcap import read_summary
 from mrfs_ros.bag.reading.write_ahead_log import joined, log_of
 from mrfs_ros.bag.reading.zstd_files import unpack_file, unpacked
 from mrfs_ros.data.video_files import VIDEO_SUFFIXES, VIDEO_WAY
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, MissingPackageError, needs_package
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
 PACKED_KINDS = (".mcap.zstd", ".db3.zstd")  # as rosbag2 compresses whole storage files
@@ -92,8 +92,8 @@ class Bag:
                     yield record
         except Exception as error:  # damaged files make the readers raise all there is
             again = f"damaged ({_line(error)})"
-        promised = self._promised(topics, start_ns, stop_ns)
-        if missing := losses(promised, given.counts):
+        expected = self._expected(topics, start_ns, stop_ns)
+        if missing := losses(expected, given.counts):
             again = again or f"the index did not lead to {missing}"
         if not again:
             return
@@ -103,7 +103,7 @@ class Bag:
             if not given.took(record):
                 given.counts[record.channel.topic] += 1
                 yield record
-        if missing := losses(promised, given.counts):
+        if missing := losses(expected, given.counts):
             damage.append(f"{self.path.name}: {missing} are lost")
         self._tell(*damage)
 
@@ -116,7 +116,7 @@ class Bag:
             return
         try:
             self._reader = self._stack.enter_context(_indexed(self.path))
-            if why := contradiction(self._reader):
+            if why := index_error(self._reader):
                 raise ValueError(why)
         except MissingPackageError:
             raise
@@ -136,7 +136,7 @@ class Bag:
         for connection in self._reader.connections:
             channel = self._channels[connection.id]
             counts[channel] = counts.get(channel, 0) + connection.msgcount
-        self._set_topics(counts, promised_counts(self._reader))
+        self._set_topics(counts, expected_counts(self._reader))
         times = [_times(storage) for storage in storages]
         times = [first_last for first_last in times if first_last[0] <= first_last[1]]
         self.start_ns = min((first for first, _ in times), default=0)
@@ -165,15 +165,15 @@ class Bag:
                     f"{', '.join(sorted(others))}"
                 )
 
-    def _promised(self, topics: Collection[str], start_ns: int | None, stop_ns: int | None) -> Counter[str]:
+    def _expected(self, topics: Collection[str], start_ns: int | None, stop_ns: int | None) -> Counter[str]:
         """How many messages must come."""
         try:
-            promised = promised_between(self._reader, topics, start_ns, stop_ns)
+            expected = expected_between(self._reader, topics, start_ns, stop_ns)
         except Exception:  # as above
-            promised = Counter()
+            expected = Counter()
         if (start_ns is None or start_ns <= self.start_ns) and (stop_ns is None or stop_ns > self.end_ns):
-            promised |= Counter({topic: self.topics[topic].count for topic in topics if topic in self.topics})
-        return promised
+            expected |= Counter({topic: self.topics[topic].count for topic in topics if topic in self.topics})
+        return expected
 
     def _tell(self, *sentences: str) -> None:
         """Add to ``damage`` what is not there yet from reading it before."""
@@ -197,9 +197,9 @@ class Bag:
         """Topics, counts and times of a bag without an index."""
         counts: dict[Channel, int] = {}
         times: list[int] = []
-        promised = 0
+        expected = 0
         for file in self._files:
-            promised += promised_by_file(file)
+            expected += expected_by_file(file)
             for record in salvage(file, self.damage):
                 counts[record.channel] = counts.get(record.channel, 0) + 1
                 times = [min(times[0], record.log_ns), max(times[1], record.log_ns)] if times else [record.log_ns] * 2
@@ -208,9 +208,9 @@ class Bag:
             totals[channel.topic] += count
         self._set_topics(counts, totals)
         self.start_ns, self.end_ns = times or (0, 0)
-        promised, found = max(promised, promised_by_metadata(self.path)), sum(counts.values())
-        if promised > found:
-            self.damage.append(f"{self.path.name}: {promised - found} of {promised} messages are lost")
+        expected, found = max(expected, expected_by_metadata(self.path)), sum(counts.values())
+        if expected > found:
+            self.damage.append(f"{self.path.name}: {expected - found} of {expected} messages are lost")
 
     def _salvaged(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None, damage: list[str]
@@ -263,11 +263,9 @@ def _times(storage: Any) -> tuple[int, int]:
 
 def _indexed(path: Path):
     """rosbags' own reader of the bag, not yet open."""
-    try:
+    with needs_package("reading bags", "rosbags", "bags"):
         from rosbags.rosbag1 import Reader as Reader1
         from rosbags.rosbag2 import Reader as Reader2
-    except ImportError as error:
-        raise MissingPackageError("reading bags needs rosbags: pip install 'mrfs_ros[bags]'") from error
     return Reader1(path) if path.suffix in (".bag", ".active") else Reader2(path)
 
 

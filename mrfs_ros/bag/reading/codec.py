@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrfs_ros.bag.reading.salvage import Channel, Record
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 
@@ -19,10 +19,8 @@ class Codec:
     """Knows the types of today's ROS 2, and those of ROS 1 that ``store_of`` was asked for."""
 
     def __init__(self) -> None:
-        try:
+        with needs_package("reading bags", "rosbags", "bags"):
             from rosbags.typesys import Stores, get_typestore
-        except ImportError as error:
-            raise MissingPackageError("reading bags needs rosbags: pip install 'mrfs_ros[bags]'") from error
         self.store = get_typestore(Stores.LATEST)
         types = self.store.types
         self._time = types["builtin_interfaces/msg/Time"]

@@ -1,4 +1,4 @@
-"""What a bag's indexes promise: how many messages of each topic, and whether the indexes agree with each other."""
+"""Index check of bags: how many messages there must be, and whether a bag's indexes agree with each other."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def storages_of(reader: Any) -> list[Any]:
     return getattr(storage, "storages", [storage])
 
 
-def contradiction(reader: Any) -> str:
+def index_error(reader: Any) -> str:
     """Why the index of a bag that rosbags opened cannot be trusted; empty if it can."""
     storages = storages_of(reader)
     if not all(isinstance(connection.msgcount, int) for connection in reader.connections):
         return "metadata.yaml does not say how many messages there are"
     for storage in storages:
         if hasattr(storage, "chunk_infos"):
-            why = _ros1_contradiction(storage)
+            why = _ros1_index_error(storage)
         else:
-            why = _sqlite_contradiction(storage) if hasattr(storage, "dbconn") else _mcap_contradiction(storage)
+            why = _sqlite_index_error(storage) if hasattr(storage, "dbconn") else _mcap_index_error(storage)
         if why:
             return why
     if storages[0] is not getattr(reader, "storage", reader):
@@ -50,7 +50,7 @@ def _same(found: Any, named: Any) -> bool:
     return alike and (not found.digest or not named.digest or found.digest == named.digest)
 
 
-def _mcap_contradiction(storage: Any) -> str:
+def _mcap_index_error(storage: Any) -> str:
     summary = read_summary(storage.path)
     if summary.damaged:
         return "its checksum is wrong"
@@ -69,14 +69,14 @@ def _mcap_contradiction(storage: Any) -> str:
             return "it names chunks that are not there"
     full = [chunk for chunk in storage.chunks if any(chunk.channel_count.values())]
     if +counts != +Counter(summary.statistics):
-        return "it contradicts itself about how many messages there are"
+        return "it disagrees with itself about how many messages there are"
     times = storage.statistics.start_time, storage.statistics.end_time
     if full and times != (min(c.message_start_time for c in full), max(c.message_end_time for c in full)):
-        return "it contradicts itself about when messages were recorded"
-    return _names_contradiction(storage, +counts, salvage_mcap.first_channels(storage.path, _LOOKED_AT))
+        return "it disagrees with itself about when messages were recorded"
+    return _names_index_error(storage, +counts, salvage_mcap.first_channels(storage.path, _LOOKED_AT))
 
 
-def _names_contradiction(storage: Any, counts: Mapping[int, int], met: Mapping[int, Channel]) -> str:
+def _names_index_error(storage: Any, counts: Mapping[int, int], met: Mapping[int, Channel]) -> str:
     names = {connection.id: (connection.topic, full_kind(connection.msgtype)) for connection in storage.connections}
     if counts.keys() - names.keys():
         return "it does not name all topics"
@@ -86,7 +86,7 @@ def _names_contradiction(storage: Any, counts: Mapping[int, int], met: Mapping[i
     return ""
 
 
-def _sqlite_contradiction(storage: Any) -> str:
+def _sqlite_index_error(storage: Any) -> str:
     total = sum(connection.msgcount for connection in storage.connections)
     try:
         counts = {
@@ -94,7 +94,7 @@ def _sqlite_contradiction(storage: Any) -> str:
         }
     except Exception as error:  # damaged files make SQLite raise all there is
         return str(error)
-    return "" if counts == {total} else "it contradicts itself about how many messages there are"
+    return "" if counts == {total} else "it disagrees with itself about how many messages there are"
 
 
 def _both(storage: Any) -> list[str]:
@@ -103,19 +103,19 @@ def _both(storage: Any) -> list[str]:
     return ["NOT INDEXED", *(["INDEXED BY timestamp_idx"] if index.fetchone() else [])]
 
 
-def _ros1_contradiction(reader: Any) -> str:
+def _ros1_index_error(reader: Any) -> str:
     index = read_ros1_index(reader.path)
     if not index.whole:
         return "it is not whole"
     if +Counter(index.counts) != +Counter({number: len(entries) for number, entries in reader.indexes.items()}):
-        return "it contradicts itself about how many messages there are"
+        return "it disagrees with itself about how many messages there are"
     times = [entry.time for entries in reader.indexes.values() for entry in (entries[:1] + entries[-1:])]
     if times and (min(times), max(times) + 1) != (reader.start_time, reader.end_time):
-        return "it contradicts itself about when messages were recorded"
-    return _names_contradiction(reader, index.counts, salvage_ros1.first_channels(reader.path, _LOOKED_AT))
+        return "it disagrees with itself about when messages were recorded"
+    return _names_index_error(reader, index.counts, salvage_ros1.first_channels(reader.path, _LOOKED_AT))
 
 
-def promised_counts(reader: Any) -> Counter[str]:
+def expected_counts(reader: Any) -> Counter[str]:
     """Messages by topic, by metadata.yaml or by the files themselves, whichever names more."""
     files: Counter[str] = Counter()
     for storage in storages_of(reader):
@@ -127,7 +127,7 @@ def promised_counts(reader: Any) -> Counter[str]:
     return files | bag
 
 
-def promised_between(reader: Any, topics: Collection[str], start_ns: int | None, stop_ns: int | None) -> Counter[str]:
+def expected_between(reader: Any, topics: Collection[str], start_ns: int | None, stop_ns: int | None) -> Counter[str]:
     """Messages by topic that the files' indexes name from ``start_ns`` to before ``stop_ns``; none if they do not."""
     start = _FIRST if start_ns is None else start_ns
     stop = _LAST if stop_ns is None else stop_ns
@@ -166,7 +166,7 @@ def _mcap_counts(file: Any, chunk: Any, names: Mapping[int, str], start: int, st
     return counts
 
 
-def promised_by_metadata(path: Path) -> int:
+def expected_by_metadata(path: Path) -> int:
     """How many messages the bag's metadata.yaml names; 0 if it does not say."""
     try:
         import yaml
@@ -179,7 +179,7 @@ def promised_by_metadata(path: Path) -> int:
         return 0
 
 
-def promised_by_file(path: Path) -> int:
+def expected_by_file(path: Path) -> int:
     """How many messages the index of a file names that could not be used for reading; 0 if it does not say."""
     if path.suffix == ".mcap":
         return sum((read_summary(path).statistics or {}).values())
@@ -220,10 +220,10 @@ def _mark(record: Record) -> int:
     return hash((record.channel.topic, record.log_ns, len(raw), bytes(raw[:256]), bytes(raw[-64:])))
 
 
-def losses(promised: Counter[str], found: Counter[str]) -> str:
+def losses(expected: Counter[str], found: Counter[str]) -> str:
     """``4 of 24 messages (/rgb: 4 of 12)``; empty if all came."""
-    lost = promised - found
+    lost = expected - found
     if not lost:
         return ""
-    parts = ", ".join(f"{topic}: {count} of {promised[topic]}" for topic, count in sorted(lost.items()))
-    return f"{sum(lost.values())} of {sum(promised.values())} messages ({parts})"
+    parts = ", ".join(f"{topic}: {count} of {expected[topic]}" for topic, count in sorted(lost.items()))
+    return f"{sum(lost.values())} of {sum(expected.values())} messages ({parts})"

@@ -1,4 +1,4 @@
-"""What every reader of bags yields: messages as they lie in the file, and what they are messages of."""
+"""Messages as they lie in a bag, and the channels they are of: what every reader of bags yields."""
 
 from __future__ import annotations
 

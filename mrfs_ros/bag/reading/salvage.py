@@ -1,4 +1,4 @@
-"""Messages out of damaged bag files: read from front to back, without the index, over what cannot be read.
+"""Salvage of damaged bag files: read from front to back, without the index, over what cannot be read.
 
 Each function yields ``Record`` and appends one sentence to ``damage`` for each thing that is lost.
 """

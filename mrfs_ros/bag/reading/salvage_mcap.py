@@ -1,4 +1,4 @@
-"""Messages out of damaged mcap files, chunk by chunk, with what the indexes still say about them."""
+"""Salvage of damaged and truncated mcap files: chunk by chunk, with what the indexes still say about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mrfs_ros.bag.reading.records import Channel, Record, told_losses
-from mrfs_ros.errors import MissingPackageError
+from mrfs_ros.errors import needs_package
 
 _MAGIC = b"\x89MCAP0\r\n"
 _LARGEST_RECORD = 2**31
@@ -228,10 +228,8 @@ def _channel(channel: Any, schema: Any) -> Channel:
 
 
 def _kinds() -> Any:
-    try:
+    with needs_package("reading damaged bags", "mcap", "bags"):
         from mcap import records
-    except ImportError as error:
-        raise MissingPackageError("reading damaged bags needs mcap: pip install 'mrfs_ros[bags]'") from error
     return records
 
 

@@ -1,4 +1,4 @@
-"""Messages out of damaged ROS 1 bags, chunk by chunk, with what the indexes still say about them."""
+"""Salvage of damaged ROS 1 bags: chunk by chunk, with what the indexes still say about them."""
 
 from __future__ import annotations
 

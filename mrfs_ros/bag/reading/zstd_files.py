@@ -1,4 +1,4 @@
-"""What is compressed with zstd outside of its storage: single messages, and whole files."""
+"""Zstd compression outside of a storage: single messages, and whole files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfs_ros.bag.reading.records import Record
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE = 2**12  # what is lost with a damaged place, at most, besides its block
@@ -50,8 +50,6 @@ def unpack_file(file: Path, folder: Path, damage: list[str]) -> Path:
 
 
 def _zstandard() -> Any:
-    try:
+    with needs_package("reading compressed bags", "mcap", "bags"):
         import zstandard  # comes with mcap
-    except ImportError as error:
-        raise MissingPackageError("reading compressed bags needs mcap: pip install 'mrfs_ros[bags]'") from error
     return zstandard

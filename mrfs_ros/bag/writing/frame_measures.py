@@ -1,4 +1,4 @@
-"""What is noted of each answered frame: class shares, and metrics of the fused image."""
+"""Measures of a frame: class shares, and metrics of the fused image."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.writing.result_writer import working_path
-from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.errors import ConfigError, MrfsError, needs_package
 from mrfs_ros.files import move, to_disk
 from mrfs_ros.types import UNLABELLED, ClassSet
 
@@ -175,8 +175,6 @@ def _join(parts: list[Path], whole: Path) -> Path:
 
 
 def _rerun() -> Any:
-    try:
+    with needs_package("a Rerun recording", "rerun-sdk", "rerun"):
         import rerun
-    except ImportError as error:
-        raise MissingPackageError("a Rerun recording needs rerun-sdk: pip install 'mrfs_ros[rerun]'") from error
     return rerun

@@ -13,7 +13,7 @@ import numpy as np
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.writing.result_writer import working_path
 from mrfs_ros.draw import mosaic, overlay, scaled
-from mrfs_ros.errors import MissingPackageError
+from mrfs_ros.errors import needs_package
 from mrfs_ros.files import move, to_disk
 from mrfs_ros.types import ClassSet
 
@@ -110,8 +110,6 @@ class Video:
 
 
 def _pyav() -> Any:
-    try:
+    with needs_package("videos", "PyAV", "video"):
         import av
-    except ImportError as error:
-        raise MissingPackageError("videos need PyAV: pip install 'mrfs_ros[video]'") from error
     return av
