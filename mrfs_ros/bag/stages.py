@@ -14,7 +14,7 @@ from mrfs_ros.bag.reading.salvage import Record
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.preprocess import PairImages, Preprocessor
-from mrfs_ros.process import process_pairs
+from mrfs_ros.process import CameraPair, prepare, process_pairs
 from mrfs_ros.types import FusionResult
 
 Item = TypeVar("Item")
@@ -72,7 +72,7 @@ def decode(preprocessor: Preprocessor, item: tuple[int, BagPair] | Record) -> De
     try:
         if isinstance(pair.grey, ImageError):
             raise pair.grey
-        images = preprocessor.images(pair.rgb, pair.thermal, pair.grey)
+        images = prepare(CameraPair(preprocessor, pair.rgb, pair.thermal, pair.grey))
         images.thermal  # noqa: B018 - warped here, where several threads work; the results want it too
         return Decoded(index, pair, images)
     except ImageError as error:
@@ -105,7 +105,7 @@ def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
     if len(pairs) > 1:
         begin = time.perf_counter()
         try:
-            results = process_pairs(engine, [pair.images for pair in pairs])
+            results = [done.result for done in process_pairs(engine, [pair.images for pair in pairs])]
         except Exception:  # too much memory for all, or one that is bad: each alone says which
             return [_answer(engine, pair) for pair in pairs]
         seconds = (time.perf_counter() - begin) / len(pairs)
@@ -116,7 +116,7 @@ def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
 def _answer(engine: Engine, pair: Decoded) -> Answered | Failed:
     begin = time.perf_counter()
     try:
-        (result,) = process_pairs(engine, [pair.images])
+        [(_, result)] = process_pairs(engine, [pair.images])
     except ImageError as error:
         return Failed(pair.index, pair.pair, error.reason, str(error))
     except Exception as error:  # as in the node: the next pair may be fine
