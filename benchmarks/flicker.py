@@ -1,6 +1,6 @@
 """Flicker of mask and fused image where nothing moves: in the two sample sequences, and in one frame with camera noise.
 
-``python benchmarks/flicker.py --out out/flicker``
+``python benchmarks/flicker.py --out out/flicker``, with ``--smoothing 0 0.3 0.5`` also with temporal smoothing.
 """
 
 from __future__ import annotations
@@ -72,16 +72,23 @@ def flicker(engine: Engine, frames: Sequence[Frame]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="", help="weights file; default: the model that comes along")
+    parser.add_argument(
+        "--smoothing", nargs="+", type=float, default=[0.0], help="temporal_smoothing of each row; default: 0 (off)"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder for flicker.md")
     arguments = parser.parse_args()
     engine = load_engine(arguments.weights)
     rows = [
-        "| frames | still pixels, % | of these: class changes, % | fused grey changes by, levels |",
-        "| --- | ---: | ---: | ---: |",
+        "| frames | smoothing | still pixels, % | of these: class changes, % | fused grey changes by, levels |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, frames in tqdm(list(sequences()), unit="sequence"):
-        values = flicker(engine, frames)
-        rows.append(f"| {name} | {values['still']:.0f} | {values['class']:.2f} | {values['fused']:.2f} |")
+        for share in arguments.smoothing:
+            engine.use_temporal_smoothing(share)  # a new average
+            values = flicker(engine, frames)
+            rows.append(
+                f"| {name} | {share:g} | {values['still']:.0f} | {values['class']:.2f} | {values['fused']:.2f} |"
+            )
     made_folder(arguments.out)
     (arguments.out / "flicker.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
     print("\n".join(rows))

@@ -75,7 +75,7 @@ def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
         remappings=[
             *((name, topics[name]) for name in ("rgb/image", "thermal/image")),
-            ("rgb/camera_info", camera_info_topic(topics["rgb/image"])),
+            *((f"{name}/camera_info", camera_info_topic(topics[f"{name}/image"])) for name in ("rgb", "thermal")),
         ],
         ros_arguments=["--log-level", f"{logger}:={value['log_level']}"],
     )

@@ -137,6 +137,14 @@ class NodeConfig:
         high=1000.0,
         fixed=True,
     )
+    temporal_smoothing: float = setting(
+        0.0,
+        "Share [0 to 0.95] of the logits before in those of each pair: a steadier mask of a camera that stands still, "
+        "which follows late what moves. 0 = off.",
+        low=0.0,
+        high=0.95,
+        fixed=True,
+    )
     warmup_height: int = setting(
         480, "Height [pixels] of the warm-up image: the cameras' real one.", low=32, high=8192, fixed=True
     )
@@ -238,7 +246,12 @@ class NodeConfig:
         low=0.0,
         high=3600.0,
     )
-    reference_camera: str = setting("rgb", "Camera whose header the outputs carry.", choices=("rgb", "thermal"))
+    reference_camera: str = setting(
+        "rgb",
+        "Camera whose stamp the outputs carry; their frame_id is that of the camera whose pixel grid they are on: "
+        "rgb's, without rgb (thermal_only) thermal's.",
+        choices=("rgb", "thermal"),
+    )
     on_missing: str = setting(
         "drop",
         "When one camera is silent: drop = publish nothing, rgb_only or thermal_only = go on "

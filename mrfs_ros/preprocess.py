@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mrfs_ros.camera.conversion import OWN, Conversion
 from mrfs_ros.camera.messages import CameraMessages, check_message, is_compressed, stamp_ns, stands_alone
 from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
@@ -22,12 +23,14 @@ from mrfs_ros.types import FusionResult, check_pair_sizes
 class PairImages:
     """``rgb``: (H, W, 3) uint8, RGB. ``grey``: (h, w) uint8, thermal before ``warp``, which brings it onto rgb's grid.
 
-    Without a warp it is there already, or a camera is missing.
+    Without a warp it is there already, or a camera is missing. ``stamp_ns``: of the rgb image, or of the camera that is
+    there; None = it comes from no camera.
     """
 
     rgb: np.ndarray
     grey: np.ndarray
     warp: Warp | None = None
+    stamp_ns: int | None = None
 
     @property
     def thermal(self) -> np.ndarray:
@@ -58,24 +61,27 @@ class Preprocessor:
     """The window of thermal values and the registration that ``config`` asks for.
 
     ``say`` gets a sentence for each thing that is assumed of a camera's images, once. ConfigError for a calibration
-    that cannot be used.
+    that cannot be used. ``conversion``: of image messages, unless ``before``, whose cameras go on, has one.
     """
 
     def __init__(
         self,
         config: NodeConfig,
         say: Callable[[str], None],
-        window: ThermalWindow | None = None,
-        messages: CameraMessages | None = None,
+        before: Preprocessor | None = None,
+        conversion: Conversion = OWN,
     ):
         self._config, self._say = config, say
-        self.window = window if window and window.suits(config) else ThermalWindow(config)
-        self._messages = messages or CameraMessages(say, config.max_image_pixels)
-        self._registration = load_registration(config.calibration, config.plane_distance_m)
+        self._messages = before._messages if before else CameraMessages(say, config.max_image_pixels, conversion)
+        self.window = before.window if before and before.window.suits(config) else ThermalWindow(config)
+        if before and _geometry(before._config) == _geometry(config):
+            self._registration = before._registration  # with the warp that it has made
+        else:
+            self._registration = load_registration(*_geometry(config))
 
     def updated(self, config: NodeConfig) -> Preprocessor:
-        """The preprocessor for other settings, which remembers the cameras, and its window if that still suits."""
-        return Preprocessor(config, self._say, self.window, self._messages)
+        """The preprocessor for other settings; what they do not change (cameras, window, registration) goes on."""
+        return Preprocessor(config, self._say, self)
 
     @property
     def registration(self) -> str:
@@ -132,8 +138,12 @@ class Preprocessor:
         if grey is None and thermal is not None:
             grey = self.grey(thermal)
         if rgb is None:
-            return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey)
+            return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey, stamp_ns=stamp_ns(thermal))
         pixels = self._messages.rgb(rgb)
         if grey is None:
-            return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8))
-        return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]))
+            return PairImages(pixels, np.zeros(pixels.shape[:2], np.uint8), stamp_ns=stamp_ns(rgb))
+        return PairImages(pixels, *self._registration.prepared(grey, pixels.shape[:2]), stamp_ns=stamp_ns(rgb))
+
+
+def _geometry(config: NodeConfig) -> tuple[str, float]:
+    return config.calibration, config.plane_distance_m

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrfs_ros.engine.protocol import Engine, RegisteringEngine
+from mrfs_ros.engine.protocol import Engine, RegisteringEngine, SmoothingEngine
 from mrfs_ros.preprocess import PairImages
 from mrfs_ros.types import FusionResult
 
 
 def process_pairs(engine: Engine, pairs: list[PairImages]) -> list[FusionResult]:
     """``engine``'s result for each of ``pairs``, all of one kind, cut to what both cameras saw."""
+    if isinstance(engine, SmoothingEngine) and engine.smoothing is not None:
+        engine.smoothing.follow([pair.stamp_ns for pair in pairs])
     warp = pairs[0].warp
     if warp is not None and isinstance(engine, RegisteringEngine):
         fused, labels = engine.registered(_stacked(pairs, "rgb"), _stacked(pairs, "grey"), warp)

@@ -1,16 +1,20 @@
-"""Atomic writing: the old file or the new one, whatever happens in between."""
+"""Atomic writing: the old file or the new one, whatever happens in between. A lock: one holder at a time."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from mrfs_ros.files import atomic
+from mrfs_ros.errors import MrfsError
+from mrfs_ros.files import atomic, lock, to_disk
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
@@ -86,3 +90,62 @@ def test_nothing_written_is_an_error(path):
     with pytest.raises(FileNotFoundError, match="unfinished"), atomic(path):
         pass
     assert content(path) == before
+
+
+def test_files_and_the_folders_that_name_them_are_brought_to_the_disk(tmp_path, monkeypatch):
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(Path(f"/proc/self/fd/{file}").readlink()), real(file)))
+    files = [tmp_path / "out/a/b/1.png", tmp_path / "out/2.png"]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    to_disk(files, tmp_path)
+    assert set(synced[:2]) == set(files)
+    assert set(synced[2:]) == {tmp_path / "out/a/b", tmp_path / "out/a", tmp_path / "out", tmp_path}
+
+
+def test_who_holds_it_is_told_and_nothing_stays(tmp_path):
+    path = tmp_path / "deep/a.lock"
+    with lock(path, 0.0, "sweeps"):
+        with (
+            pytest.raises(MrfsError, match=rf"a\.lock: another process sweeps \(.* {os.getpid()}\)"),
+            lock(path, 0.0, "sweeps"),
+        ):
+            pass
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_it_is_let_go_after_an_error(tmp_path):
+    with pytest.raises(ValueError), lock(tmp_path / "lock", 0.0, ""):
+        raise ValueError
+    with lock(tmp_path / "lock", 0.0, ""):
+        pass
+
+
+def test_many_take_turns(tmp_path):
+    inside = []
+
+    def turn(number):
+        with lock(tmp_path / "lock", 30.0, ""):
+            inside.append(number)
+            time.sleep(0.002)
+            assert inside == [number]  # nobody came in meanwhile
+            inside.clear()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(turn, range(6)))
+
+
+def test_a_file_that_its_holder_removes_meanwhile_is_made_anew(tmp_path, monkeypatch):
+    path, real, removed = tmp_path / "lock", fcntl.flock, []
+
+    def flock(file, how):
+        real(file, how)
+        if not removed:
+            removed.append(path.unlink())
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with lock(path, 0.0, ""):
+        assert removed and path.exists()

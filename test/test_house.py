@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +61,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     **{package: {"bag"} for package in ("plotly", "jinja2", "rerun")},
     **{package: {"bag"} for package in ("ray", "fsspec")},
-    "cv_bridge": set(),  # built for another NumPy it ends the process
+    "cv_bridge": {"ros"},
     "launch": set(),
     "launch_ros": set(),
 }
@@ -70,6 +71,7 @@ INSIDE_FUNCTIONS_ONLY = {
     "apsw",
     "av",
     "message_filters",
+    "cv_bridge",
     "vision_msgs",
     "tqdm",
     "yaml",
@@ -157,6 +159,59 @@ def test_imports_follow_the_rules(path):
 )
 def test_the_rules_can_be_broken(own, source):
     assert broken_rules(own, source)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(source: str, known: set[str]) -> set[str]:
+    """Modules of ``known`` that a file imports anywhere, inside functions too; for type checkers only: not at all."""
+    found = set()
+    for node in running_code(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in found if name in known}
+
+
+def running_code(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below but those under ``if TYPE_CHECKING``, which never run and so close no circle."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)):
+            yield child
+            yield from running_code(child)
+
+
+def circles(sources: dict[str, str]) -> list[list[str]]:
+    """Groups of modules (name -> source) that import each other, directly or through others."""
+    reached = {name: imported_modules(source, sources.keys() - {name}) for name, source in sources.items()}
+    grows = True
+    while grows:
+        more = {name: seen.union(*(reached[other] for other in seen)) for name, seen in reached.items()}
+        grows, reached = more != reached, more
+    groups = {name: frozenset(other for other in seen if name in reached[other]) for name, seen in reached.items()}
+    return sorted(sorted(group) for group in set(groups.values()) if group)
+
+
+KNOWN_CIRCLES = [["mrfs_ros.bag.fleet", "mrfs_ros.bag.ray_workers"]]  # goes with the rework of fleets
+
+
+def test_no_module_imports_itself_through_others():
+    found = circles({module_name(path): path.read_text() for path in PACKAGE.rglob("*.py")})
+    assert [circle for circle in found if circle not in KNOWN_CIRCLES] == []
+
+
+def test_the_search_for_circles_finds_them():
+    lazy = "def f():\n    from mrfs_ros.room import a"
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from mrfs_ros.room.a import A"
+    direct = {"mrfs_ros.room.a": "import mrfs_ros.room.b", "mrfs_ros.room.b": lazy, "mrfs_ros.room.c": lazy}
+    assert circles(direct) == [["mrfs_ros.room.a", "mrfs_ros.room.b"]]
+    assert circles({**direct, "mrfs_ros.room.b": typed}) == []
+    through = {**direct, "mrfs_ros.room.b": "from mrfs_ros.room.c import x"}
+    assert circles(through) == [["mrfs_ros.room.a", "mrfs_ros.room.b", "mrfs_ros.room.c"]]
 
 
 @cache

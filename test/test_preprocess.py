@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from warps import SIZE, THERMAL_SIZE, pairs, shifted
 
 from mrfs_ros.config import NodeConfig
+from mrfs_ros.geometry import registration
+from mrfs_ros.geometry.calibration_file import read_calibration
 from mrfs_ros.preprocess import PairImages, Preprocessor
 
 HOMOGRAPHY = """kind: homography
 thermal_size: [40, 50]
 rgb_size: [48, 64]
 matrix: [[1.0, 0.0, 4.0], [0.0, 1.0, 3.0], [0.0, 0.0, 1.0]]
+"""
+STEREO = """kind: stereo
+plane_distance_m: 10.0
+thermal: {size: [40, 50], distortion_model: plumb_bob, K: [[50, 0, 24.5], [0, 50, 19.5], [0, 0, 1]], D: []}
+rgb: {size: [48, 64], distortion_model: plumb_bob, K: [[60, 0, 31.5], [0, 60, 23.5], [0, 0, 1]], D: []}
+R: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+t: [0.1, 0.0, 0.0]
 """
 
 
@@ -47,3 +57,26 @@ def test_black_pairs_are_registered_as_the_cameras_are(tmp_path):
     assert plain.warp is None and plain.thermal.shape == SIZE
     registered, aligned = Preprocessor(replace(calibrated, on_missing="rgb_only"), print).black(SIZE)
     assert registered.warp is not None and aligned.warp is None and aligned.thermal.shape == SIZE
+
+
+@pytest.mark.parametrize(
+    "change, anew", [({"slop_s": 0.2}, False), ({"thermal_rate": 0.5}, False), ({"plane_distance_m": 4.0}, True)]
+)
+def test_only_what_the_warp_depends_on_reads_the_calibration_again(tmp_path, monkeypatch, change, anew):
+    read = []
+    monkeypatch.setattr(registration, "read_calibration", lambda path: read.append(path) or read_calibration(path))
+    (tmp_path / "calib.yaml").write_text(STEREO)
+    config = NodeConfig(calibration=str(tmp_path / "calib.yaml"))
+    first = Preprocessor(config, print)
+    (before,) = first.black(SIZE)
+    (after,) = first.updated(replace(config, **change)).black(SIZE)
+    assert len(read) == 1 + anew
+    assert (after.warp is not before.warp) == anew
+    (again,) = first.black(SIZE)
+    assert again.warp is before.warp  # whoever still works by the old settings is not disturbed
+
+
+def test_a_window_goes_on_unless_one_of_its_settings_changes():
+    first = Preprocessor(NodeConfig(thermal_window="percentile"), print)
+    assert first.updated(NodeConfig(thermal_window="percentile", slop_s=0.5)).window is first.window
+    assert first.updated(NodeConfig(thermal_window="percentile", thermal_rate=0.5)).window is not first.window

@@ -17,10 +17,10 @@ from mrfs_ros import __version__
 from mrfs_ros.bag import fleet_report, remote
 from mrfs_ros.bag.find import find_bags, named
 from mrfs_ros.bag.fleet_task import DONE, LOCK_WAIT_S, RESULTS, Outcome, Task, earlier, run_task, unfinished
-from mrfs_ros.bag.lock import alone
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import check_settings, setting
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.files import lock
 
 if TYPE_CHECKING:
     from mrfs_ros.engine import Engine
@@ -158,7 +158,7 @@ def _naming(out: str) -> AbstractContextManager[None]:
     """One process at a time between reading the names given so far and writing those with its own."""
     if remote.is_url(out):  # nothing to lock there
         return nullcontext()
-    return alone(Path(out, f"{ASKED}.lock"), LOCK_WAIT_S, "names its bags here")
+    return lock(Path(out, f"{ASKED}.lock"), LOCK_WAIT_S, "names its bags here")
 
 
 def _said(out: str) -> dict[str, Any] | None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mrfs_ros.bag import remote
 from mrfs_ros.bag.find import safe_part
-from mrfs_ros.bag.lock import alone
+from mrfs_ros.bag.journal import Tally, read_segments
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.sinks.protocol import PARTIAL
 from mrfs_ros.bag.summary import Summary
 from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.files import lock
 
 if TYPE_CHECKING:
     from mrfs_ros.engine import Engine
@@ -157,7 +158,7 @@ def _changed(task: Task, said: dict[str, Any]) -> bool:
 def run_task(task: Task, engine: Engine) -> Outcome:
     """Run one bag; whatever goes wrong is told, not raised, so that the other bags go on."""
     try:
-        with alone(task.lock(), LOCK_WAIT_S, "works on this bag"):
+        with lock(task.lock(), LOCK_WAIT_S, "works on this bag"):
             return earlier(task) or _run(task, engine)
     except Exception as error:
         return _failed(task, error)
@@ -167,7 +168,7 @@ def abandoned(task: Task, problem: str) -> Outcome:
     """The outcome of a bag whose process died; what it left is removed where no pair of it was answered."""
     kept = 0
     if task.work().exists():
-        with suppress(MrfsError, OSError), alone(task.lock(), 0.0, "works on this bag"):
+        with suppress(MrfsError, OSError), lock(task.lock(), 0.0, "works on this bag"):
             kept = _left_behind(task)
     return Outcome(bag=task.bag, name=task.name, problem=problem, passing=True, kept=kept)
 
@@ -209,11 +210,8 @@ def _kept_pairs(task: Task) -> int:
 
     if summary := _summary(_said(str(task.work() / DONE))):
         return summary.pairs
-    entries = []
-    with suppress(OSError, ValueError):  # a torn last line
-        for line in journal_path(task.bag_settings(task.bag)).read_bytes().splitlines()[1:]:
-            entries.append(json.loads(line))
-    return len(entries) if any(not entry["problem"] for entry in entries) else 0
+    tally = Tally.of(read_segments(journal_path(task.bag_settings(task.bag))))
+    return tally.pairs if tally.answered else 0
 
 
 def _left_behind(task: Task) -> int:

@@ -14,8 +14,8 @@ class Frame:
     """``index`` counts the chosen pairs from 0, those that could not be answered too.
 
     ``rgb``: (H, W, 3) uint8, RGB. ``thermal``: (H, W) uint8. A camera that was missing (``on_missing``) is black, its
-    stamp None; ``rgb_stamp_ns`` and ``thermal_stamp_ns`` are those that paired. ``stamp_ns`` and ``frame_id`` are of
-    the reference camera's header, ``log_ns`` is when the message that completed the pair was recorded. ``seconds``:
+    stamp None; ``rgb_stamp_ns`` and ``thermal_stamp_ns`` are those that paired. ``stamp_ns`` and ``frame_id`` are
+    those of the results' header, ``log_ns`` is when the message that completed the pair was recorded. ``seconds``:
     what the engine took.
     """
 

@@ -107,18 +107,15 @@ def _write_results(
     on_progress: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> tuple[Tally, Tally]:
-    """Do the work; what the diary says in the end, and what it said before."""
+    """Do the work; what the journal says in the end, and what it said before."""
     with ExitStack() as stack:
         for target in settings.targets():
             target.parent.mkdir(parents=True, exist_ok=True)
         # A run for a live viewer alone leaves nothing behind.
         path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
         journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
-        tally, earlier = Tally.of(journal.entries()), Tally.of(journal.entries())
-        if not earlier.pairs:
+        if not len(journal):
             _check_absent(settings)
-        if earlier.pairs:
-            say(f"going on after the {earlier.pairs} pairs of an earlier run")
         facts = facts_of(settings, engine.info)
         expected = -(-reader.count // settings.every)
 
@@ -126,11 +123,14 @@ def _write_results(
             return report_facts(settings, plan, engine.info, reader, bag.damage)
 
         results = stack.enter_context(closing(Results(settings, plan, codec, engine.info, journal, facts, page_facts)))
-        results.resume(earlier.answered)
+        if lost := results.resume():
+            say(f"{lost} segments of an earlier run are not whole on the disk: their pairs are done again")
+        tally, earlier = Tally.of(journal.segments()), Tally.of(journal.segments())
+        if earlier.pairs:
+            say(f"going on after the {earlier.pairs} pairs of an earlier run")
         for done in _work(settings, engine, reader, results, tally):
             on_progress(Progress(done, max(done, expected), earlier.pairs))
         results.finish()
-        path.unlink()
     return tally, earlier
 
 
@@ -181,13 +181,14 @@ def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Re
 
 def _new_items(reader: PairReader, every: int, tally: Tally) -> Iterator[tuple[int, Pair] | Record]:
     """Every ``every``-th pair with its index, and the messages to copy, from where an earlier run ended."""
-    done, last_answered = tally.pairs, tally.last_answered
-    seen = 0
+    done, copied = tally.pairs, tally.copied
+    seen = records = 0
     index = -1
     unpaired = (0, 0)
     for item in reader.read():
         if isinstance(item, Record):
-            if index >= last_answered:  # what came before lies in the bag already
+            records += 1
+            if records > copied:  # those before lie in the bag already
                 yield item
             continue
         seen += 1

@@ -1,15 +1,18 @@
-"""The diary of a run: one line of JSON for each pair, written when everything else of the pair is."""
+"""Journal of a run: which pairs are done and on the disk, and how far the files count that hold their results."""
 
 from __future__ import annotations
 
-import fcntl
 import json
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.files import atomic, lock
 
 
 @dataclass(frozen=True)
@@ -41,22 +44,40 @@ class Entry:
         return self.thermal_stamp_ns - self.rgb_stamp_ns
 
 
+Sizes = dict[str, dict[str, int]]  # of each result's files, by their paths in its working folder [bytes]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Half a minute of a run: its entries, and what was on the disk when it ended.
+
+    ``sizes``: so much of the files that it wrote counts, those that grow included. ``copied``: messages copied since
+    the run began.
+    """
+
+    entries: tuple[Entry, ...]
+    sizes: Sizes
+    copied: int
+
+
 @dataclass
 class Tally:
-    """The entries of a diary added up; ``last_answered`` is the index of the last pair with an answer, or -1."""
+    """The segments of a journal added up."""
 
     pairs: int = 0
     answered: int = 0
-    last_answered: int = -1
+    copied: int = 0
     engine_seconds: float = 0.0
     problems: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)  # the first text of each reason
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Tally:
+    def of(cls, segments: Iterable[Segment]) -> Tally:
         tally = cls()
-        for entry in entries:
-            tally.add(entry)
+        for segment in segments:
+            tally.copied = segment.copied
+            for entry in segment.entries:
+                tally.add(entry)
         return tally
 
     def add(self, entry: Entry) -> None:
@@ -67,80 +88,94 @@ class Tally:
             self.examples.setdefault(entry.reason, entry.problem)
         else:
             self.answered += 1
-            self.last_answered = entry.index
             self.engine_seconds += entry.seconds
 
 
 class Journal:
-    """Lines in ``path``: first what was asked for, then one ``Entry`` each; one process at a time.
+    """A folder with a file for each segment, each written as a whole; one process at a time.
 
-    ConfigError when another process writes here, when something else was asked for, or when ``path`` is no diary.
+    A segment counts if its file is there, and those of all segments before it. MrfsError when another process writes
+    here, ConfigError when a run with another configuration has begun here.
     """
 
-    def __init__(self, path: Path, order: dict):
-        self._path = path
-        order = json.loads(json.dumps(order))  # as it will be read back
-        self._file = path.open("a+", encoding="utf-8")
+    def __init__(self, folder: Path, configuration: Mapping[str, object]):
+        self._folder = folder
+        self._configuration = json.loads(json.dumps(configuration))  # as it will be read back
+        self._stack = ExitStack()
+        self._stack.enter_context(lock(folder / "lock", 0.0, "is writing this result"))
         try:
-            self._lock()
-            if not self._recover(order):
-                self._file.truncate(0)
-                self._file.write(json.dumps(order) + "\n")
-                self._file.flush()
+            self._check_configuration()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
+        self._count = sum(1 for _ in read_segments(folder))
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    def _check_configuration(self) -> None:
+        begun = _content(self._folder, 0).get("configuration", self._configuration)
+        asked = self._configuration
+        if different := sorted(key for key in {*begun, *asked} if begun.get(key) != asked.get(key)):
             raise ConfigError(
-                f"{self._path}: another run is writing this result: wait for it, or name another"
-            ) from error
-
-    def _recover(self, order: dict) -> bool:
-        """Drop what is torn or damaged at the end; False if nothing was done yet, so that it may begin anew."""
-        lines = self._path.read_bytes().splitlines(keepends=True)
-        whole = 0
-        for number, line in enumerate(lines):
-            try:
-                values = json.loads(line)
-                if not line.endswith(b"\n") or not isinstance(values, dict):
-                    break
-                if number:
-                    _entry(values)
-            except (ValueError, TypeError, KeyError):
-                break
-            whole += 1
-        if len(lines) > 1 and not whole:
-            raise ConfigError(f"{self._path}: is no diary of a run: remove what begins with {self._path.stem}")
-        if whole < 2:
-            return False
-        begun = json.loads(lines[0])
-        if different := sorted(key for key in {*begun, *order} if begun.get(key) != order.get(key)):
-            raise ConfigError(
-                f"{self._path}: a run with other settings ({', '.join(different)}) has begun here: repeat that one, "
-                f"or remove everything that begins with {self._path.stem} to begin anew"
+                f"{self._folder}: a run with other settings ({', '.join(different)}) has begun here: repeat that one, "
+                f"or remove everything that begins with {self._folder.stem} to begin anew"
             )
-        self._file.truncate(sum(map(len, lines[:whole])))
-        return True
+
+    def __len__(self) -> int:
+        return self._count
+
+    def segments(self) -> Iterator[Segment]:
+        """All segments so far, in order."""
+        return read_segments(self._folder)
 
     def entries(self) -> Iterator[Entry]:
         """All entries so far, in order."""
-        with self._path.open(encoding="utf-8") as lines:
-            next(lines)
-            for line in lines:
-                yield _entry(json.loads(line))
+        return (entry for segment in self.segments() for entry in segment.entries)
 
-    def add(self, entry: Entry) -> None:
-        """Write an entry; once this returns, it survives the end of the process."""
-        self._file.write(json.dumps(asdict(entry)) + "\n")
-        self._file.flush()
+    def keep(self, segments: int) -> None:
+        """Forget all but the first ``segments`` segments, and whatever a kill left."""
+        kept = {_path(self._folder, number) for number in range(segments)}
+        for path in self._folder.glob("*.json*"):
+            if path not in kept:
+                path.unlink()
+        self._count = segments
+
+    def add(self, segment: Segment) -> None:
+        """Write a segment; once this returns, it survives a power cut if its files do."""
+        content = {"configuration": self._configuration, **asdict(segment)}
+        with atomic(_path(self._folder, self._count)) as unfinished:
+            unfinished.write_text(json.dumps(content), encoding="utf-8")
+        self._count += 1
+
+    def remove(self) -> None:
+        """The run is finished: leave nothing."""
+        shutil.rmtree(self._folder)
+        self.close()
 
     def close(self) -> None:
-        self._file.close()
+        self._stack.close()
+
+
+def read_segments(folder: Path) -> Iterator[Segment]:
+    """The segments of a journal in order, up to the first that cannot be read."""
+    for number in count():
+        content = _content(folder, number)
+        try:
+            entries = tuple(_entry(values) for values in content["entries"])
+            yield Segment(entries, content["sizes"], content["copied"])
+        except (KeyError, TypeError):
+            return
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.json"
+
+
+def _content(folder: Path, number: int) -> dict:
+    try:
+        content = json.loads(_path(folder, number).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _entry(values: dict) -> Entry:
-    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values.get("unpaired", (0, 0)))})
+    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values["unpaired"])})

@@ -18,7 +18,7 @@ from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.errors import ConfigError
 
-_OF_NO_EFFECT = ("workers", "batch", "node")  # on the results; of the node only these have one:
+_OF_NO_EFFECT = ("workers", "batch", "segment_s", "node")  # on the results; of the node only these have one:
 _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
     "overlay_opacity", "thermal_window", "thermal_unit", "thermal_low", "thermal_high", "thermal_percentile",
@@ -48,7 +48,7 @@ def _check_apart(sources: list[Path], targets: list[Path]) -> None:
         if not path.name:
             raise ConfigError(f"{path}: is no name for a result: name a file or folder to make")
     taken = [(path, path.resolve()) for path in (*sources, *targets)]
-    taken += [(path, place.resolve()) for path in targets for place in (working_path(path), _diary(path))]
+    taken += [(path, place.resolve()) for path in targets for place in (working_path(path), _journal(path))]
     for number, path in enumerate((*sources, *targets)):
         for other, place in taken[len(sources) if number < len(sources) else 0 :]:  # bags may lie side by side
             if other is not path and (path.resolve() == place or place in path.resolve().parents):
@@ -56,13 +56,13 @@ def _check_apart(sources: list[Path], targets: list[Path]) -> None:
 
 
 def journal_path(settings: BagSettings) -> Path | None:
-    """Where the diary of the run lies: beside its first result; None if it has none."""
+    """Where the journal of the run lies: beside its first result; None if it has none."""
     targets = settings.targets()
-    return _diary(targets[0]) if targets else None
+    return _journal(targets[0]) if targets else None
 
 
-def _diary(target: Path) -> Path:
-    return target.with_name(working_path(target).name + ".jsonl")
+def _journal(target: Path) -> Path:
+    return target.with_name(working_path(target).name + ".journal")
 
 
 def order_of(settings: BagSettings, plan: Plan, info: EngineInfo) -> dict[str, Any]:

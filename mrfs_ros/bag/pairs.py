@@ -19,7 +19,7 @@ from mrfs_ros.bag.records import Record
 from mrfs_ros.bag.settings import HEADER
 from mrfs_ros.bag.unpaired import Unpaired, nearest_s, unpaired, unpaired_before
 from mrfs_ros.bag.waiting import Waiting
-from mrfs_ros.camera.messages import stamp_ns
+from mrfs_ros.camera.messages import OutputHeader, output_header, stamp_ns
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.preprocess import Preprocessor
@@ -42,10 +42,9 @@ class Pair:
     times_ns: tuple[int | None, int | None] = (None, None)
     unpaired: tuple[int, int] = (0, 0)
 
-    def header(self, reference: str) -> Any:
-        """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
-        first, second = (self.rgb, self.thermal) if reference == "rgb" else (self.thermal, self.rgb)
-        return (second if first is None else first).header
+    def header(self, reference: str) -> OutputHeader:
+        """The header of the results; see ``output_header``."""
+        return output_header(self.rgb, self.thermal, reference)
 
 
 class PairReader:

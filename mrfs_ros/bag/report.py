@@ -11,6 +11,7 @@ from mrfs_ros import __version__
 from mrfs_ros.bag.journal import Entry
 from mrfs_ros.bag.report_data import chart_data, clock, for_script, summary_of
 from mrfs_ros.errors import MissingPackageError
+from mrfs_ros.files import atomic
 from mrfs_ros.types import ClassSet
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -25,7 +26,7 @@ def write_report(
     facts: Mapping[str, str],
     notice: str = "",
 ) -> None:
-    """Write the page to ``path``.
+    """Write the page to ``path``, whole or not at all.
 
     ``pictures``: index of a pair to the JPEG file of its overlay. ``facts``: what ran on what, in the order of
     reading; the value of ``bag`` is the heading. ``notice``: why not to trust any of it, or empty.
@@ -49,9 +50,8 @@ def write_report(
         plotly=_plotly_script(),
         version=__version__,
     )
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
+    with atomic(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
 
 
 def check_packages() -> tuple[Any, Any]:

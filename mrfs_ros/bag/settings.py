@@ -48,6 +48,9 @@ class BagSettings:
         "basic", "Of the table: basic = EN, SD, SF, AG of the fused image; all = every fusion metric (slow).",
         choices=("basic", "all"),
     )  # fmt: skip
+    segment_s: float = setting(
+        30.0, "So often results are brought to the disk: what a kill or a power cut costs [s].", low=0.0, high=1e6
+    )
     node: NodeConfig = field(default_factory=NodeConfig)  # pairing and network, as on the robot
 
     def __post_init__(self) -> None:
@@ -60,7 +63,7 @@ class BagSettings:
         return [Path(self.source), *map(Path, self.more)]
 
     def targets(self) -> list[Path]:
-        """The results asked for, the one that the diary of the run lies beside first."""
+        """The results asked for, the one that the journal of the run lies beside first."""
         rerun = "" if self.rerun == LIVE else self.rerun
         asked = (self.out, self.video, self.frames, self.pairs, self.csv, self.report, rerun)
         return [Path(target) for target in asked if target]

@@ -1,4 +1,4 @@
-"""The diary of a run as a table: a line of CSV for each pair."""
+"""CSV table of a run: a line for each entry of its journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mrfs_ros.bag.journal import Entry
+from mrfs_ros.files import atomic
 from mrfs_ros.types import ClassSet
 
 
@@ -17,10 +18,9 @@ def write_table(path: Path, entries: Iterable[Entry], classes: ClassSet, metrics
     included in its line. A pair without an answer has its problem in the last column, and nothing in those of the
     results.
     """
-    partial = path.with_name(path.name + ".writing")
     shares = [f"share {name}" for name in (*classes.names, 255)]
     header = ["pair", "stamp_ns", "rgb_stamp_ns", "thermal_stamp_ns", "gap_ms", "recorded_ns", "engine_ms"]
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*header, *shares, *metrics, "unpaired_rgb", "unpaired_thermal", "problem"])
         for entry in entries:
@@ -32,4 +32,3 @@ def write_table(path: Path, entries: Iterable[Entry], classes: ClassSet, metrics
                 results = [""] * (1 + len(shares) + len(metrics))
             cells = ["" if value is None else value for value in stamps]
             writer.writerow([entry.index, *cells, gap, entry.log_ns, *results, *entry.unpaired, entry.problem])
-    partial.replace(path)

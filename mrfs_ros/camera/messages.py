@@ -6,12 +6,13 @@ A message is anything with the fields of sensor_msgs/Image or sensor_msgs/Compre
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mrfs_ros.camera.camera_images import CameraImages
 from mrfs_ros.camera.compressed_depth import CompressedDepth, is_compressed_depth
+from mrfs_ros.camera.conversion import OWN, Conversion
 from mrfs_ros.camera.image_fields import GRAY, ImageFields, check_rgb, check_thermal
 from mrfs_ros.camera.image_header import read_header
 from mrfs_ros.config import MAX_IMAGE_PIXELS
@@ -24,6 +25,29 @@ _LATEST_S = 2**31 - 100  # near the end of a stamp's range, sums overflow
 def stamp_ns(message: Any) -> int:
     """The stamp in the message's header [ns]."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class OutputHeader(NamedTuple):
+    """Fields of the std_msgs/Header of everything that is made of a pair."""
+
+    stamp: Any  # builtin_interfaces/Time
+    frame_id: str
+
+
+def output_header(rgb: Any | None, thermal: Any | None, reference: str) -> OutputHeader:
+    """The header of what is made of two messages, at most one of them None: a camera that is missing.
+
+    Args:
+        rgb: Message of the visible camera.
+        thermal: Message of the thermal camera.
+        reference: "rgb" or "thermal": whose stamp it carries, if that camera is there.
+
+    Returns:
+        That stamp, and the frame_id of the camera whose pixel grid the results are on: rgb's, unless it is missing.
+    """
+    first, second = (rgb, thermal) if reference == "rgb" else (thermal, rgb)
+    stamped, grid = second if first is None else first, thermal if rgb is None else rgb
+    return OutputHeader(stamped.header.stamp, grid.header.frame_id)
 
 
 def check_message(camera: int, message: Any, max_pixels: int = MAX_IMAGE_PIXELS, *, stamped: bool = True) -> None:
@@ -55,10 +79,15 @@ def is_compressed(message: Any) -> bool:
 
 
 class CameraMessages:
-    """Messages of an rgb and a thermal camera as arrays; ``say`` and ``max_pixels``: as for ``CameraImages``."""
+    """Messages of an rgb and a thermal camera as arrays; arguments: as for ``CameraImages``."""
 
-    def __init__(self, say: Callable[[str], None], max_pixels: int = MAX_IMAGE_PIXELS):
-        self._images = CameraImages(say, max_pixels)
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        max_pixels: int = MAX_IMAGE_PIXELS,
+        conversion: Conversion = OWN,
+    ):
+        self._images = CameraImages(say, max_pixels, conversion)
 
     def rgb(self, message: Any) -> np.ndarray:
         """(H, W, 3) uint8, RGB, of a visible camera's message; ImageError says why when there is none in it."""

@@ -12,12 +12,16 @@ import torch
 
 from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.protocol import EngineInfo, check_batch, check_pair
-from mrfs_ros.errors import ImageError
+from mrfs_ros.engine.temporal_smoothing import Average, TemporalSmoothing
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.types import FusionResult
 
 
 class BaseEngine(ABC):
     """See ``Engine``; subclasses run a checked batch."""
+
+    has_logits = False  # or what it runs ends in labels
+    smoothing: TemporalSmoothing | None = None
 
     def __init__(self, info: EngineInfo):
         self.info = info
@@ -36,9 +40,30 @@ class BaseEngine(ABC):
         """See ``SidedEngine``."""
         self.info = replace(self.info, encoder_side=side)
 
+    def use_temporal_smoothing(self, share: float) -> None:
+        """Average the logits of pairs that follow each other; ``share`` as of ``TemporalSmoothing``, 0 = off.
+
+        Raises:
+            ConfigError: for another share, and for a backend whose network ends in labels.
+        """
+        if share and not self.has_logits:
+            raise ConfigError(
+                f"temporal_smoothing: backend {self.info.backend} gives labels, no logits: use backend torch, "
+                "torch-plain or eager"
+            )
+        self.smoothing = TemporalSmoothing(share) if share else None
+
     def _encoder_size(self, rgb: np.ndarray) -> tuple[int, int] | None:
         """At which size encoders see a batch (B, H, W, 3); None = its own. ImageError if it is too small for that."""
         return self.info.encoder_side.size(rgb.shape[1:3])
+
+    def _average(self, rgb: np.ndarray) -> Average | None:
+        """What a batch (B, H, W, 3) goes on with whose logits are at a quarter of the encoders' size; None = off."""
+        if self.smoothing is None:
+            return None
+        height, width = self._encoder_size(rgb) or rgb.shape[1:3]
+        shape = -(-height // 4), -(-width // 4), len(self.info.classes)
+        return self.smoothing.average(len(rgb), shape, self.device)
 
     def device_report(self) -> dict[str, str]:
         if self.device.type != "cuda":

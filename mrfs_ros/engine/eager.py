@@ -7,11 +7,14 @@ import torch
 
 from mrfs_ros.engine.base import BaseEngine, as_tensor
 from mrfs_ros.engine.protocol import EngineInfo
+from mrfs_ros.engine.temporal_smoothing import smoothed
 from mrfs_ros.network import MRFS
 
 
 class EagerEngine(BaseEngine):
     """See ``Engine``; runs ``network`` on ``info.device``."""
+
+    has_logits = True
 
     def __init__(self, network: MRFS, info: EngineInfo):
         super().__init__(info)
@@ -21,6 +24,8 @@ class EagerEngine(BaseEngine):
         with torch.inference_mode():
             images = (normalised(as_tensor(x).to(self.device)) for x in (rgb, thermal[..., None]))
             logits, fused = self._network(*(x.permute(0, 3, 1, 2) for x in images), self._encoder_size(rgb))
+            if self.smoothing:
+                logits = smoothed(logits, self.smoothing.average(len(rgb), logits.shape[1:], self.device))
             fused_u8 = fused.permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
             labels = logits.argmax(1).to(torch.uint8)
             return fused_u8.contiguous().cpu().numpy(), labels.cpu().numpy()

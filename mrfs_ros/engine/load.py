@@ -60,6 +60,7 @@ def load_engine(
     classes: str = "",
     precision: str = "auto",
     encoder_side: str | int = WEIGHTS,
+    temporal_smoothing: float = 0.0,
 ) -> Engine:
     """An engine that fuses and segments pairs, for a weights file.
 
@@ -76,6 +77,7 @@ def load_engine(
         encoder_side: short side [pixels] at which encoders, IGM-Att and PC-Att see a pair (the heads work at full
             size); 0 = the image's own, the paper's way; weights = as the weights file says, smaller images at their
             own size.
+        temporal_smoothing: share of the logits before in each pair's, 0 (off) to 0.95; see ``TemporalSmoothing``.
 
     Returns:
         A callable: rgb (H, W, 3) uint8 RGB and thermal (H, W) uint8, 0-255, on the same pixel grid, to a
@@ -101,13 +103,17 @@ def load_engine(
     if device == "cpu":
         keep_memory()
     if Path(weights).suffix == ".onnx":
-        return _from_onnx(Path(weights).expanduser(), device, backend, classes, encoder_side)
+        engine = _from_onnx(Path(weights).expanduser(), device, backend, classes, encoder_side)
+        engine.use_temporal_smoothing(temporal_smoothing)
+        return engine
     model = load_model(weights, classes, encoder_side)
-    if backend == "auto":
-        return choose_engine(
-            lambda name: build_engine(model, device, name, precision), device, model.network.config.variant
-        )
-    return build_engine(model, device, backend, precision)
+
+    def build(name: str) -> BaseEngine:
+        engine = build_engine(model, device, name, precision)
+        engine.use_temporal_smoothing(temporal_smoothing)
+        return engine
+
+    return choose_engine(build, device, model.network.config.variant) if backend == "auto" else build(backend)
 
 
 def load_model(weights: str | Path = "", classes: str = "", encoder_side: str | int = WEIGHTS) -> Model:
@@ -143,7 +149,7 @@ def build_engine(model: Model, device: str, backend: str, precision: str = "auto
 _GRAPH_ENGINES = {"onnx": OnnxEngine, "openvino": OpenVinoEngine}
 
 
-def _from_onnx(path: Path, device: str, backend: str, classes: str, encoder_side: str | int) -> Engine:
+def _from_onnx(path: Path, device: str, backend: str, classes: str, encoder_side: str | int) -> BaseEngine:
     file: OnnxFile = read_onnx(path)
     if classes and class_set_named(classes) != file.classes:
         wanted = class_set_named(classes)

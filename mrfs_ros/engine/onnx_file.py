@@ -20,6 +20,7 @@ from mrfs_ros.checkpoint import metadata_of, read_metadata, sha256_of
 from mrfs_ros.config import NetworkConfig
 from mrfs_ros.engine.cache_folder import cache_folder, not_writable
 from mrfs_ros.engine.encoder_side import OWN, EncoderSide, asked_side
+from mrfs_ros.engine.onnx_session import cpu_session
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
 from mrfs_ros.errors import CheckpointError, ConfigError, ImageError, needs_package
@@ -169,8 +170,6 @@ def check_export(path: Path, network: MRFS, shape: Shape, side: EncoderSide = OW
 
     Returns the largest difference of fused, 0-255, and the share of equal labels.
     """
-    from mrfs_ros.engine.onnx_engine import cpu_session
-
     draw = np.random.default_rng(0)
     rgb, thermal = (draw.integers(0, 256, size, np.uint8) for size in ((*shape, 3), shape))
     fused, labels = cpu_session(path).run(OUTPUTS, {"rgb": rgb, "thermal": thermal})

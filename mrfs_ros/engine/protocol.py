@@ -11,7 +11,8 @@ from mrfs_ros.engine.encoder_side import OWN, EncoderSide
 from mrfs_ros.errors import ImageError
 from mrfs_ros.types import ClassSet, FusionResult, check_pair_sizes
 
-if TYPE_CHECKING:  # OpenCV is not needed here
+if TYPE_CHECKING:  # OpenCV and PyTorch are not needed here
+    from mrfs_ros.engine.temporal_smoothing import TemporalSmoothing
     from mrfs_ros.geometry.warp import Warp
 
 UNTRAINED_NOTICE = "UNTRAINED network: random weights"
@@ -85,6 +86,13 @@ class SidedEngine(Engine, Protocol):
 
     def use_encoder_side(self, side: EncoderSide) -> None:
         """Let the encoders see all pairs from now on at ``side``."""
+
+
+@runtime_checkable
+class SmoothingEngine(Engine, Protocol):
+    """An engine that can average the logits of pairs that follow each other."""
+
+    smoothing: TemporalSmoothing | None
 
 
 def check_pair(rgb: np.ndarray, thermal: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mrfs_ros.engine.temporal_smoothing import Average
 from mrfs_ros.types import UNLABELLED
 
 if TYPE_CHECKING:  # OpenCV is not needed here
@@ -42,10 +43,14 @@ class RegisteredPipeline(nn.Module):
         self._warp = warp
 
     def forward(
-        self, rgb: Tensor, thermal: Tensor, encoder_size: tuple[int, int] | None = None
+        self,
+        rgb: Tensor,
+        thermal: Tensor,
+        encoder_size: tuple[int, int] | None = None,
+        average: Average | None = None,
     ) -> tuple[Tensor, Tensor]:
         """``rgb`` (B, H, W, 3) and ``thermal`` (B, h, w), uint8, to fused (B, H, W, 3) and labels (B, H, W), uint8."""
-        fused, labels = self.pipeline(rgb, self.warped(thermal), encoder_size)
+        fused, labels = self.pipeline(rgb, self.warped(thermal), encoder_size, average)
         return torch.where(self.valid[..., None], fused, rgb), torch.where(self.valid, labels, UNLABELLED)
 
     def warped(self, thermal: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from mrfs_ros.engine.operators.native import NativeOperators
 from mrfs_ros.engine.protocol import EngineInfo, check_registered
 from mrfs_ros.engine.registered import RegisteredPipeline
 from mrfs_ros.engine.rewritten.image_pipeline import Pipeline
+from mrfs_ros.engine.temporal_smoothing import Average
 from mrfs_ros.errors import MrfsError
 from mrfs_ros.network import MRFS
 
@@ -44,6 +45,8 @@ def torch_engine(network: MRFS, info: EngineInfo, precision: str = "auto") -> Ba
 class RewrittenEngine(BaseEngine):
     """float32, with the operators given, one after the other."""
 
+    has_logits = True
+
     def __init__(self, network: MRFS, info: EngineInfo, operators: Operators):
         super().__init__(info)
         self._pipeline = Pipeline(network, operators).to(self.device)
@@ -51,12 +54,14 @@ class RewrittenEngine(BaseEngine):
     def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
             images = (as_tensor(x).to(self.device) for x in (rgb, thermal))
-            fused, labels = self._pipeline(*images, self._encoder_size(rgb))
+            fused, labels = self._pipeline(*images, self._encoder_size(rgb), self._average(rgb))
             return fused.cpu().numpy(), labels.cpu().numpy()
 
 
 class CudaEngine(BaseEngine):
     """Compiled by inductor, captured once for each input shape, bytes up and down through pinned memory."""
+
+    has_logits = True
 
     def __init__(self, network: MRFS, info: EngineInfo, precision: str):
         super().__init__(replace(info, detail=f"{precision}, CUDA graph"))
@@ -69,16 +74,16 @@ class CudaEngine(BaseEngine):
         return self._guarded(self._run, rgb, thermal, warp)
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp | None = None) -> tuple[np.ndarray, np.ndarray]:
-        encoder_size = self._encoder_size(rgb)
-        wanted = rgb.shape, thermal.shape, encoder_size, warp is None
+        encoder_size, average = self._encoder_size(rgb), self._average(rgb)
+        wanted = rgb.shape, thermal.shape, encoder_size, warp is None, average is None
         graph = self._graphs.pop(wanted, None)
         if graph is None:
             while len(self._graphs) >= GRAPHS_KEPT:
                 self._graphs.popitem(last=False)
             pipeline = self._pipeline if warp is None else RegisteredPipeline(self._pipeline, warp).to(self.device)
-            graph = _Graph(pipeline, rgb.shape, thermal.shape, encoder_size, self.device)
+            graph = _Graph(pipeline, rgb.shape, thermal.shape, encoder_size, average, self.device)
         self._graphs[wanted] = graph  # the latest last
-        return graph((rgb, thermal), warp)
+        return graph((rgb, thermal), warp, average)
 
 
 class _Graph:
@@ -93,6 +98,7 @@ class _Graph:
         rgb: tuple[int, ...],
         thermal: tuple[int, ...],
         encoder_size: tuple[int, int] | None,
+        average: Average | None,
         device: torch.device,
     ):
         self._device = device
@@ -103,19 +109,27 @@ class _Graph:
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.device(device), torch.cuda.stream(self._stream):
             self._inputs = [torch.zeros_like(x, device=device) for x in self._pinned_in]
-            _compiled(pipeline, self._inputs, encoder_size)
+            self._average = average and Average(*map(torch.zeros_like, average))
+            _compiled(pipeline, *self._inputs, encoder_size, self._average)
             self._stream.synchronize()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs, encoder_size)
+                self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs, encoder_size, self._average)
 
-    def __call__(self, images: tuple[np.ndarray, np.ndarray], warp: Warp | None) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, images: tuple[np.ndarray, np.ndarray], warp: Warp | None, average: Average | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode(), torch.cuda.device(self._device), torch.cuda.stream(self._stream):
             if warp is not None:
                 self._pipeline.take(warp)
             for tensor, pinned, image in zip(self._inputs, self._pinned_in, images):
                 np.copyto(pinned.numpy(), image)
                 tensor.copy_(pinned, non_blocking=True)  # rgb travels while thermal is copied into pinned memory
+            if average is not None:
+                for static, tensor in zip(self._average, average):
+                    static.copy_(tensor)
             self._graph.replay()
+            if average is not None:
+                average.logits.copy_(self._average.logits)
             for pinned, tensor in zip(self._pinned_out, self._outputs):
                 pinned.copy_(tensor, non_blocking=True)
             self._stream.synchronize()
@@ -123,12 +137,12 @@ class _Graph:
         return fused, labels
 
 
-def _compiled(pipeline, inputs: list[Tensor], encoder_size: tuple[int, int] | None) -> None:
+def _compiled(pipeline, *inputs) -> None:
     """Run it a few times: the first compiles it, all let the libraries take their workspaces before the capture."""
     try:
         with _any_number_of_shapes():
             for _ in range(3):
-                pipeline(*inputs, encoder_size)
+                pipeline(*inputs)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # inductor, Triton and the C compiler have errors of their own

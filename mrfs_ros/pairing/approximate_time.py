@@ -35,6 +35,10 @@ class ApproximateTime:
         pair = own.pop(stamp_ns), other.pop(nearest)
         return pair if index == 0 else pair[::-1]
 
+    def forget(self, index: int) -> None:
+        """Forget what waits of input ``index``."""
+        self._queues[index].clear()
+
     def drop_after(self, stamp_ns: int) -> None:
         """Forget what waits with stamps later than ``stamp_ns``, of both inputs: after a backward jump of the clock."""
         for queue in self._queues:

@@ -21,6 +21,8 @@ class Pairing(Protocol):
 
     def drop_after(self, stamp_ns: int) -> None: ...
 
+    def forget(self, index: int) -> None: ...
+
 
 class PairSource:
     """Pairs messages of camera ``RGB`` and ``THERMAL``; ``say`` gets one line per event that a user should know.
@@ -30,7 +32,7 @@ class PairSource:
 
     def __init__(self, make_pairing: Callable[[], Pairing], *, start_s: float, say: Callable[[str], None]):
         self.restart(make_pairing)
-        self.thermal_offset_ns = 0
+        self._thermal_offset_ns = 0
         self.on_missing = "drop"
         self.missing_timeout_s = 1.0
         self.best_gap_s: float | None = None  # thermal minus rgb stamp, the smallest seen since the last pair
@@ -52,10 +54,28 @@ class PairSource:
         self._behind: int | None = None  # which camera that is
         self._jump_s = 0.0
 
+    @property
+    def thermal_offset_ns(self) -> int:
+        """What is added to thermal stamps before pairing; a change of it is no jump of the time."""
+        return self._thermal_offset_ns
+
+    @thermal_offset_ns.setter
+    def thermal_offset_ns(self, offset_ns: int) -> None:
+        moved_ns, self._thermal_offset_ns = offset_ns - self._thermal_offset_ns, offset_ns
+        if not moved_ns:
+            return
+        for pairing in filter(None, (self._pairing, self._old_pairing)):
+            pairing.forget(THERMAL)  # those that wait do so under the old offset
+        self.best_gap_s = None
+        self._pair_gaps_s.clear()
+        self._recent_ns[THERMAL].clear()
+        if self._newest_ns[THERMAL] is not None:
+            self._newest_ns[THERMAL] += moved_ns
+
     def add(self, camera: int, stamp_ns: int, message: Any, now_s: float) -> tuple[Any | None, Any | None] | None:
         """Take a message; return (rgb, thermal) if it completes a pair, with None for a camera that is missing."""
         if camera == THERMAL:
-            stamp_ns += self.thermal_offset_ns
+            stamp_ns += self._thermal_offset_ns
         self._notice_jump(camera, stamp_ns, now_s)
         self.heard(camera, now_s)
         if self._missing[1 - camera] and self.on_missing == f"{CAMERAS[camera]}_only":

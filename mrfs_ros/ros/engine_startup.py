@@ -25,6 +25,7 @@ def loaded(config: NodeConfig) -> Engine:
         classes=config.classes,
         precision=config.precision,
         encoder_side=WEIGHTS if config.encoder_side == AUTO else config.encoder_side,
+        temporal_smoothing=config.temporal_smoothing,
     )
 
 

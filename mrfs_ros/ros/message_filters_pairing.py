@@ -36,6 +36,10 @@ class MessageFiltersPairing:
         self._inputs[index].signalMessage(SimpleNamespace(header=SimpleNamespace(stamp=stamp), message=message))
         return self._pair
 
+    def forget(self, index: int) -> None:
+        """Forget what waits of input ``index``."""
+        self._synchronizer.queues[index].clear()
+
     def drop_after(self, stamp_ns: int) -> None:
         """Forget what waits with stamps later than ``stamp_ns``, of both inputs."""
         for queue in self._synchronizer.queues:

@@ -15,6 +15,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
@@ -32,6 +33,7 @@ from mrfs_ros.engine.encoder_side import AUTO
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.pairing.pair_source import PairSource
 from mrfs_ros.preprocess import PairImages, Preprocessor
+from mrfs_ros.ros.cv_bridge_conversion import camera_conversion
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
 from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.feature_publisher import FeatureSheets
@@ -51,7 +53,7 @@ from mrfs_ros.ros.qos import profile, publisher, subscription
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.ros.topics import camera_info_topic
 from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
-from mrfs_ros.types import CAMERAS, RGB, FusionResult
+from mrfs_ros.types import CAMERAS, RGB, THERMAL, FusionResult
 
 IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
 TOPICS = ("rgb/image", "thermal/image")
@@ -73,7 +75,8 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._preprocessor = Preprocessor(config, self.get_logger().warning)  # first: loading an engine takes time
+        conversion, self._conversion_report = camera_conversion()
+        self._preprocessor = Preprocessor(config, self.get_logger().warning, conversion=conversion)
         self._engine = engine or loaded(config)
         loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
@@ -82,7 +85,7 @@ class MrfsNode(Node):
             choose_encoder_side(self._engine, self._preprocessor, warmup_size, config.target_rate_hz)
         ready_s = time.monotonic()
         self._enabled = True
-        self._camera_info: CameraInfo | None = None
+        self._camera_info: list[CameraInfo | None] = [None, None]  # of each camera
         self._told: dict[str, float] = {}
         self._first_pair_s: float | None = None
         self._forget_reasons()
@@ -120,7 +123,7 @@ class MrfsNode(Node):
         log.info(
             f"ready in {loading_s + warm_up_s:.1f} s (engine {loading_s:.1f} s, warm-up at {config.warmup_height}x"
             f"{config.warmup_width} {warm_up_s:.1f} s): {self._engine.info}; pairs by "
-            f"{pairing_kind().__name__}; listening on "
+            f"{pairing_kind().__name__}; {self._conversion_report}; listening on "
             + " and ".join(end.topic_name for end in self._subscriptions_in)
             + f", for camera_info on {self._camera_info_in.topic_name}"
         )
@@ -147,12 +150,23 @@ class MrfsNode(Node):
                 subscription(self, IMAGE_TYPES[transport], topic, callback, qos, event_callbacks=events)
             )
             self._input_qos.append(qos)
-        info = self.resolve_topic_name("rgb/camera_info")
-        if info == self.resolve_topic_name("rgb/camera_info", only_expand=True):  # not remapped: beside the images
-            info = camera_info_topic(self._subscriptions_in[RGB].topic_name)
-        self._camera_info_in = subscription(self, CameraInfo, info, self._on_camera_info, profile("sensor_data", 1))
+        rgb, thermal = (self._camera_info_topic(camera) for camera in (RGB, THERMAL))
+        self._camera_info_in = self._listen_for_camera_info(RGB, rgb)
+        if thermal != rgb:  # where images of both lie side by side, it is rgb's
+            self._thermal_info_in = self._listen_for_camera_info(THERMAL, thermal)
         if lost := unknown_qos_overrides(self):
             self.get_logger().warning(f"qos_overrides of topics or policies that this node does not have: {lost}")
+
+    def _camera_info_topic(self, camera: int) -> str:
+        name = f"{CAMERAS[camera]}/camera_info"
+        topic = self.resolve_topic_name(name)
+        if topic != self.resolve_topic_name(name, only_expand=True):
+            return topic
+        return camera_info_topic(self._subscriptions_in[camera].topic_name)  # not remapped: beside the images
+
+    def _listen_for_camera_info(self, camera: int, topic: str) -> Subscription:
+        callback = partial(self._camera_info.__setitem__, camera)
+        return subscription(self, CameraInfo, topic, callback, profile("sensor_data", 1))
 
     def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
         now_s = time.monotonic()
@@ -182,9 +196,6 @@ class MrfsNode(Node):
     def _forget_reasons(self) -> None:
         self._no_pairs = self._told_cause = self._refused = ""
 
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        self._camera_info = message
-
     def _on_incompatible_qos(self, camera: int, event) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         overridden = self._asks_reliable(camera) != (self._config.input_qos == "reliable")
@@ -198,8 +209,10 @@ class MrfsNode(Node):
 
     # Outputs ----------------------------------------------------------------------------------------------------
 
-    def _publish(self, result: FusionResult, images: PairImages, header: Header, config: NodeConfig) -> None:
-        self._outputs.publish(result, images, header, self._camera_info, config.overlay_opacity)
+    def _publish(
+        self, result: FusionResult, images: PairImages, work: Work, header: Header, config: NodeConfig
+    ) -> None:
+        self._outputs.publish(result, images, header, self._camera_info[work.grid], config.overlay_opacity)
         self._features.offer(images, header)
 
     def _skip(self, reason: str, text: str) -> None:
@@ -288,7 +301,7 @@ class MrfsNode(Node):
     def _tell_camera_info(self) -> None:
         """Once, when pairs have come for a while and no camera_info has."""
         pairs = self._statistics.pairs.count
-        if self._camera_info is not None or not pairs or "camera_info" in self._told:
+        if self._camera_info[RGB] is not None or not pairs or "camera_info" in self._told:
             return
         self._first_pair_s = self._first_pair_s or time.monotonic()
         if time.monotonic() - self._first_pair_s > self._config.sync_warning_s:
@@ -368,7 +381,7 @@ class MrfsNode(Node):
     def _camera_info_report(self) -> str:
         """Where camera_info is looked for, and whether it comes."""
         topic = self._camera_info_in.topic_name
-        if self._camera_info is not None:
+        if self._camera_info[RGB] is not None:
             return f"from {topic}"
         return f"none came on {topic}" + ("" if self.count_publishers(topic) else ", which nobody publishes")
 

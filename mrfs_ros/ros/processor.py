@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from std_msgs.msg import Header
+
+from mrfs_ros.camera.messages import output_header
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
@@ -15,6 +18,7 @@ from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.process import process_pairs
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
+from mrfs_ros.types import RGB, THERMAL
 
 
 @dataclass(frozen=True)
@@ -25,18 +29,22 @@ class Work:
     thermal: Any | None
     complete_s: float
 
-    def header(self, reference: str):
-        """The header of the ``reference`` camera ("rgb" or "thermal"), or of the one that is there."""
-        first, second = (self.rgb, self.thermal) if reference == "rgb" else (self.thermal, self.rgb)
-        return (second if first is None else first).header
+    def header(self, reference: str) -> Header:
+        """The header of the results; see ``output_header``."""
+        return Header(**output_header(self.rgb, self.thermal, reference)._asdict())
+
+    @property
+    def grid(self) -> int:
+        """``RGB`` or ``THERMAL``: the camera whose pixel grid the results are on."""
+        return THERMAL if self.rgb is None else RGB
 
 
 class Processor(threading.Thread):
     """Takes ``Work`` out of ``mailbox`` until it is closed.
 
-    ``publish(result, images, header, config)`` sends a result; ``now_ns()`` is the node's clock; ``skip(reason, text)``
-    counts and reports what could not be used; ``config()`` gives the parameters of the moment, ``preprocessor()`` what
-    reads images by them.
+    ``publish(result, images, work, header, config)`` sends a result; ``now_ns()`` is the node's clock;
+    ``skip(reason, text)`` counts and reports what could not be used; ``config()`` gives the parameters of the moment,
+    ``preprocessor()`` what reads images by them.
     """
 
     def __init__(
@@ -77,7 +85,7 @@ class Processor(threading.Thread):
             images = self._preprocessor().images(work.rgb, work.thermal)
             (result,) = process_pairs(self._engine, [images])
             stage = "publishing"
-            self._publish(result, images, header, config)
+            self._publish(result, images, work, header, config)
             self._note(stamp_ns, work)
         except ImageError as error:
             self._skip(error.reason, str(error))

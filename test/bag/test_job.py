@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import replace
 
 import cv2
@@ -31,6 +30,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from stub_engine import StubEngine
 
 from mrfs_ros.bag.job import run_bag
+from mrfs_ros.bag.journal import read_segments
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
@@ -313,7 +313,7 @@ def test_swapped_or_missing_cameras_say_what_to_do(tmp_path):
         ({"out": "{tmp}/o", "csv": "{tmp}/o/t.csv"}, "o/t.csv is or lies in .*/o"),
         ({"out": "{tmp}/drive/out"}, "drive/out is or lies in .*/drive"),
         ({"out": "{tmp}/q", "csv": "{tmp}/q.partial"}, "must be apart"),
-        ({"video": "{tmp}/z", "csv": "{tmp}/z.partial.jsonl", "out": ""}, "must be apart"),
+        ({"video": "{tmp}/z", "csv": "{tmp}/z.partial.journal", "out": ""}, "must be apart"),
         ({"out": "."}, "is no name for a result"),
         ({"out": "/"}, "is no name for a result"),
         ({"csv": "{tmp}/" + 300 * "x"}, "File name too long"),
@@ -434,17 +434,17 @@ def test_progress_is_told(bag, tmp_path):
     assert [(p.done, p.expected, p.resumed_at) for p in told] == [(i, 20, 0) for i in range(1, 21)]
 
 
-def test_the_diary_is_the_only_extra_file_of_a_run_in_progress(bag, tmp_path):
+def test_the_journal_is_the_only_extra_folder_of_a_run_in_progress(bag, tmp_path):
     seen = []
 
     def look(progress):
         seen.append(sorted(path.name for path in tmp_path.iterdir() if path.name != "drive"))
-        lines = (tmp_path / "out.partial.jsonl").read_text().splitlines()
-        assert len(lines) == 1 + progress.done
-        assert json.loads(lines[-1])["index"] == progress.done - 1
+        entries = [entry for segment in read_segments(tmp_path / "out.partial.journal") for entry in segment.entries]
+        assert [entry.index for entry in entries] == list(range(progress.done))
 
-    run_bag(BagSettings(source=str(bag), out=str(tmp_path / "out")), StubEngine(), on_progress=look)
-    assert set(map(tuple, seen)) == {("out.partial", "out.partial.jsonl")}
+    asked = BagSettings(source=str(bag), out=str(tmp_path / "out"), segment_s=0.0)
+    run_bag(asked, StubEngine(), on_progress=look)
+    assert set(map(tuple, seen)) == {("out.partial", "out.partial.journal")}
 
 
 def test_messages_of_an_odd_encoding_are_refused_like_in_the_node(tmp_path):

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import torch
-from bags import pairs, read_bag, write_bag
+from bags import pairs, write_bag
 
 from mrfs_ros.bag import fleet, fleet_report, fleet_task, remote
 from mrfs_ros.bag.fleet import FleetSettings, run_fleet
 from mrfs_ros.bag.fleet_task import Outcome
+from mrfs_ros.bag.journal import Tally, read_segments
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import CheckpointError, ConfigError, MissingPackageError
@@ -52,7 +53,7 @@ def recordings(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run_settings(tiny_weights) -> BagSettings:
-    return BagSettings(node=NodeConfig(weights=str(tiny_weights), device="cpu", backend="eager"))
+    return BagSettings(node=NodeConfig(weights=str(tiny_weights), device="cpu", backend="eager"), segment_s=0.0)
 
 
 def asked(recordings, out, run, *more, **others) -> FleetSettings:
@@ -65,14 +66,10 @@ def asked(recordings, out, run, *more, **others) -> FleetSettings:
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """The bytes of all results; of bags their messages: where one was resumed, its chunks are cut elsewhere."""
+    """The bytes of all results."""
     said = (fleet.ASKED, fleet_report.TABLE, fleet_report.FACTS, fleet_task.DONE)
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in said and path.suffix != ".mcap":
-            is_bag = path.name == "metadata.yaml"
-            found[str(path.relative_to(folder))] = read_bag(path.parent) if is_bag else path.read_bytes()
-    return found
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in said)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +86,18 @@ def undisturbed(recordings, run_settings, tmp_path_factory) -> dict[str, Any]:
 
 
 class Killer(threading.Thread):
-    """Kills who works on a bag as soon as its diary holds three pairs."""
+    """Kills who works on a bag as soon as its journal holds three pairs."""
 
     def __init__(self, folder: Path, name: str):
         super().__init__(daemon=True)
-        self._diary = folder / f"{name}.partial" / f"{name}.partial.jsonl"
+        self._journal = folder / f"{name}.partial" / f"{name}.partial.journal"
         self._lock = folder / f"{name}.lock"
 
     def run(self) -> None:
         until = time.monotonic() + 120
         while time.monotonic() < until:
             try:
-                if len(self._diary.read_bytes().splitlines()) > 3:
+                if Tally.of(read_segments(self._journal)).pairs > 3:
                     os.kill(int(self._lock.read_text().split()[1]), signal.SIGKILL)
                     return
             except FileNotFoundError:
@@ -134,7 +131,7 @@ def test_nothing_is_lost_when_a_worker_is_killed(cluster, recordings, run_settin
 
 def test_engines_on_gpus_bags_behind_urls_and_no_more_tries(cluster, recordings, run_settings, undisturbed, tmp_path):
     settings = asked(
-        recordings, f"file://{tmp_path}/out", BagSettings(node=replace(run_settings.node, device="auto")),
+        recordings, f"file://{tmp_path}/out", replace(run_settings, node=replace(run_settings.node, device="auto")),
         bags=(f"file://{recordings}/{VICTIM}",), scratch=str(tmp_path / "scratch"), retries=0, cores=99,
     )  # fmt: skip
     [task], _ = fleet.planned(settings)

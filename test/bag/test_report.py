@@ -155,13 +155,3 @@ def test_without_the_packages_the_line_that_installs_them(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'mrfs_ros\[report\]'"):
         check_packages()
-
-
-def test_a_page_that_is_finished_is_left_alone(needs_packages, tmp_path):
-    target = tmp_path / "report.html"
-    write_run(target, [made_entry(0)])
-    before = target.read_bytes()
-    again = ReportSink(target, MFNET, entries=lambda: iter(()), facts=lambda: FACTS)
-    again.resume(1)
-    again.finish()
-    assert target.read_bytes() == before and list(tmp_path.iterdir()) == [target]

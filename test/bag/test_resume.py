@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 from bags import flat, images, pairs, read_bag, write_bag
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stub_engine import StubEngine
 
 from mrfs_ros.bag.job import run_bag
+from mrfs_ros.bag.journal import Tally, read_segments
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.errors import ConfigError
+from mrfs_ros.bag.sinks.rerun_sink import RerunSink
+from mrfs_ros.bag.sinks.video import Video
+from mrfs_ros.errors import ConfigError, MrfsError
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 
@@ -30,7 +35,7 @@ from stub_engine import StubEngine
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.settings import BagSettings
 engine = StubEngine(delay_s=0.03)
-summary = run_bag(BagSettings(**eval(sys.argv[1])), engine)
+summary = run_bag(BagSettings(**eval(sys.argv[1]), segment_s=0.1), engine)
 print(summary.resumed_at, engine.calls, summary.answered, summary.exit_code)
 """
 
@@ -94,17 +99,22 @@ def check_same(folder: Path, other: Path) -> None:
 def test_killed_in_the_middle(bag, undisturbed, tmp_path):
     """The process is killed as by the kernel; twice, so that a resumed run is killed too."""
     order = asked(bag, tmp_path)
-    command = [sys.executable, "-c", RUN, repr({k: v for k, v in vars(order).items() if k != "node"})]
+    command = [
+        sys.executable,
+        "-c",
+        RUN,
+        repr({k: v for k, v in vars(order).items() if k not in ("node", "segment_s")}),
+    ]
     environment = {**os.environ, "PYTHONPATH": f"{TEST}{os.pathsep}{TEST.parent}"}
-    journal = tmp_path / "out.partial.jsonl"
-    for lines in (12, 25):
+    journal = tmp_path / "out.partial.journal"
+    for pairs_done in (12, 25):
         process = subprocess.Popen(command, env=environment)
-        while not journal.exists() or journal.read_bytes().count(b"\n") <= lines:
+        while Tally.of(read_segments(journal)).pairs <= pairs_done:
             assert process.poll() is None, "it ended before it was killed"
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    finished = journal.read_bytes().count(b"\n") - 1
+    finished = Tally.of(read_segments(journal)).pairs
     assert not (tmp_path / "out").exists()
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     resumed_at, calls, answered, exit_code = map(int, run.stdout.split())
@@ -146,14 +156,13 @@ def test_failed_pairs_and_copies_survive_a_stop(bag, tmp_path, storage, count):
 
 
 def test_no_image_file_of_a_pair_that_got_no_answer_the_second_time(bag, tmp_path):
-    """Killed between the files of a pair and its line in the diary; then the engine fails on it."""
-    order = BagSettings(source=str(bag), frames=str(tmp_path / "frames"), pairs=str(tmp_path / "pairs"))
+    """Killed between the files of a pair and their segment of the journal; then the engine fails on it."""
+    order = BagSettings(source=str(bag), frames=str(tmp_path / "frames"), pairs=str(tmp_path / "pairs"), segment_s=0)
     with pytest.raises(Stopped):
         run_bag(order, StubEngine(), on_progress=stopped_after(4))
-    diary = tmp_path / "frames.partial.jsonl"
-    lines = diary.read_text().splitlines(keepends=True)
-    assert len(lines) == 5
-    diary.write_text("".join(lines[:-1]))
+    segments = sorted((tmp_path / "frames.partial.journal").iterdir())
+    assert [path.name for path in segments] == [f"{i:06d}.json" for i in range(4)]
+    segments[-1].unlink()
     assert (tmp_path / "pairs.partial/rgb/000003.png").exists()
 
     class Failing(StubEngine):
@@ -165,44 +174,120 @@ def test_no_image_file_of_a_pair_that_got_no_answer_the_second_time(bag, tmp_pat
     assert {path.name for path in tmp_path.glob("pairs/*/*")} == {"000000.png", "000001.png", "000002.png"}
 
 
-def test_killed_while_the_finished_frames_are_taken_over(bag, tmp_path):
-    """The first attempt is complete, the second was cut short: the first one counts."""
-    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_killed_while_two_runs_are_joined(bag, tmp_path, storage, monkeypatch):
+    from mrfs_ros.bag.sinks.bag_sink import BagSink
+
+    def killed(self):
+        self._open(tmp_path / "out.partial/joined", storage)
+        raise Stopped
+
+    order = BagSettings(source=str(bag), out=str(tmp_path / "out"), storage=storage)
     with pytest.raises(Stopped):
         run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    (tmp_path / "out.partial/2/out").mkdir(parents=True)
-    (tmp_path / "out.partial/2/out/out.mcap").write_bytes(b"\x89MCAP0\r\n")
-    assert run_bag(order, StubEngine()).resumed_at == 9
+    with monkeypatch.context() as patched:
+        patched.setattr(BagSink, "_join", killed)
+        with pytest.raises(Stopped):
+            run_bag(order, StubEngine())
+    assert (tmp_path / "out.partial/joined/out").exists()
+    assert run_bag(order, StubEngine()).resumed_at == COUNT
     assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
 
 
-def test_stopped_between_the_results(bag, undisturbed, tmp_path, monkeypatch):
-    """Some results are at their place, others not yet."""
-    from mrfs_ros.bag.sinks.video import Video
+@pytest.mark.parametrize("last", [Video, RerunSink])
+def test_stopped_between_the_results(bag, undisturbed, tmp_path, monkeypatch, last):
+    """Some results are at their place, and stay as they are; others are not yet."""
 
     def fail(self):
         raise Stopped
 
-    order = asked(bag, tmp_path)
+    order = replace(asked(bag, tmp_path), report=str(tmp_path / "out.html"), rerun=str(tmp_path / "out.rrd"))
     with monkeypatch.context() as patched:
-        patched.setattr(Video, "finish", fail)
+        patched.setattr(last, "finish", fail)
         with pytest.raises(Stopped):
             run_bag(order, StubEngine())
-    assert (tmp_path / "out").exists() and not (tmp_path / "out.mp4").exists()
+    there = {path: path.stat().st_mtime_ns for path in order.targets() if path.exists()}
+    assert len(there) == (2 if last is Video else 6)
     engine = StubEngine()
     assert run_bag(order, engine).answered == COUNT
-    assert engine.calls == 0
+    assert engine.calls == 0 and all(path.stat().st_mtime_ns == time_ns for path, time_ns in there.items())
     check_same(tmp_path, undisturbed)
 
 
-def test_a_torn_line_of_the_diary_does_not_count(bag, tmp_path):
-    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
+def stopped(order: BagSettings, count: int) -> BagSettings:
+    """``order`` with a segment for each pair, run up to pair ``count`` and stopped there."""
+    order = replace(order, segment_s=0.0)
     with pytest.raises(Stopped):
-        run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    journal = tmp_path / "out.partial.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-20])
-    assert run_bag(order, StubEngine()).resumed_at == 8
-    assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
+        run_bag(order, StubEngine(), on_progress=stopped_after(count))
+    return order
+
+
+def damage(path: Path, how: str) -> None:
+    """What a kill or a power cut can do to a file."""
+    if how == "deleted":
+        path.unlink()
+    elif how == "longer":
+        path.write_bytes(path.read_bytes() + b"\0" * 4096)
+    else:
+        os.truncate(path, 0 if how == "emptied" else path.stat().st_size // 2)
+
+
+def test_image_files_that_a_power_cut_has_taken_are_made_again(bag, tmp_path):
+    """Two emptied and one deleted of the second and later pairs: what came before is kept."""
+    whole = BagSettings(source=str(bag), frames=str(tmp_path / "whole"))
+    run_bag(whole, StubEngine())
+    order = stopped(replace(whole, frames=str(tmp_path / "frames")), 6)
+    for name, how in (("000004_fused", "emptied"), ("000003_labels", "emptied"), ("000002_overlay", "deleted")):
+        damage(tmp_path / f"frames.partial/{name}.png", how)
+    said = []
+    summary = run_bag(order, StubEngine(), say=said.append)
+    assert (summary.resumed_at, summary.answered, summary.exit_code) == (2, COUNT, 0)
+    assert "4 segments of an earlier run are not whole on the disk: their pairs are done again" in said
+    made, expected = (
+        {path.name: path.read_bytes() for path in Path(f).iterdir()} for f in (order.frames, whole.frames)
+    )
+    assert made == expected
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_whatever_is_damaged_the_results_are_those_of_an_undisturbed_run(bag, undisturbed, tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damaged")
+    order = stopped(asked(bag, folder), data.draw(st.integers(1, 8)))
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    for path in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=4, unique=True)):
+        damage(path, data.draw(st.sampled_from(["emptied", "truncated", "deleted", "longer"])))
+    run_bag(order, StubEngine())
+    check_same(folder, undisturbed)
+
+
+def test_everything_is_on_the_disk_before_the_journal_says_so(bag, tmp_path, monkeypatch):
+    """A power cut cannot be had here: what is flushed, and when, is what keeps the promise."""
+    synced = {}
+    real = os.fsync
+
+    def fsync(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced[path] = path.stat().st_size
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    stopped(replace(asked(bag, tmp_path), report=str(tmp_path / "out.html"), rerun=str(tmp_path / "out.rrd")), 5)
+    journal = tmp_path / "out.partial.journal"
+    sizes = {}
+    for segment in read_segments(journal):
+        for target, files in segment.sizes.items():
+            sizes.update({Path(f"{target}.partial") / name: size for name, size in files.items()})
+    assert len(sizes) >= 5 * 5 + 3
+    for path, size in sizes.items():
+        assert synced[path] >= size, path
+        assert all(parent in synced for parent in path.parents if parent.is_relative_to(tmp_path)), path
+    assert journal in synced
 
 
 def test_other_settings_do_not_go_on_where_these_were(bag, tmp_path):
@@ -210,7 +295,7 @@ def test_other_settings_do_not_go_on_where_these_were(bag, tmp_path):
         run_bag(BagSettings(source=str(bag), out=str(tmp_path / "out")), StubEngine(), on_progress=stopped_after(9))
     with pytest.raises(ConfigError, match=r"a run with other settings \(every, overlay\) has begun here"):
         run_bag(BagSettings(source=str(bag), out=str(tmp_path / "out"), every=2, overlay=True), StubEngine())
-    (tmp_path / "out.partial.jsonl").unlink()  # as the error says
+    shutil.rmtree(tmp_path / "out.partial.journal")  # as the error says
     run_bag(BagSettings(source=str(bag), out=str(tmp_path / "out"), every=2), StubEngine())
     assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT // 2
 
@@ -222,7 +307,7 @@ def test_two_at_once_do_not_mix(bag, tmp_path):
 
     def start_another(progress):
         if progress.done == 5:
-            with pytest.raises(ConfigError, match="another run is writing this result") as error:
+            with pytest.raises(MrfsError, match="another process is writing this result") as error:
                 run_bag(order, StubEngine())
             refused.append(error)
 
@@ -230,44 +315,20 @@ def test_two_at_once_do_not_mix(bag, tmp_path):
     assert refused and len((tmp_path / "t.csv").read_text().splitlines()) == 1 + COUNT
 
 
-def test_killed_while_the_old_attempt_is_removed(bag, tmp_path):
-    """What counts is whole under its number, what does not has another name."""
-    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
-    with pytest.raises(Stopped):
-        run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    (tmp_path / "out.partial/1").rename(tmp_path / "out.partial/2")
-    (tmp_path / "out.partial/stale/out").mkdir(parents=True)
-    assert run_bag(order, StubEngine()).resumed_at == 9
-    assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
-
-
-@pytest.mark.parametrize("damage", [b"\0" * 300, b'{"odd": 1}\n', b"\xff\xfe\n", b"[]\n"])
-def test_a_diary_damaged_at_its_end_counts_up_to_there(bag, tmp_path, damage):
-    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
-    with pytest.raises(Stopped):
-        run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    journal = tmp_path / "out.partial.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:7]) + damage)
+@pytest.mark.parametrize("content", [b"", b"\0" * 300, b'{"odd": 1}', b"\xff\xfe", b"[]", b'{"entries": [{}]}'])
+def test_a_journal_counts_up_to_the_first_segment_that_cannot_be_read(bag, tmp_path, content):
+    order = stopped(BagSettings(source=str(bag), out=str(tmp_path / "out")), 9)
+    (tmp_path / "out.partial.journal/000006.json").write_bytes(content)
+    (tmp_path / "out.partial.journal/000009.json.unfinished").write_bytes(content)
     assert run_bag(order, StubEngine()).resumed_at == 6
     assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
-
-
-def test_a_diary_damaged_at_its_beginning_is_told(bag, tmp_path):
-    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
-    with pytest.raises(Stopped):
-        run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    journal = tmp_path / "out.partial.jsonl"
-    journal.write_bytes(b"x" + journal.read_bytes())
-    with pytest.raises(ConfigError, match=r"is no diary of a run: remove what begins with out\.partial"):
-        run_bag(order, StubEngine())
 
 
 def test_beginning_anew_leaves_nothing_of_before(bag, tmp_path):
     order = BagSettings(source=str(bag), frames=str(tmp_path / "frames"))
     with pytest.raises(Stopped):
         run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    (tmp_path / "frames.partial.jsonl").unlink()
+    shutil.rmtree(tmp_path / "frames.partial.journal")
     run_bag(BagSettings(source=str(bag), frames=str(tmp_path / "frames"), end_s=0.25), StubEngine())
     assert len(list((tmp_path / "frames").iterdir())) == 3 * 3
 
@@ -280,13 +341,20 @@ def test_a_run_that_did_nothing_yet_is_no_obstacle(bag, tmp_path):
     assert run_bag(first, StubEngine()).answered == COUNT
 
 
-def test_finished_frames_that_are_gone_are_not_passed_over(bag, tmp_path):
-    order = BagSettings(source=str(bag), out=str(tmp_path / "out"))
-    with pytest.raises(Stopped):
-        run_bag(order, StubEngine(), on_progress=stopped_after(9))
-    (tmp_path / "out.partial/1/out/out.mcap").write_bytes(b"")
-    with pytest.raises(
-        ConfigError,
-        match=r"0 of 9 finished frames can be read: remove everything that begins with .*out\.partial to begin",
-    ):
-        run_bag(order, StubEngine())
+def test_a_bag_of_finished_frames_that_is_gone_is_made_again(bag, tmp_path):
+    order = stopped(BagSettings(source=str(bag), out=str(tmp_path / "out")), 9)
+    (tmp_path / "out.partial/000000/out/out.mcap").write_bytes(b"")
+    summary = run_bag(order, StubEngine())
+    assert (summary.resumed_at, summary.answered) == (0, COUNT)
+    assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
+
+
+def test_a_run_is_brought_to_the_disk_as_often_as_asked(bag, tmp_path):
+    def segments_of(segment_s: float) -> int:
+        order = BagSettings(source=str(bag), csv=str(tmp_path / f"{segment_s}.csv"), segment_s=segment_s)
+        most = []
+        run_bag(order, StubEngine(), on_progress=lambda _: most.append(len(list(tmp_path.glob("*.journal/*.json")))))
+        return max(most)
+
+    assert segments_of(30.0) == 0
+    assert segments_of(0.0) == COUNT

@@ -21,7 +21,7 @@ class Tracing(torch.nn.Module):
     """A stand-in for the network whose results show what reached it: fused = inverted rgb, labels = thermal."""
 
     def forward(
-        self, rgb: torch.Tensor, thermal: torch.Tensor, encoder_size: tuple[int, int] | None = None
+        self, rgb: torch.Tensor, thermal: torch.Tensor, encoder_size: tuple[int, int] | None = None, average=None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return 255 - rgb, thermal.clone()
 

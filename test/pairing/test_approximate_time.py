@@ -96,3 +96,12 @@ def test_drop_after_forgets_the_future_only():
 def test_settings_that_never_pair_are_refused(arguments, text):
     with pytest.raises(ConfigError, match=text):
         ApproximateTime(slop_s=arguments[0], queue_size=arguments[1])
+
+
+def test_one_input_can_be_forgotten():
+    rule = ApproximateTime(slop_s=0.02, queue_size=5)
+    rule.add(0, 0, "rgb")
+    rule.add(1, 100 * MS, "thermal")
+    rule.forget(1)
+    assert rule.add(0, 100 * MS, "rgb later") is None
+    assert rule.add(1, 1 * MS, "thermal") == ("rgb", "thermal")

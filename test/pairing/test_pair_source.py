@@ -108,6 +108,24 @@ def test_a_camera_that_starts_late_in_the_loop(source):
     assert [pair for pair in pairs if pair] == 3 * [(frame, frame) for frame in range(10, 20)]
 
 
+@pytest.mark.parametrize("offset_ms", [-300, -5000, 300, 5000])
+def test_a_changed_offset_is_no_jump_of_the_time(source, said, offset_ms):
+    """Both clocks run on; afterwards pairs go by the new offset, and a jump is still told."""
+    for frame in range(5):
+        source.add(RGB, frame * 100 * MS, frame, now_s=frame / 10)
+        source.add(THERMAL, (frame * 100 - offset_ms) * MS, frame, now_s=frame / 10)
+    source.thermal_offset_ns = offset_ms * MS
+    assert source.pair_gap_s() is None and source.best_gap_s is None  # those were by the old one
+    pairs = []
+    for frame in range(5, 10):
+        source.add(RGB, frame * 100 * MS, frame, now_s=frame / 10)
+        pairs.append(source.add(THERMAL, (frame * 100 - offset_ms) * MS, frame, now_s=frame / 10))
+    assert pairs == [(frame, frame) for frame in range(5, 10)]
+    assert (said, source.jumps) == ([], 0)
+    source.add(THERMAL, (900 - offset_ms - 250) * MS, "back", now_s=1.0)
+    assert source.jumps == 1 and "time jumped back by 0.25 s (thermal stamps" in said[-1]
+
+
 def test_constant_offset_is_taken_out(source):
     source.add(RGB, 500 * MS, "rgb", now_s=0.0)
     assert source.add(THERMAL, 580 * MS, "late", now_s=0.0) is None
@@ -157,3 +175,19 @@ def test_silence_at_the_start_is_left_to_the_watchdog(source, said):
     source.watch(now_s=3.0)
     assert source.missing() == ["rgb", "thermal"]
     assert said == []
+
+
+def test_the_pair_gap_is_the_median_of_the_last_31_pairs(source):
+    """Neither mean nor maximum; signed, thermal minus rgb."""
+    for number, gap_ms in enumerate([40] * 10 + [1, -2, 30] + [3, -4, 5, -6] * 7):
+        source.add(RGB, number * 100 * MS, "rgb", now_s=number / 10)
+        assert source.add(THERMAL, (number * 100 + gap_ms) * MS, "thermal", now_s=number / 10)
+    assert source.pair_gap_s() == pytest.approx(0.001)
+    assert source.best_gap_s is None
+
+
+def test_best_gap_is_the_smallest_since_the_last_pair(source):
+    for number, gap_ms in enumerate([90, -70, 80]):
+        source.add(RGB, number * 1000 * MS, "rgb", now_s=number)
+        assert source.add(THERMAL, (number * 1000 + gap_ms) * MS, "thermal", now_s=number) is None
+    assert source.best_gap_s == pytest.approx(-0.07)

@@ -30,6 +30,22 @@ def ros():
 
 
 @pytest.fixture
+def live_node(ros):
+    """Makes ``LiveNode``; ends them before the cameras of the test."""
+    from harness import LiveNode
+
+    made = []
+
+    def make(**arguments) -> LiveNode:
+        made.append(LiveNode(**arguments))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.end()
+
+
+@pytest.fixture
 def cameras(ros):
     """Makes ``Cameras``; takes them down at the end of the test."""
     from harness import Cameras

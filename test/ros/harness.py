@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,9 +16,17 @@ from types import TracebackType
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
+from stub_engine import StubEngine
+
+from mrfs_ros.engine import Engine
+from mrfs_ros.ros.engine_startup import WARM_UP_FRAMES
+from mrfs_ros.ros.node import MrfsNode
 
 HERE = Path(__file__).resolve().parent
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
@@ -62,6 +71,13 @@ class NodeProcess:
             time.sleep(0.02)
         return self
 
+    def wait_until_loaded(self, package: str) -> None:
+        """Return when a library of ``package`` is in the process's memory."""
+        deadline = time.monotonic() + START_S
+        while f"/{package}/" not in Path(f"/proc/{self.process.pid}/maps").read_text():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log()
+            time.sleep(0.005)
+
     def ready(self) -> NodeProcess:
         return self.wait_for(": ready in ")
 
@@ -78,6 +94,41 @@ class NodeProcess:
 
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+class LiveNode:
+    """The node around a stub engine in a thread of this process: ready in a moment, open to look into.
+
+    ``engine``: another one; ``more``: of a rclpy Node; ``parameters``: the node's own.
+    """
+
+    def __init__(self, *, engine: Engine | None = None, more: dict | None = None, **parameters):
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        self.engine = engine or StubEngine(warm_up=WARM_UP_FRAMES)
+        self.node = MrfsNode(self.engine, parameter_overrides=overrides, **(more or {}))
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._spinning = threading.Thread(target=self._executor.spin, daemon=True)
+        self._spinning.start()
+
+    def set(self, **parameters) -> SetParametersResult:
+        """Set parameters in the node's thread, all or none, as a service call does."""
+        done, answers = threading.Event(), []
+
+        def change() -> None:
+            values = [Parameter(name, value=value) for name, value in parameters.items()]
+            answers.append(self.node.set_parameters_atomically(values))
+            done.set()
+
+        self._executor.create_task(change)
+        assert done.wait(10)
+        return answers[0]
+
+    def end(self) -> None:
+        self._executor.shutdown()
+        self._spinning.join(END_S)
+        self.node.close()
+        self.node.destroy_node()
 
 
 class Cameras(Node):

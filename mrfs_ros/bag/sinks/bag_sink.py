@@ -5,29 +5,33 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mrfs_ros.bag.codec import COMPRESSED, IMAGE, Codec
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.bag.salvage import Channel, Record, salvage
-from mrfs_ros.bag.sinks.protocol import begin_anew, working_path
+from mrfs_ros.bag.rosbags_internals import flush_mcap
+from mrfs_ros.bag.salvage import Channel, Record
+from mrfs_ros.bag.salvage_mcap import salvage_mcap
+from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 from mrfs_ros.draw import overlay
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.files import move, to_disk
 from mrfs_ros.types import ClassSet
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
-_STALE = "stale"
-_SUFFIX = {"mcap": ".mcap", "sqlite3": ".db3"}
+_MCAP = "mcap"
+_JOINED = "joined"
 
 
 class BagSink:
     """A ``Sink`` with one more way in: ``copy`` for messages of the bag that is read.
 
     ``copied``: their channels by topic. ``facts``: what is noted in the bag's metadata. The messages of a frame carry
-    the header that the node would give them, and the recording time of the image that completed the pair. The fused
-    image comes last: where it is, the frame is whole.
+    the header that the node would give them, and the recording time of the image that completed the pair, the fused
+    image last. Each run writes an mcap of its own, which can be cut behind any frame; ``finish`` joins them.
     """
 
     def __init__(
@@ -57,21 +61,12 @@ class BagSink:
         self._writer: Any = None
 
     def resume(self, frames: int) -> None:
-        """Begin a bag with the first ``frames`` frames of the one that an earlier run left unfinished."""
-        shutil.rmtree(working_path(self.target) / _STALE, ignore_errors=True)
-        attempts = sorted((int(path.name), path) for path in working_path(self.target).glob("[0-9]*"))
-        for _, path in attempts[1:]:
-            shutil.rmtree(path)  # a copy that was itself cut short
-        number, old = attempts[0] if attempts else (0, None)
-        self._open(number + 1)
-        kept = self._copy_frames(old, frames) if old and frames else 0
-        if kept < frames:
-            raise ConfigError(
-                f"{working_path(self.target)}: {kept} of {frames} finished frames can be read: "
-                f"{begin_anew(self.target)}"
-            )
-        if old:  # out of the way in one step: half of it must never be taken for the one that counts
-            shutil.rmtree(old.rename(old.with_name(_STALE)))
+        self._part = working_path(self.target) / f"{len(self._parts()):06d}"
+        self._open(self._part, _MCAP)
+
+    def _parts(self) -> list[Path]:
+        """The storage files of this run and those before it."""
+        return sorted(working_path(self.target).glob(f"[0-9]*/*/{self.target.name}.mcap"))
 
     def encode(self, frame: Frame) -> list[tuple[str, Any]]:
         result = frame.result
@@ -91,12 +86,18 @@ class BagSink:
     def write(self, frame: Frame, encoded: list[tuple[str, Any]]) -> None:
         for topic, message in encoded:
             self._write(self._named(topic), frame.log_ns, message)
-        self._flush()
+        flush_mcap(self._writer)  # a chunk for each frame, however many runs it took
 
     def copy(self, record: Record) -> None:
         """Write a message of the bag that is read, unless it is of a rarer type on its topic, which a note names."""
         if record.channel.kind == self._copied[record.channel.topic].kind:
             self._write(record.channel.topic, record.log_ns, self._codec.cdr(record))
+
+    def flush(self) -> list[Path]:
+        if self._writer is None:
+            return []
+        flush_mcap(self._writer)
+        return self._parts()[-1:]
 
     def close(self) -> None:
         if self._writer is not None:
@@ -104,34 +105,48 @@ class BagSink:
             self._writer = None
 
     def finish(self) -> None:
-        self._writer.close()
-        self._writer.path.rename(self.target)
+        flush_mcap(self._writer)
+        if self._storage != _MCAP or len(self._parts()) > 1:
+            self._join()
+        folder = self._writer.path
+        with _as_os_errors(self.target):
+            self._writer.close()
         self._writer = None
+        to_disk(folder.iterdir(), working_path(self.target))
+        move(folder, self.target)
         shutil.rmtree(working_path(self.target))
+
+    def _join(self) -> None:
+        """Copy the messages of all parts to one bag, as if one run had written them."""
+        parts, last = self._parts(), self._named(FUSED)
+        self.close()
+        folder = working_path(self.target) / _JOINED
+        shutil.rmtree(folder, ignore_errors=True)
+        self._open(folder, self._storage)
+        for part in parts:
+            for record in salvage_mcap(part, []):  # it has no end, where its run was killed
+                self._write(record.channel.topic, record.log_ns, record.raw)
+                if record.channel.topic == last and self._storage == _MCAP:
+                    flush_mcap(self._writer)
 
     def _named(self, topic: str) -> str:
         return f"{topic}/compressed" if self._compressed else topic
 
     def _write(self, topic: str, log_ns: int, message: bytes | memoryview) -> None:
-        try:
+        if self._storage != _MCAP and log_ns >= 2**63:
+            raise ConfigError(f"{topic}: recorded at {log_ns} ns, which {self._storage} cannot hold: use mcap")
+        with _as_os_errors(self.target):
             self._writer.write(self._connections[topic], log_ns, message)
-        except OverflowError as error:
-            raise ConfigError(f"{topic}: recorded at {log_ns} ns, which sqlite3 cannot hold: use mcap") from error
-        except sqlite3.Error as error:
-            raise OSError(0, str(error), str(self.target)) from error
 
-    def _open(self, number: int) -> None:
+    def _open(self, folder: Path, storage: str) -> None:
         from rosbags.rosbag2 import StoragePlugin, Writer
 
-        folder = working_path(self.target) / str(number)
         folder.mkdir(parents=True)
         # Named as the target already, because the storage file within takes its name from the folder.
-        self._writer = Writer(folder / self.target.name, version=8, storage_plugin=StoragePlugin[self._storage.upper()])
+        self._writer = Writer(folder / self.target.name, version=8, storage_plugin=StoragePlugin[storage.upper()])
         for name, fact in self._facts.items():
             self._writer.set_custom_data(name, fact)
         self._writer.open()
-        if self._storage == "sqlite3":  # a commit each frame need not wait for the disk
-            self._writer.storage.conn.execute("PRAGMA synchronous = OFF")
         own = COMPRESSED if self._compressed else IMAGE
         topics = {self._named(topic): (own, self._codec.store, False) for topic in self._topics}
         for topic, channel in self._copied.items():
@@ -141,41 +156,14 @@ class BagSink:
             for topic, (kind, store, latched) in topics.items()
         }
 
-    def _flush(self) -> None:
-        """Hand everything to the operating system, so that it survives the end of this process."""
-        storage = self._writer.storage
-        if self._storage == "sqlite3":
-            try:
-                storage.conn.commit()
-            except sqlite3.Error as error:
-                raise OSError(0, str(error), str(self.target)) from error
-            return
-        if storage.chunk.msgs:
-            storage.close_chunk()
-        storage.bio.flush()
 
-    def _copy_frames(self, old: Path, frames: int) -> int:
-        """Copy up to and including the ``frames``-th fused image; return how many there were."""
-        kept = 0
-        last = self._named(FUSED)
-        for record in _records(old, self.target.name, self._storage):
-            self._write(record.channel.topic, record.log_ns, record.raw)
-            if record.channel.topic == last:
-                self._flush()  # as when it was written, so that the file becomes the same
-                kept += 1
-            if kept == frames:
-                break
-        return kept
-
-
-def _records(old: Path, name: str, storage: str) -> Iterator[Record]:
-    path = old / name / f"{name}{_SUFFIX[storage]}"
-    if not path.exists():
-        return
-    if storage == "sqlite3":
-        with sqlite3.connect(path) as database:  # takes back what was not committed
-            database.execute("SELECT count(*) FROM sqlite_master")
-    yield from salvage(path, [])
+@contextmanager
+def _as_os_errors(target: Path) -> Iterator[None]:
+    """A full disk told alike by both storages."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(0, str(error), str(target)) from error
 
 
 def _reliable(latched: bool):

@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.bag.journal import Entry
 from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.camera.encoded import encode_png
 from mrfs_ros.draw import overlay
+from mrfs_ros.files import move
 from mrfs_ros.types import ClassSet
 
 
 class ImageFiles:
-    """A ``Sink``: ``images(frame)`` says which files a frame has, by their paths in the folder.
-
-    Their names begin with the frame's index. ``entries``: every line of the diary so far, asked by ``resume``.
-    """
+    """A ``Sink``: ``images(frame)`` says which files a frame has, by their paths in the folder."""
 
     def __init__(
-        self,
-        target: Path,
-        images: Callable[[Frame], dict[str, np.ndarray]],
-        *,
-        entries: Callable[[], Iterable[Entry]],
-        folders: tuple[str, ...] = (".",),
+        self, target: Path, images: Callable[[Frame], dict[str, np.ndarray]], *, folders: tuple[str, ...] = (".",)
     ):
         self.target = target
         self._images = images
-        self._entries = entries
         self._folders = folders
+        self._new: list[Path] = []
 
     def resume(self, frames: int) -> None:
-        """Files of a frame that the diary does not know go: its pair may get no answer this time."""
-        folder = working_path(self.target)
-        if not frames:
-            shutil.rmtree(folder, ignore_errors=True)
-        known = {entry.index for entry in self._entries() if not entry.problem}
-        for file in folder.rglob("*.png"):
-            index = re.match(r"\d+", file.name)
-            if index and int(index[0]) not in known:
-                file.unlink()
         for name in self._folders:
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            (working_path(self.target) / name).mkdir(parents=True, exist_ok=True)
 
     def encode(self, frame: Frame) -> dict[str, bytes]:
         return {name: encode_png(image) for name, image in self._images(frame).items()}
 
     def write(self, frame: Frame, encoded: dict[str, bytes]) -> None:
         for name, content in encoded.items():
-            (working_path(self.target) / name).write_bytes(content)
+            path = working_path(self.target) / name
+            path.write_bytes(content)
+            self._new.append(path)
+
+    def flush(self) -> list[Path]:
+        new, self._new = self._new, []
+        return new
 
     def close(self) -> None:
         """Nothing is open between frames."""
 
     def finish(self) -> None:
-        working_path(self.target).rename(self.target)
+        move(working_path(self.target), self.target)
 
 
-def result_files(
-    target: Path, classes: ClassSet, *, entries: Callable[[], Iterable[Entry]], notice: str, opacity: float
-) -> ImageFiles:
+def result_files(target: Path, classes: ClassSet, *, notice: str, opacity: float) -> ImageFiles:
     """``000012_fused.png``, ``000012_labels.png`` and ``000012_overlay.png`` for the pair of index 12."""
     draw = partial(overlay, classes=classes, opacity=opacity, notice=notice)
 
@@ -75,10 +60,10 @@ def result_files(
         shown = {"fused": fused, "labels": labels, "overlay": draw(fused, labels)}
         return {f"{frame.index:06d}_{name}.png": image for name, image in shown.items()}
 
-    return ImageFiles(target, images, entries=entries)
+    return ImageFiles(target, images)
 
 
-def pair_files(target: Path, *, entries: Callable[[], Iterable[Entry]]) -> ImageFiles:
+def pair_files(target: Path) -> ImageFiles:
     """``rgb/000012.png`` and ``thermal/000012.png``, as the network got them; nothing where a camera was missing."""
 
     def images(frame: Frame) -> dict[str, np.ndarray]:
@@ -86,4 +71,4 @@ def pair_files(target: Path, *, entries: Callable[[], Iterable[Entry]]) -> Image
             return {}
         return {f"rgb/{frame.index:06d}.png": frame.rgb, f"thermal/{frame.index:06d}.png": frame.thermal}
 
-    return ImageFiles(target, images, entries=entries, folders=("rgb", "thermal"))
+    return ImageFiles(target, images, folders=("rgb", "thermal"))

@@ -15,7 +15,7 @@ from mrfs_ros.types import ClassSet
 
 
 class ReportSink:
-    """``entries`` and ``facts`` are asked by ``finish``: every line of the diary, and what the head of the page says.
+    """``entries`` and ``facts`` are asked by ``finish``: all entries of the journal, and the head of the page.
 
     ``notice``: printed on the pictures and, in words that cannot be missed, at the top.
     """
@@ -37,29 +37,27 @@ class ReportSink:
         self._facts = facts
         self._folder = working_path(target)
         self._thumbnails = Thumbnails(self._folder, classes, notice)
-        self._finished = False
+        self._new: list[Path] = []
 
     def resume(self, frames: int) -> None:
-        """Keep the pictures of the first ``frames`` frames."""
-        self._finished = bool(frames) and self.target.exists() and not self._folder.exists()
-        if not self._finished:
-            self._thumbnails.keep(frames)
+        self._thumbnails.resume(frames)
 
     def encode(self, frame: Frame) -> None:
         """Nothing: few frames need a picture, and only ``write`` knows which."""
 
     def write(self, frame: Frame, encoded: None) -> None:
-        self._thumbnails.add(frame)
+        if path := self._thumbnails.add(frame):
+            self._new.append(path)
+
+    def flush(self) -> list[Path]:
+        new, self._new = self._new, []
+        return new
 
     def close(self) -> None:
         """No file is open between frames."""
 
     def finish(self) -> None:
-        """Write the page, unless an earlier run got as far as this."""
-        if self._finished:
-            return
-        page = self._folder / "page.html"
+        """Write the page."""
         pictures = self._thumbnails.pictures()
-        write_report(page, self._entries(), pictures, self._classes, self._facts(), self._notice)
-        page.replace(self.target)
+        write_report(self.target, self._entries(), pictures, self._classes, self._facts(), self._notice)
         shutil.rmtree(self._folder)

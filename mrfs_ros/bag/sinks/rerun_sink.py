@@ -16,6 +16,7 @@ import numpy as np
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.files import move, to_disk
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 APPLICATION = "mrfs_ros"
@@ -30,7 +31,7 @@ class RerunSink:
 
     ``target``: the .rrd file to make, or None for the viewer that runs at ``viewer``. ``notice``: text that the
     recording shows beside the pictures. An .rrd file cannot be appended to once its writer is gone, so that each run
-    writes a part, cut by ``_Parts`` where the next run goes on, and ``finish`` puts the parts together.
+    writes a part, and ``finish`` puts the parts together.
     """
 
     def __init__(self, target: Path | None, classes: ClassSet, notice: str = "", *, viewer: str = VIEWER):
@@ -39,26 +40,27 @@ class RerunSink:
         self._notice = notice
         self._viewer = viewer
         self._rerun = _rerun()
-        self._parts = _Parts(working_path(target)) if target else None
+        self._folder = working_path(target) if target else Path()
         self._stream: Any = None
-        self._finished = False
 
     def resume(self, frames: int) -> None:
-        """Keep the first ``frames`` frames of earlier runs; a viewer keeps what it has."""
+        """Begin another part of the recording; a viewer keeps what it has."""
         if self.target is None:
             self._connect()
             return
-        if frames and not self._parts.paths() and self.target.exists():
-            self._finished = True  # the run ended while other results were being completed
-            return
-        self._parts.keep(frames)
-        self._stream = self._rerun.RecordingStream(APPLICATION, recording_id=self._parts.recording)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        parts = self._parts()
+        recording = parts[0].stem.partition("_")[2] if parts else str(uuid.uuid4())
+        self._stream = self._rerun.RecordingStream(APPLICATION, recording_id=recording)
         self._silence()
-        first = not self._parts.paths()
-        self._stream.save(self._parts.begin(), default_blueprint=self._blueprint() if first else None)
-        if first:
+        part = self._folder / f"{len(parts):06d}_{recording}.rrd"
+        self._stream.save(part, default_blueprint=None if parts else self._blueprint())
+        if not parts:
             self._describe()
-        self._flush()
+
+    def _parts(self) -> list[Path]:
+        """The recordings of this run and those before it, each named by number and recording."""
+        return sorted(self._folder.glob("*_*.rrd"))
 
     def encode(self, frame: Frame) -> dict[str, Any]:
         """Everything of a frame as Rerun's archetypes, by entity."""
@@ -76,15 +78,16 @@ class RerunSink:
         self._stream.set_time("stamp", timestamp=np.datetime64(frame.stamp_ns, "ns"))
         for entity, archetype in encoded.items():
             self._stream.log(entity, archetype)
-        if self._parts:
-            self._flush()
-            self._parts.frame_written()
+        self.flush()  # a disk that is full is told here
 
-    def _flush(self) -> None:
+    def flush(self) -> list[Path]:
+        if self.target is None or self._stream is None:
+            return []
         try:
             self._stream.flush(timeout_sec=WRITE_TIMEOUT_S)
         except (RuntimeError, ValueError) as error:  # a full disk ends its writer, or makes it wait for ever
             raise OSError(0, f"the Rerun recording does not take more ({error})", str(self.target)) from error
+        return self._parts()[-1:]
 
     def close(self) -> None:
         """Let go of the file or the viewer."""
@@ -94,13 +97,16 @@ class RerunSink:
 
     def finish(self) -> None:
         """Make one recording of all parts and move it to ``target``; the viewer gets what is still on its way."""
-        if self.target is None and self._stream is not None:
+        if self.target is None:
             self._drain()
+            self.close()
+            return
+        self.flush()
         self.close()
-        if self._parts and not self._finished:
-            _join(self._parts.paths(), self._parts.folder / "whole.rrd").replace(self.target)
-        if self._parts:
-            shutil.rmtree(self._parts.folder, ignore_errors=True)
+        whole = _join(self._parts(), self._folder / "whole.rrd")
+        to_disk([whole], self._folder)
+        move(whole, self.target)
+        shutil.rmtree(self._folder)
 
     def _connect(self) -> None:
         host, _, port = self._viewer.rpartition(":")
@@ -153,51 +159,6 @@ class RerunSink:
         if self._notice:
             rows.append(rrb.TextDocumentView(origin="notice", name="notice"))
         return rrb.Blueprint(rrb.Vertical(*rows, row_shares=[6, 2, 1][: len(rows)]), collapse_panels=True)
-
-
-class _Parts:
-    """The recordings of several runs in ``folder``; frames.txt says in which part, and where in it, a frame ends."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.recording = str(uuid.uuid4())
-        self._table = folder / "frames.txt"
-        self._current = folder
-
-    def keep(self, frames: int) -> None:
-        """Cut everything behind the first ``frames`` frames; MrfsError when fewer are here."""
-        lines = self._table.read_text().splitlines() if frames and self._table.is_file() else []
-        ends = [line.split() for line in lines[1:] if line.endswith(".")]
-        last = {name: int(end) for name, end, _ in ends[:frames]}
-        if len(ends) < frames or not all((self.folder / name).is_file() for name in last):
-            raise MrfsError(
-                f"{self.folder} lacks some of the first {frames} frames: remove what the unfinished run left, "
-                "and begin anew"
-            )
-        if not frames:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            lines = [self.recording]
-        self.recording = lines[0]
-        for part in self.paths():
-            if part.name in last:
-                os.truncate(part, last[part.name])
-            else:
-                part.unlink()
-        self._table.write_text("".join(f"{line}\n" for line in lines[: 1 + frames]))
-
-    def paths(self) -> list[Path]:
-        return sorted(self.folder.glob("part_*.rrd"))
-
-    def begin(self) -> Path:
-        """The path of the next part."""
-        number = int(self.paths()[-1].stem.removeprefix("part_")) + 1 if self.paths() else 0
-        self._current = self.folder / f"part_{number:06d}.rrd"
-        return self._current
-
-    def frame_written(self) -> None:
-        with self._table.open("a") as table:
-            table.write(f"{self._current.name} {self._current.stat().st_size} .\n")  # the dot: this line is whole
 
 
 def _join(parts: list[Path], whole: Path) -> Path:

@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.bag.sinks.protocol import begin_anew, working_path
+from mrfs_ros.bag.sinks.protocol import working_path
 from mrfs_ros.draw import mosaic, overlay, scaled
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import MissingPackageError
+from mrfs_ros.files import move, to_disk
 from mrfs_ros.types import ClassSet
 
-# Every frame leaves the encoder at once (no frame waits for a later one), and a transport stream that is cut off can
-# be read up to there: what was written is safe. Bright, quick and small enough for hours of driving.
+# Every frame leaves the encoder at once (no frame waits for a later one), so that a transport stream may be cut behind
+# any of them. Quick, and small enough for hours of driving.
 _ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "23"}
 
 
 class Video:
     """A ``Sink``: H.264 in an MP4, ``rate_hz`` frames a second whatever their stamps say.
 
-    One stream a run lies in the working folder; ``finish`` joins them without encoding anything again. Frames of
+    A stream for each run lies in the working folder; ``finish`` joins them without encoding anything again. Frames of
     another size than the first are scaled to it. Raises MissingPackageError without PyAV.
     """
 
@@ -39,22 +40,9 @@ class Video:
         self._stream: Any = None
 
     def resume(self, frames: int) -> None:
-        """Note how many frames of each earlier stream count; later ones are left out when the streams are joined."""
         folder = working_path(self.target)
         folder.mkdir(parents=True, exist_ok=True)
-        left = frames
-        for path in self._streams():
-            keep = min(left, sum(1 for _ in self._packets(path)))
-            left -= keep
-            if keep:
-                path.rename(path.with_name(f"{path.stem.split('_')[0]}_{keep}.ts"))
-            else:
-                path.unlink()
-        if left:
-            raise ConfigError(
-                f"{folder}: {frames - left} of {frames} finished frames can be read: {begin_anew(self.target)}"
-            )
-        self._path = folder / f"{len(self._streams())}.ts"
+        self._path = folder / f"{len(self._streams()):06d}.ts"
 
     def encode(self, frame: Frame) -> np.ndarray:
         """(H, W, 3) uint8 RGB, two rows of two pictures, H and W even."""
@@ -67,6 +55,9 @@ class Video:
             self._open(*encoded.shape[:2])
         picture = scaled(encoded, self._stream.height, self._stream.width)
         self._container.mux(self._stream.encode(self._av.VideoFrame.from_ndarray(picture, format="rgb24")))
+
+    def flush(self) -> list[Path]:
+        return [self._path] if self._container is not None else []  # the encoder keeps nothing back
 
     def close(self) -> None:
         if self._container is not None:
@@ -83,7 +74,8 @@ class Video:
             return
         joined = folder / "joined.mp4"
         self._join(joined)
-        joined.replace(self.target)
+        to_disk([joined], folder)
+        move(joined, self.target)
         shutil.rmtree(folder)
 
     def _open(self, height: int, width: int) -> None:
@@ -95,20 +87,12 @@ class Video:
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
 
     def _streams(self) -> list[Path]:
-        return sorted(working_path(self.target).glob("*.ts"), key=lambda path: int(path.stem.split("_")[0]))
+        return sorted(working_path(self.target).glob("*.ts"))
 
     def _packets(self, path: Path) -> Iterator[Any]:
-        """The packets of a stream up to where it was cut off; one is one frame."""
-        keep = int(path.stem.split("_")[1]) if "_" in path.stem else None
-        try:
-            with self._av.open(str(path)) as container:
-                for number, packet in enumerate(container.demux(video=0)):
-                    if packet.size and number != keep:
-                        yield packet
-                    else:
-                        return
-        except self._av.FFmpegError:
-            return
+        """The packets of a stream; one is one frame."""
+        with self._av.open(str(path)) as container:
+            yield from (packet for packet in container.demux(video=0) if packet.size)
 
     def _join(self, joined: Path) -> None:
         number = 0

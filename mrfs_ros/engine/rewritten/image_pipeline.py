@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.rewritten.network import RewrittenMRFS
+from mrfs_ros.engine.temporal_smoothing import Average, smoothed
 from mrfs_ros.network import MRFS
 from mrfs_ros.network.attention import Size
 
@@ -23,7 +24,12 @@ class Pipeline(nn.Module):
         self.operators = operators
         self.dtype = dtype
 
-    def forward(self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None, average: Average | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``average``: of the logits so far, which goes on with these pairs; None = no temporal smoothing."""
         images = (self.operators.from_bytes(x).to(self.dtype) for x in (rgb, thermal[..., None]))
         logits, fused = self.network(*images, encoder_size)
+        if average is not None:
+            logits = smoothed(logits, average)
         return self.operators.to_bytes(fused), self.operators.labels(logits, (rgb.shape[1], rgb.shape[2]))

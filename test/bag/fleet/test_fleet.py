@@ -14,11 +14,11 @@ from fleets import NAMES, PAIRS, asked, fetched, results, run, uploaded
 
 from mrfs_ros.bag import fleet, fleet_task, remote
 from mrfs_ros.bag.fleet import run_fleet
-from mrfs_ros.bag.lock import alone
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.cli.main import main
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.files import lock
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 
@@ -49,7 +49,7 @@ def test_calls_at_the_same_time_keep_each_others_names(recordings, tmp_path):
     fleet.planned(first)
     (out / fleet.ASKED).rename(tmp_path / "first.json")  # what a call that began earlier is about to write
     with ThreadPoolExecutor(1) as pool:
-        with alone(out / "bags.json.lock", 0.0, "is this test"):
+        with lock(out / "bags.json.lock", 0.0, "is this test"):
             waiting = pool.submit(fleet.planned, second)
             time.sleep(0.3)
             (tmp_path / "first.json").rename(out / fleet.ASKED)
