@@ -90,7 +90,7 @@ INSIDE_FUNCTIONS_ONLY = {
 
 # Rooms and pages with words still to be set right.
 AT_WORK = {
-    "bag", "fleet", "ros", "camera", "geometry", "pairing", "preprocess", "process", "bags", "sensors", "fuse",
+    "bag", "fleet", "bags",
 }  # fmt: skip
 OWN_TEXTS = [
     path

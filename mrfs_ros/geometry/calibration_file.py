@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mrfs_ros.errors import ConfigError, MissingPackageError
+from mrfs_ros.errors import ConfigError, needs_package
 from mrfs_ros.geometry.camera_models import Calibration, CameraModel, Homography, Matrix, Stereo
 
 _KEYS = {
@@ -79,10 +79,8 @@ def _number(value: float) -> str:
 
 
 def _content(path: Path) -> Any:
-    try:
+    with needs_package("reading a calibration", "PyYAML", "bags"):
         import yaml
-    except ImportError as error:
-        raise MissingPackageError("reading a calibration needs PyYAML: pip install 'mrfs_ros[bags]'") from error
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

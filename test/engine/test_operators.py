@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from emulated_arm import emulated_operators
+from emulated_arm import EmulatedOperators, emulated_operators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operands import Numbers, every_operator, scales_of
@@ -23,6 +24,24 @@ ROUNDING = 4e-6  # of float32 sums of some hundred numbers around 1, against flo
 
 examples = settings(max_examples=20, deadline=None, derandomize=True)
 few_examples = settings(examples, max_examples=8)
+EMULATED_SHARE = 4  # one in so many examples runs on the emulated processor too, which is slow
+
+
+def rule(how: settings, *strategies: st.SearchStrategy) -> Callable:
+    """A test of ``native`` by examples of these strategies, by a share of them where that is emulated."""
+
+    def decorate(check: Callable) -> Callable:
+        fewer = settings(how, max_examples=max(2, how.max_examples // EMULATED_SHARE))
+        here, emulated = (own(given(*strategies)(check)) for own in (how, fewer))
+
+        def test(native, **parameters) -> None:
+            (emulated if isinstance(native, EmulatedOperators) else here)(native, **parameters)
+
+        test.__signature__ = inspect.signature(here)
+        test.__name__ = check.__name__
+        return test
+
+    return decorate
 
 
 def side(smallest: int = 1, largest: int = 19) -> st.SearchStrategy[int]:
@@ -60,8 +79,7 @@ def native(request) -> Iterator[NativeOperators]:
         pytest.skip(str(error))
 
 
-@examples
-@given(
+@rule(examples,
     numbers, batches, side(), side(1, 70), channels, columns, st.sampled_from([None, 1e-6, 1e-5]), st.booleans(),
     st.sampled_from([None, "relu", "sigmoid"]),
 )  # fmt: skip
@@ -82,8 +100,7 @@ def test_linear_takes_any_number_of_inputs(native, inputs):
 
 
 @pytest.mark.parametrize("kernel, stride, padding, inputs", [(7, 4, 3, 3), (7, 4, 3, 1), (3, 2, 1, 32)])
-@few_examples
-@given(numbers, batches, side(1, 33), side(1, 33), columns)
+@rule(few_examples, numbers, batches, side(1, 33), side(1, 33), columns)
 def test_patches_of_an_embedding(native, kernel, stride, padding, inputs, numbers, batch, height, width, outputs):
     x, folded = numbers(batch, height, width, inputs), numbers.dense(outputs, kernel * kernel * inputs)
     weight = folded[0].double().unflatten(1, (kernel, kernel, inputs)).permute(0, 3, 1, 2)
@@ -94,8 +111,7 @@ def test_patches_of_an_embedding(native, kernel, stride, padding, inputs, number
 
 
 @pytest.mark.parametrize("ratio, inputs", [(2, 160), (4, 64), (8, 32)])
-@few_examples
-@given(numbers, batches, side(0), side(0), columns, st.sampled_from([None, 1e-6]))
+@rule(few_examples, numbers, batches, side(0), side(0), columns, st.sampled_from([None, 1e-6]))
 def test_patches_of_a_reduction(native, ratio, inputs, numbers, batch, height, width, outputs, eps):
     x = numbers(batch, ratio + height, ratio + width, inputs) + 1  # not always whole patches: the rest is left out
     folded = numbers.dense(outputs, ratio * ratio * inputs)
@@ -107,8 +123,7 @@ def test_patches_of_a_reduction(native, ratio, inputs, numbers, batch, height, w
     near(native.patches(x, native.dense(folded), *arguments), expected.permute(0, 2, 3, 1))
 
 
-@examples
-@given(numbers, batches, side(), side(), channels, st.sampled_from([1e-6, 1e-5]))
+@rule(examples, numbers, batches, side(), side(), channels, st.sampled_from([1e-6, 1e-5]))
 def test_layer_norm(native, numbers, batch, height, width, channels, eps):
     trained = numbers.module(nn.LayerNorm(channels, eps=eps))
     x = 3 * numbers(batch, height, width, channels) + 10
@@ -116,8 +131,7 @@ def test_layer_norm(native, numbers, batch, height, width, channels, eps):
     near(native.layer_norm(x, native.norm(trained)), expected)
 
 
-@examples
-@given(numbers, batches, side(), side(), channels, columns)
+@rule(examples, numbers, batches, side(), side(), channels, columns)
 def test_depthwise_gelu_linear(native, numbers, batch, height, width, inputs, outputs):
     x, residual = numbers(batch, height, width, inputs), numbers(batch, height, width, outputs)
     trained = numbers.module(nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs))
@@ -131,8 +145,7 @@ def test_depthwise_gelu_linear(native, numbers, batch, height, width, inputs, ou
     near(native.depthwise_gelu_linear(x, native.depthwise(trained), native.dense(folded), residual), expected)
 
 
-@examples
-@given(
+@rule(examples,
     numbers, batches, side(), side(), side(1, 13), side(1, 13), st.sampled_from([1, 2, 5, 8]),
     st.sampled_from([32, 64]), st.sampled_from([0.1, 1, 8, 30, 500]), st.booleans(),
 )  # fmt: skip
@@ -163,8 +176,7 @@ def test_one_key_ahead_of_all_others_takes_all(native, others, ahead):
     near(result, values[:, :, 37:38].double())
 
 
-@examples
-@given(numbers, batches, side(), side(), channels)
+@rule(examples, numbers, batches, side(), side(), channels)
 def test_pool(native, numbers, batch, height, width, channels):
     x = numbers(batch, height, width, channels)
     mean, maximum = native.pool(x)
@@ -177,8 +189,7 @@ def test_mean_of_a_large_plain_map(native):
     near(native.pool(x)[0], x[:, 0, 0].double(), 2e-5)
 
 
-@examples
-@given(numbers, batches, side(), side(), channels)
+@rule(examples, numbers, batches, side(), side(), channels)
 def test_exchange(native, numbers, batch, height, width, channels):
     x1, x2, gate = (numbers(batch, height, width, channels) for _ in range(3))
     weights = numbers(batch, 2 * channels).sigmoid()
@@ -200,8 +211,9 @@ def test_exchange_with_far_spatial_weights(native):
     near(result2, expected2)
 
 
-@examples
-@given(numbers, batches, side(), side(), channels, st.sampled_from([16, 48, 64]), st.sampled_from([1, 2, 9, 15]))
+@rule(
+    examples, numbers, batches, side(), side(), channels, st.sampled_from([16, 48, 64]), st.sampled_from([1, 2, 9, 15])
+)
 def test_decode(native, numbers, batch, height, width, inputs, mixed, classes):
     x, coarse = numbers(batch, height, width, inputs), scales_of(numbers, batch, (height, width), (2, 4, 8), mixed)
     scale, last = numbers.dense(mixed, inputs), numbers.dense(classes, mixed)
@@ -212,8 +224,7 @@ def test_decode(native, numbers, batch, height, width, inputs, mixed, classes):
     near(native.decode(x, native.dense(scale), coarse, native.dense(last)), expected)
 
 
-@examples
-@given(numbers, batches, side(1, 61), side(1, 61), st.sampled_from([1, 2, 9, 15]))
+@rule(examples, numbers, batches, side(1, 61), side(1, 61), st.sampled_from([1, 2, 9, 15]))
 def test_labels(native, numbers, batch, height, width, classes):
     (logits,) = scales_of(numbers, batch, (height, width), [4], classes)
     scores = upsampled(logits.double(), (height, width))
@@ -234,16 +245,14 @@ def test_bytes_to_numbers_and_back(native):
         assert torch.equal(native.to_bytes(x), PLAIN.to_bytes(x))
 
 
-@examples
-@given(numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))
+@rule(examples, numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))
 def test_area_average(native, numbers, batch, height, width, small_height, small_width, channels):
     size = min(height, small_height), min(width, small_width)
     image = numbers(batch, height, width, channels)
     near(native.area_average(image, size), PLAIN.area_average(image.double(), size))
 
 
-@examples
-@given(numbers, batches, side(1, 41), side(1, 41))
+@rule(examples, numbers, batches, side(1, 41), side(1, 41))
 def test_fuse(native, numbers, batch, height, width):
     size = height, width
     features = scales_of(numbers, batch, size, (4, 8, 16, 32), 32)
