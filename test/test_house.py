@@ -99,14 +99,10 @@ def part(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).parts[:2])
 
 
-# Rooms and pages with words still to be set right.
-AT_WORK = {
-    "ros", "camera", "geometry", "pairing", "preprocess", "process", "sensors", "fuse",
-}  # fmt: skip
 OWN_TEXTS = [
     path
     for path in sorted([*PACKAGE.rglob("*.py"), *ROOT.glob("docs/*.md"), *ROOT.glob("*.md"), *ROOT.glob("config/*")])
-    if path.is_file() and not AT_WORK & {*path.relative_to(ROOT).parts, path.stem}
+    if path.is_file()
 ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mrfs_ros.camera.image_io import write_png
+from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.network import MRFS
 from mrfs_ros.network.encoder import DropPath
@@ -103,3 +104,22 @@ def train_in_two_parts(settings: Path, processes: Processes, out: Path) -> None:
         name = f"after_{steps}_rank_{processes.rank}_of_{processes.world}.pt"
         torch.save({"state": trainer.state(), "gradients": gradients}, out / name)
         processes.wait()
+
+
+def batch_of(datasets) -> dict[str, torch.Tensor]:
+    pairs = list(datasets[0])
+    label = torch.from_numpy(np.stack([pair.label for pair in pairs]))
+    return {
+        "rgb": torch.from_numpy(np.stack([pair.rgb for pair in pairs])).permute(0, 3, 1, 2),
+        "thermal": torch.from_numpy(np.stack([pair.thermal for pair in pairs]))[:, None],
+        "label": label,
+        "valid": torch.ones_like(label)[:, None],
+    }
+
+
+def one_step(trainer, datasets) -> dict[str, torch.Tensor]:
+    return trainer.train_step(batch_of(datasets), 0.0)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(path).weights

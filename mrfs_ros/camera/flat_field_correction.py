@@ -1,4 +1,4 @@
-"""Tells when a thermal camera's shutter is closed: from images that are frozen, or flat where there was a scene."""
+"""Flat-field correction (FFC, NUC): a closed shutter told by frozen images, or by flat ones where there was a scene."""
 
 from __future__ import annotations
 

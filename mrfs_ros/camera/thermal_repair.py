@@ -1,4 +1,4 @@
-"""What a thermal sensor did not measure: holes, and pixels that are dead."""
+"""Repair of thermal images: holes, and dead pixels, rows and columns, that the sensor did not measure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a thermal window needs to know of a frame: its quantiles, and how it differs from others."""
+"""Statistics of a thermal frame for the window: its quantiles, and how it differs from other frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of a thermal camera mean, so that limits can be given in degrees."""
+"""Units of thermal values, so that limits can be given in degrees Celsius."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Thermal values of any depth turned into the 8-bit grey that the network was trained on, without flicker.
 
 A window of values is spread over the grey levels. It stands while the scene does, and passes over what only crosses
-the scene; it is carried along when a shutter event moves all values alike; it drifts after slow changes too slowly to
-be seen; and it settles anew, within two seconds, when the scene is another one or fills little of it. All times are
-of stamps, so that cameras of 9 and 60 Hz are treated alike.
+the scene; it is carried along when a flat-field correction moves all values alike; it drifts after slow changes too
+slowly to be seen; and it settles anew, within two seconds, when the scene is another one or fills little of it. All
+times are of stamps, so that cameras of 9 and 60 Hz are treated alike.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ThermalWindow:
 
     @property
     def events(self) -> int:
-        """Shutter events so far."""
+        """Flat-field corrections so far."""
         return self._shutter.events
 
     def suits(self, config: NodeConfig) -> bool:
@@ -93,7 +93,7 @@ class ThermalWindow:
         self._newest: Scene | None = None
         self._middle = np.zeros(3)  # of the values of the scene that the window is right for
         self._usual: np.ndarray | None = None  # a sample, the mean of the last second's
-        self._unrest = 0.0  # how far pixels usually are from it
+        self._noise = 0.0  # how far pixels usually are from it
         self._previous: np.ndarray | None = None
         self._plateau: Plateau | None = None
         self._low, self._high = 0.0, math.inf
@@ -156,7 +156,7 @@ class ThermalWindow:
             self._drift(frame, passed)
 
     def _carry(self, frame: Scene, was_closed: bool) -> None:
-        """Move the window along when all values jumped alike, as after a shutter event."""
+        """Move the window along when all values jumped alike, as after a flat-field correction."""
         width = self._high - self._low
         slack = 0.1 if was_closed else 0.003  # while it was, the scene went on
         if offset := frame.offset_from(self._newest, least=JUMP * width, slack=slack * width):
@@ -174,19 +174,19 @@ class ThermalWindow:
         if cut and self._settling_s:  # yet another one
             self._settling_s, self._usual = 0.0, frame.sample
         moved = np.abs(frame.middle - self._middle).max() > OTHER * width
-        bent = self._plateau.off if self._plateau else 0.0
-        other = cut or moved or bent > OTHER or (narrow and not self._widened)
-        far = narrow or max(abs(low - self._low), abs(high - self._high)) > FAR * width or bent > FAR
+        curve_error = self._plateau.off if self._plateau else 0.0
+        other = cut or moved or curve_error > OTHER or (narrow and not self._widened)
+        far = narrow or max(abs(low - self._low), abs(high - self._high)) > FAR * width or curve_error > FAR
         self._other_s = self._other_s + seconds if other else 0.0
         self._far_s = self._far_s + seconds if far else 0.0
 
     def _is_cut(self, frame: Scene, seconds: float) -> bool:
         """Are most pixels further from what they usually are than they usually are?"""
-        if frame.changed(self._usual, max(PIXEL * (self._high - self._low), 3 * self._unrest)) > CUT:
+        if frame.changed(self._usual, max(PIXEL * (self._high - self._low), 3 * self._noise)) > CUT:
             return True
         part = np.float32(1 - math.exp(-seconds / USUAL_S))
         off = frame.sample - self._usual
-        self._unrest += float(part) * (float(np.median(np.abs(off))) - self._unrest)
+        self._noise += float(part) * (float(np.median(np.abs(off))) - self._noise)
         self._usual = self._usual + part * off
         return False
 
@@ -203,9 +203,9 @@ class ThermalWindow:
         self._settling_s += seconds
         self._doing = "settling"
         off = max(abs(low - self._low), abs(high - self._high)) / (high - low)
-        bent = self._plateau.off if self._plateau else 0.0
+        curve_error = self._plateau.off if self._plateau else 0.0
         least_s, most_s = SETTLING_S
-        if (max(off, bent) < 0.02 and self._settling_s > least_s) or self._settling_s > most_s:
+        if (max(off, curve_error) < 0.02 and self._settling_s > least_s) or self._settling_s > most_s:
             self._middle, self._usual = frame.middle, frame.sample
             self._settling_s, self._other_s, self._far_s, self._doing = None, 0.0, 0.0, "standing"
 

@@ -1,4 +1,4 @@
-"""How the thermal camera sees what the rgb camera sees: a homography, or both cameras' models with a plane."""
+"""Camera models: the thermal camera beside the rgb camera, as a homography, or as both cameras' models with a plane."""
 
 from __future__ import annotations
 

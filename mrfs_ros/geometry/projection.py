@@ -1,4 +1,4 @@
-"""Where a pixel of the rgb image lies in the thermal image."""
+"""Projection of rgb pixels into the thermal image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which environment variable tells Fast DDS of a profile file."""
+"""Environment variable that tells Fast DDS of a profile file, by ROS distribution."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.errors import ConfigError, MrfsError, needs_package
 from mrfs_ros.ros import rclpy_init
 from mrfs_ros.ros.play import message_type
 from mrfs_ros.ros.stop import Stop
@@ -59,10 +59,8 @@ def _matching(ends: list) -> QoSProfile:
 
 
 def _writer(path: Path):
-    try:
+    with needs_package("writing bags", "rosbags", "bags"):
         from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
-    except ImportError as error:
-        raise MissingPackageError("writing bags needs rosbags: pip install 'mrfs_ros[bags]'") from error
     try:
         return Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
     except WriterError as error:

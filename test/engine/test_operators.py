@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+import inspect
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from emulated_arm import emulated_operators
+from emulated_arm import EmulatedOperators, emulated_operators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operands import Numbers, every_operator, scales_of
@@ -18,16 +15,33 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mrfs_ros.config import NetworkConfig
-from mrfs_ros.engine.operators.build import built_library
 from mrfs_ros.engine.operators.native import NativeOperators
 from mrfs_ros.engine.operators.plain import PlainOperators, _sum_of_taps
-from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.errors import ConfigError, MissingPackageError
 
 PLAIN = PlainOperators()  # on float64 tensors: the oracle
 ROUNDING = 4e-6  # of float32 sums of some hundred numbers around 1, against float64
 
 examples = settings(max_examples=20, deadline=None, derandomize=True)
 few_examples = settings(examples, max_examples=8)
+EMULATED_SHARE = 4  # one in so many examples runs on the emulated processor too, which is slow
+
+
+def rule(how: settings, *strategies: st.SearchStrategy) -> Callable:
+    """A test of ``native`` by examples of these strategies, by a share of them where that is emulated."""
+
+    def decorate(check: Callable) -> Callable:
+        fewer = settings(how, max_examples=max(2, how.max_examples // EMULATED_SHARE))
+        here, emulated = (own(given(*strategies)(check)) for own in (how, fewer))
+
+        def test(native, **parameters) -> None:
+            (emulated if isinstance(native, EmulatedOperators) else here)(native, **parameters)
+
+        test.__signature__ = inspect.signature(here)
+        test.__name__ = check.__name__
+        return test
+
+    return decorate
 
 
 def side(smallest: int = 1, largest: int = 19) -> st.SearchStrategy[int]:
@@ -65,8 +79,7 @@ def native(request) -> Iterator[NativeOperators]:
         pytest.skip(str(error))
 
 
-@examples
-@given(
+@rule(examples,
     numbers, batches, side(), side(1, 70), channels, columns, st.sampled_from([None, 1e-6, 1e-5]), st.booleans(),
     st.sampled_from([None, "relu", "sigmoid"]),
 )  # fmt: skip
@@ -87,8 +100,7 @@ def test_linear_takes_any_number_of_inputs(native, inputs):
 
 
 @pytest.mark.parametrize("kernel, stride, padding, inputs", [(7, 4, 3, 3), (7, 4, 3, 1), (3, 2, 1, 32)])
-@few_examples
-@given(numbers, batches, side(1, 33), side(1, 33), columns)
+@rule(few_examples, numbers, batches, side(1, 33), side(1, 33), columns)
 def test_patches_of_an_embedding(native, kernel, stride, padding, inputs, numbers, batch, height, width, outputs):
     x, folded = numbers(batch, height, width, inputs), numbers.dense(outputs, kernel * kernel * inputs)
     weight = folded[0].double().unflatten(1, (kernel, kernel, inputs)).permute(0, 3, 1, 2)
@@ -99,8 +111,7 @@ def test_patches_of_an_embedding(native, kernel, stride, padding, inputs, number
 
 
 @pytest.mark.parametrize("ratio, inputs", [(2, 160), (4, 64), (8, 32)])
-@few_examples
-@given(numbers, batches, side(0), side(0), columns, st.sampled_from([None, 1e-6]))
+@rule(few_examples, numbers, batches, side(0), side(0), columns, st.sampled_from([None, 1e-6]))
 def test_patches_of_a_reduction(native, ratio, inputs, numbers, batch, height, width, outputs, eps):
     x = numbers(batch, ratio + height, ratio + width, inputs) + 1  # not always whole patches: the rest is left out
     folded = numbers.dense(outputs, ratio * ratio * inputs)
@@ -112,8 +123,7 @@ def test_patches_of_a_reduction(native, ratio, inputs, numbers, batch, height, w
     near(native.patches(x, native.dense(folded), *arguments), expected.permute(0, 2, 3, 1))
 
 
-@examples
-@given(numbers, batches, side(), side(), channels, st.sampled_from([1e-6, 1e-5]))
+@rule(examples, numbers, batches, side(), side(), channels, st.sampled_from([1e-6, 1e-5]))
 def test_layer_norm(native, numbers, batch, height, width, channels, eps):
     trained = numbers.module(nn.LayerNorm(channels, eps=eps))
     x = 3 * numbers(batch, height, width, channels) + 10
@@ -121,8 +131,7 @@ def test_layer_norm(native, numbers, batch, height, width, channels, eps):
     near(native.layer_norm(x, native.norm(trained)), expected)
 
 
-@examples
-@given(numbers, batches, side(), side(), channels, columns)
+@rule(examples, numbers, batches, side(), side(), channels, columns)
 def test_depthwise_gelu_linear(native, numbers, batch, height, width, inputs, outputs):
     x, residual = numbers(batch, height, width, inputs), numbers(batch, height, width, outputs)
     trained = numbers.module(nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs))
@@ -136,8 +145,7 @@ def test_depthwise_gelu_linear(native, numbers, batch, height, width, inputs, ou
     near(native.depthwise_gelu_linear(x, native.depthwise(trained), native.dense(folded), residual), expected)
 
 
-@examples
-@given(
+@rule(examples,
     numbers, batches, side(), side(), side(1, 13), side(1, 13), st.sampled_from([1, 2, 5, 8]),
     st.sampled_from([32, 64]), st.sampled_from([0.1, 1, 8, 30, 500]), st.booleans(),
 )  # fmt: skip
@@ -168,8 +176,7 @@ def test_one_key_ahead_of_all_others_takes_all(native, others, ahead):
     near(result, values[:, :, 37:38].double())
 
 
-@examples
-@given(numbers, batches, side(), side(), channels)
+@rule(examples, numbers, batches, side(), side(), channels)
 def test_pool(native, numbers, batch, height, width, channels):
     x = numbers(batch, height, width, channels)
     mean, maximum = native.pool(x)
@@ -182,8 +189,7 @@ def test_mean_of_a_large_plain_map(native):
     near(native.pool(x)[0], x[:, 0, 0].double(), 2e-5)
 
 
-@examples
-@given(numbers, batches, side(), side(), channels)
+@rule(examples, numbers, batches, side(), side(), channels)
 def test_exchange(native, numbers, batch, height, width, channels):
     x1, x2, gate = (numbers(batch, height, width, channels) for _ in range(3))
     weights = numbers(batch, 2 * channels).sigmoid()
@@ -205,8 +211,9 @@ def test_exchange_with_far_spatial_weights(native):
     near(result2, expected2)
 
 
-@examples
-@given(numbers, batches, side(), side(), channels, st.sampled_from([16, 48, 64]), st.sampled_from([1, 2, 9, 15]))
+@rule(
+    examples, numbers, batches, side(), side(), channels, st.sampled_from([16, 48, 64]), st.sampled_from([1, 2, 9, 15])
+)
 def test_decode(native, numbers, batch, height, width, inputs, mixed, classes):
     x, coarse = numbers(batch, height, width, inputs), scales_of(numbers, batch, (height, width), (2, 4, 8), mixed)
     scale, last = numbers.dense(mixed, inputs), numbers.dense(classes, mixed)
@@ -217,8 +224,7 @@ def test_decode(native, numbers, batch, height, width, inputs, mixed, classes):
     near(native.decode(x, native.dense(scale), coarse, native.dense(last)), expected)
 
 
-@examples
-@given(numbers, batches, side(1, 61), side(1, 61), st.sampled_from([1, 2, 9, 15]))
+@rule(examples, numbers, batches, side(1, 61), side(1, 61), st.sampled_from([1, 2, 9, 15]))
 def test_labels(native, numbers, batch, height, width, classes):
     (logits,) = scales_of(numbers, batch, (height, width), [4], classes)
     scores = upsampled(logits.double(), (height, width))
@@ -239,16 +245,14 @@ def test_bytes_to_numbers_and_back(native):
         assert torch.equal(native.to_bytes(x), PLAIN.to_bytes(x))
 
 
-@examples
-@given(numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))
+@rule(examples, numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))
 def test_area_average(native, numbers, batch, height, width, small_height, small_width, channels):
     size = min(height, small_height), min(width, small_width)
     image = numbers(batch, height, width, channels)
     near(native.area_average(image, size), PLAIN.area_average(image.double(), size))
 
 
-@examples
-@given(numbers, batches, side(1, 41), side(1, 41))
+@rule(examples, numbers, batches, side(1, 41), side(1, 41))
 def test_fuse(native, numbers, batch, height, width):
     size = height, width
     features = scales_of(numbers, batch, size, (4, 8, 16, 32), 32)
@@ -318,99 +322,3 @@ def test_number_of_threads_changes_no_bit(set_threads):
 def test_a_head_that_does_not_fill_registers_is_refused():
     with pytest.raises(ConfigError, match="head_width: the C\\+\\+ operators take multiples of 16, got 40"):
         NativeOperators(NetworkConfig(head_width=40))
-
-
-def test_without_a_compiler_the_text_says_how_to_get_one(empty_cache, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(MissingPackageError, match=r"no C\+\+ compiler \(g\+\+.*sudo apt install g\+\+$"):
-        built_library()
-    monkeypatch.setenv("CXX", "/nowhere/g++")
-    with pytest.raises(MissingPackageError, match=r"CXX=/nowhere/g\+\+ on this machine: sudo apt install g\+\+$"):
-        built_library()
-
-
-def compiler(folder: Path, monkeypatch, script: str) -> None:
-    path = folder / "compiler"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    monkeypatch.setenv("CXX", str(path))
-
-
-def test_a_compiler_that_fails_is_quoted(tmp_path, empty_cache, monkeypatch):
-    compiler(tmp_path, monkeypatch, "echo this source is hopeless >&2; exit 1")
-    with pytest.raises(MrfsError) as error:
-        built_library()
-    assert type(error.value) is MrfsError
-    assert f"{tmp_path}/compiler -std=c++17" in str(error.value)
-    assert "operators.cpp" in str(error.value)
-    assert str(error.value).endswith("this source is hopeless")
-    assert list(empty_cache.iterdir()) == []
-
-
-@pytest.fixture
-def runs(tmp_path, empty_cache, monkeypatch) -> Path:
-    """A file that gets a line from every run of the compiler, which does not optimise and is done sooner."""
-    if not shutil.which("g++"):
-        pytest.skip("needs g++")
-    compiler(tmp_path, monkeypatch, f'echo run >> {tmp_path}/runs; exec g++ "$@" -O0')
-    return tmp_path / "runs"
-
-
-def test_it_is_compiled_once(runs, empty_cache):
-    assert built_library().mrfs_panel() % 8 == 0
-    (library,) = empty_cache.glob("*.so")
-    before = library.stat()
-    assert built_library().mrfs_panel() % 8 == 0
-    assert library.stat().st_mtime_ns == before.st_mtime_ns
-    assert runs.read_text().split() == ["run", "run"]  # once to compile, once to link
-
-
-@pytest.mark.slow
-def test_a_half_written_library_is_compiled_again(runs, empty_cache):
-    # Loaded as it is, it would end the process by SIGBUS: hence a process of its own.
-    code = """
-import ctypes, shutil, sys
-from pathlib import Path
-from mrfs_ros.engine.operators.build import built_library
-
-first = built_library().mrfs_panel()
-(library,) = Path(sys.argv[1]).glob("*.so")
-half = library.read_bytes()[:20000]
-library.unlink()  # its content is loaded
-library.write_bytes(half)
-built_library()
-again = shutil.copy(library, library.with_name("again.so"))  # under its own name it is loaded already
-assert ctypes.CDLL(str(again)).mrfs_panel() == first
-"""
-    run = subprocess.run([sys.executable, "-c", code, empty_cache], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert runs.read_text().split() == 4 * ["run"]
-
-
-def test_a_cache_that_cannot_be_made_names_the_variable_to_set(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
-    with pytest.raises(MrfsError, match=r"cannot be made.*set XDG_CACHE_HOME to a folder of yours"):
-        built_library()
-
-
-def test_a_cache_that_cannot_be_written_names_the_variable_to_set(empty_cache):
-    empty_cache.parent.mkdir()
-    empty_cache.symlink_to("/proc/self")  # a folder in which nobody, not even root, can make a file
-    with pytest.raises(MrfsError, match="XDG_CACHE_HOME"):
-        built_library()
-
-
-def test_only_one_openmp_library_is_loaded(operators_loaded):
-    code = """
-import torch
-from mrfs_ros.config import NetworkConfig
-from mrfs_ros.engine.operators.native import NativeOperators
-operators = NativeOperators(NetworkConfig())
-operators.linear(torch.rand(1, 64, 64, 16), operators.dense((torch.rand(16, 16), torch.rand(16))))
-paths = {line.split(maxsplit=5)[5].strip() for line in open("/proc/self/maps") if "/" in line}
-print(*(path for path in paths if path.rsplit("/", 1)[1].startswith(("libgomp", "libomp", "libiomp"))), sep="\\n")
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(run.stdout.splitlines()) == 1, run.stdout

@@ -12,48 +12,21 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from toy_run import CLASSES, CPU, course, metrics, trainer_of, write_pairs, write_settings
+from toy_run import CLASSES, batch_of, course, metrics, trainer_of, weights, write_pairs, write_settings
 
-from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
+from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.cli.main import main
-from mrfs_ros.config import NetworkConfig
-from mrfs_ros.errors import ConfigError, MrfsError
-from mrfs_ros.network import build_network
-from mrfs_ros.network.parts import PARTS
-from mrfs_ros.training.fit import class_pixels, class_weights, fit
-from mrfs_ros.training.logit_shift import KEY
+from mrfs_ros.errors import MrfsError
+from mrfs_ros.training.fit import fit
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.run_folder import RunFolder, load_state
 from mrfs_ros.types import ClassSet, numbered_hues
 
-pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tidy")]  # seconds together: not for the core suite
 
 OWN = ClassSet("own", tuple(CLASSES), numbered_hues(len(CLASSES)))
-
-
-@pytest.fixture(scope="module")
-def view(sample_pair):
-    """A part of the sample with people and cars in it, wide enough for two frames of 64x96."""
-    rgb, thermal = sample_pair
-    return rgb[200:296, 100:260], thermal[200:296, 100:260]
-
-
-@pytest.fixture(autouse=True)
-def tidy(tmp_path):
-    """Removes what runs saved, 200 MB each."""
-    yield
-    for heavy in (*tmp_path.rglob("latest.pt*"), *tmp_path.rglob("*.safetensors*")):
-        heavy.unlink()
-
-
-@pytest.fixture
-def settings(tmp_path, view):
-    """Writes settings over two 64x64 frames."""
-    root = write_pairs(tmp_path / "data", view, (64, 64))
-    return lambda **changes: write_settings(tmp_path / "settings.yaml", root, **changes)
 
 
 def run(settings: Path, out: Path, **how) -> tuple:
@@ -62,10 +35,6 @@ def run(settings: Path, out: Path, **how) -> tuple:
     folder = RunFolder(out, trainer.config, resume=False)
     fit(trainer, datasets, folder, **({"validate": None} | how))
     return trainer, datasets, folder
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return read_checkpoint(path).weights
 
 
 def test_it_learns_two_frames_by_heart(tmp_path, view):
@@ -87,17 +56,6 @@ def test_it_learns_two_frames_by_heart(tmp_path, view):
         result = mrfs_loss(logits, fused, rgb, thermal, batch["label"], batch["valid"])
     assert (logits.argmax(1) == batch["label"]).float().mean() > 0.9
     assert result["fusion"] < fusion[1] / 2
-
-
-def batch_of(datasets) -> dict[str, torch.Tensor]:
-    pairs = list(datasets[0])
-    label = torch.from_numpy(np.stack([pair.label for pair in pairs]))
-    return {
-        "rgb": torch.from_numpy(np.stack([pair.rgb for pair in pairs])).permute(0, 3, 1, 2),
-        "thermal": torch.from_numpy(np.stack([pair.thermal for pair in pairs]))[:, None],
-        "label": label,
-        "valid": torch.ones_like(label)[:, None],
-    }
 
 
 def arguments(settings: Path, out: Path, *more: str) -> list[str]:
@@ -306,188 +264,6 @@ class BreakingBar:
 
     def close(self) -> None:
         pass
-
-
-def test_class_pixels_count_every_label_once(settings):
-    _, datasets = trainer_of(settings())
-    pixels = class_pixels(datasets, 3)
-    assert pixels.sum() == 2 * 64 * 64
-    assert pixels.tolist() == [sum((pair.label == c).sum() for pair in datasets[0]) for c in range(3)]
-    assert class_pixels(datasets * 2, 3).tolist() == (2 * pixels).tolist()
-
-
-def test_class_weights_by_rule():
-    pixels = np.array([8000, 100, 0, 400])
-    assert class_weights(pixels, "none", CPU) is None
-    assert class_weights(np.zeros(4, np.int64), "median", CPU) is None
-    assert class_weights(pixels, "median", CPU).tolist() == pytest.approx([0.05, 4.0, 1.0, 1.0])  # median 400
-    assert class_weights(pixels, "sqrt", CPU).tolist() == pytest.approx([0.05**0.5, 2.0, 1.0, 1.0])
-    assert class_weights(pixels, "sqrt", CPU).dtype == torch.float32
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
-@pytest.mark.parametrize("rule", ["none", "median", "sqrt"])
-def test_class_weights_and_label_smoothing_reach_the_loss(settings, rule, smoothing):
-    """The step's loss is PyTorch's own cross-entropy of the step's logits, with these weights and this smoothing."""
-    trainer, datasets = trainer_of(settings(class_weights=rule, label_smoothing=smoothing))
-    seen = []
-    trainer.network.register_forward_hook(lambda *arguments: seen.append(arguments[-1].logits))
-    loss = one_step(trainer, datasets)["segmentation"]
-    label = batch_of(datasets)["label"].long()
-    weights = class_weights(class_pixels(datasets, len(CLASSES)), rule, CPU)
-    assert (weights is None) == (rule == "none")
-    expected = torch.nn.functional.cross_entropy(
-        seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing
-    )
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    other = torch.nn.functional.cross_entropy(
-        seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing + 0.1
-    )
-    assert loss.item() != pytest.approx(other.item(), rel=1e-3)
-
-
-def one_step(trainer, datasets) -> dict[str, torch.Tensor]:
-    return trainer.train_step(batch_of(datasets), 0.0)
-
-
-def test_a_step_depends_on_seed_and_step_alone(settings):
-    """Not on what else drew random numbers before it: that is how a run goes on unchanged."""
-    results = []
-    for noise in (0, 17):
-        trainer, datasets = trainer_of(settings(seed=4))
-        torch.manual_seed(noise)
-        torch.rand(noise)
-        one_step(trainer, datasets)
-        results.append((one_step(trainer, datasets)["total"], trainer.network.state_dict()))
-    assert results[0][0] == results[1][0]
-    assert all(torch.equal(tensor, results[1][1][name]) for name, tensor in results[0][1].items())
-    trainer, datasets = trainer_of(settings(seed=5))
-    one_step(trainer, datasets)
-    assert one_step(trainer, datasets)["total"] != results[0][0]
-
-
-def test_gradients_are_clipped_to_their_common_norm(settings):
-    norms = {}
-    for clip_norm in (0.0, 0.05):
-        trainer, datasets = trainer_of(settings(clip_norm=clip_norm))
-        one_step(trainer, datasets)
-        norms[clip_norm] = torch.stack([p.grad.norm() for p in trainer.network.parameters()]).norm().item()
-    assert norms[0.0] > 0.06
-    assert norms[0.05] == pytest.approx(0.05, rel=1e-3)
-
-
-def test_norms_keep_their_statistics_late_in_the_run_and_go_on_learning(settings):
-    trainer, datasets = trainer_of(settings(freeze_norms=0.5))
-    norm = trainer.network.decode_head.linear_fuse[1]
-    kept = []
-    for progress in (0.0, 0.49, 0.5, 0.75):
-        before = norm.running_mean.clone(), norm.weight.detach().clone()
-        trainer.train_step(batch_of(datasets), progress)
-        kept.append(torch.equal(norm.running_mean, before[0]))
-        assert not torch.equal(norm.weight, before[1])
-    assert kept == [False, False, True, True]
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_only_the_parts_that_learn_change(settings, part):
-    """Weights, statistics and averages of the others stay to the bit; with the fusion head alone, so do the logits."""
-    trainer, datasets = trainer_of(settings(learn=[part]))
-    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
-    for _ in range(2):
-        one_step(trainer, datasets)
-    for network in (trainer.network, trainer.average.module):
-        changed = {
-            name.split(".")[0] for name, now in network.state_dict().items() if not torch.equal(now, before[name])
-        }
-        assert changed == {PARTS[part]}
-
-
-def test_parts_that_do_not_learn_drop_nothing_out(settings):
-    trainer, datasets = trainer_of(settings(learn=["fusion_head"]))
-    one_step(trainer, datasets)
-    assert trainer.network.aux_head.training
-    assert not any(module.training for module in trainer.network.backbone.modules())
-    assert not any(module.training for module in trainer.network.decode_head.modules())
-
-
-def test_bf16_keeps_weights_and_losses_in_float32(settings):
-    trainer, datasets = trainer_of(settings(amp="bf16"))
-    plain, plain_datasets = trainer_of(settings())
-    rounded, exact = one_step(trainer, datasets), one_step(plain, plain_datasets)
-    assert {tensor.dtype for tensor in trainer.network.parameters()} == {torch.float32}
-    assert rounded["total"].dtype == torch.float32
-    assert rounded["total"].item() == pytest.approx(exact["total"].item(), rel=0.05)
-    assert rounded["total"] != exact["total"]
-
-
-def test_fp16_needs_a_gpu(settings):
-    with pytest.raises(ConfigError, match="amp: fp16 needs CUDA: expected bf16 or none on the CPU"):
-        trainer_of(settings(amp="fp16"))
-
-
-@pytest.fixture(scope="module")
-def given(tmp_path_factory) -> Path:
-    """Weights for three classes, of another seed than the settings'."""
-    path = tmp_path_factory.mktemp("given") / "given.safetensors"
-    save_checkpoint(path, build_network(NetworkConfig(num_classes=3, head_width=8), seed=99), OWN, {})
-    return path
-
-
-def test_a_run_begins_with_given_weights(settings, given):
-    expected = weights(given)
-    fresh, _ = trainer_of(settings())
-    assert not torch.equal(fresh.network.aux_head.CNN_fuse[3].weight, expected["aux_head.CNN_fuse.3.weight"])
-    trainer, datasets = trainer_of(settings(init=str(given)))
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in trainer.network.state_dict().items())
-    one_step(trainer, datasets)
-    assert not torch.equal(trainer.network.aux_head.CNN_fuse[3].weight, expected["aux_head.CNN_fuse.3.weight"])
-
-
-@pytest.mark.parametrize(
-    "changes, text",
-    [
-        ({"class_names": ["a", "b", "c", "d"]}, "has num_classes 3, the settings ask for 4"),
-        ({"variant": "mit_b1"}, "has variant mit_b0, the settings ask for mit_b1"),
-        ({"head_width": 16}, "has head_width 8, the settings ask for 16"),
-    ],
-)
-def test_given_weights_of_another_network(settings, given, changes, text):
-    with pytest.raises(ConfigError, match=rf"^init: .*given\.safetensors {text}"):
-        trainer_of(settings(init=str(given), **changes))
-
-
-def test_pretrained_encoders_go_into_both(tmp_path, settings):
-    donor = build_network(NetworkConfig(head_width=8), seed=7).backbone
-    torch.save({n: t for n, t in donor.state_dict().items() if not n.startswith("extra")}, tmp_path / "mit_b0.pth")
-    trainer, _ = trainer_of(settings(pretrained="mit_b0.pth"))
-    for encoder in ("block3", "extra_block3"):
-        weight = getattr(trainer.network.backbone, encoder)[1].mlp.fc1.weight
-        assert torch.equal(weight, donor.block3[1].mlp.fc1.weight)
-
-
-@pytest.fixture
-def shifted(tmp_path, given) -> Path:
-    """The given weights with shifted logits, as ``shift_logits`` leaves them."""
-    checkpoint = read_checkpoint(given)
-    network = checkpoint.network()
-    with torch.no_grad():
-        network.decode_head.linear_pred.bias[1] += 2.5
-    path = tmp_path / "shifted.safetensors"
-    save_checkpoint(path, network, checkpoint.classes, {KEY: {"warm": 2.5}})
-    return path
-
-
-def test_a_run_goes_on_without_the_shifts_of_its_start(settings, given, shifted):
-    plain, again = (trainer_of(settings(init=str(path)))[0] for path in (given, shifted))
-    assert torch.allclose(again.network.decode_head.linear_pred.bias, plain.network.decode_head.linear_pred.bias)
-    assert KEY not in again.provenance({}, [], {})
-
-
-def test_a_segmentation_head_that_does_not_learn_keeps_its_shifts(settings, given, shifted):
-    trainer, _ = trainer_of(settings(init=str(shifted), learn=["fusion_head"]))
-    before = read_checkpoint(shifted).network().decode_head.linear_pred.bias
-    assert torch.equal(trainer.network.decode_head.linear_pred.bias, before)
-    assert trainer.provenance({}, [], {})[KEY] == {"warm": 2.5}
 
 
 def test_the_encoder_side_goes_into_the_weights(tmp_path, settings):
