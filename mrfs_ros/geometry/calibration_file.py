@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfs_ros.errors import ConfigError, needs_package
+from mrfs_ros.files import write_text
 from mrfs_ros.geometry.camera_models import Calibration, CameraModel, Homography, Matrix, Stereo
 
 _KEYS = {
@@ -34,7 +35,7 @@ def write_calibration(path: Path, calibration: Calibration, comment: str = "") -
     """Write the YAML that ``read_calibration`` reads, ``comment`` above it; ConfigError if it cannot be written."""
     head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     try:
-        path.write_text(head + to_yaml(calibration), encoding="utf-8")
+        write_text(path, head + to_yaml(calibration))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}): choose another file") from error
 
