@@ -31,7 +31,10 @@ setup(
     license="Apache-2.0",
     keywords=["ROS 2", "thermal", "image fusion", "segmentation"],
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={f"{NAME}.engine.operators": ["kernels/*"], f"{NAME}.bag": ["page/*"]},  # C++, and a web page in parts
+    package_data={
+        f"{NAME}.engine.operators": ["kernels/*"],
+        f"{NAME}.bag.writing": ["page/*"],
+    },  # C++, and a web page in parts
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.4",

@@ -24,13 +24,15 @@ class PairImages:
     """``rgb``: (H, W, 3) uint8, RGB. ``grey``: (h, w) uint8, thermal before ``warp``, which brings it onto rgb's grid.
 
     Without a warp it is there already, or a camera is missing. ``stamp_ns``: of the rgb image, or of the camera that is
-    there; None = it comes from no camera.
+    there; None = it comes from no camera. ``seen``: (H, W) bool, of a thermal image that was warped before: where its
+    camera saw anything; None = everywhere.
     """
 
     rgb: np.ndarray
     grey: np.ndarray
     warp: Warp | None = None
     stamp_ns: int | None = None
+    seen: np.ndarray | None = None
 
     @property
     def thermal(self) -> np.ndarray:
@@ -45,7 +47,7 @@ class PairImages:
     @property
     def valid(self) -> np.ndarray | None:
         """(H, W) bool, where the thermal camera sees anything; None = everywhere."""
-        return None if self.warp is None else self.warp.valid
+        return self.seen if self.warp is None else self.warp.valid
 
     @property
     def kind(self) -> tuple:
@@ -104,7 +106,7 @@ class Preprocessor:
         self._registration.check_sizes((thermal.height, thermal.width), size)
 
     def black(self, rgb_size: Size) -> list[PairImages]:
-        """Black images of ``rgb_size`` (H, W) to warm an engine up with: of each kind that ``images`` can return.
+        """Black images of ``rgb_size`` (H, W) to warm an engine up with: of each kind that ``register`` can return.
 
         With a calibration that is registered pairs, and aligned ones where a missing camera may be replaced by black.
         """
@@ -130,13 +132,11 @@ class Preprocessor:
         values = self._messages.thermal(thermal)
         return self.window.grey(values, stamp_ns(thermal) if at_ns is None else at_ns)
 
-    def images(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None = None) -> PairImages:
-        """What an engine takes of two messages; a camera that is missing (None) is black.
+    def register(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None) -> PairImages:
+        """Two messages, and ``grey`` of the thermal one, as what an engine takes; a camera that is missing is black.
 
-        ``grey``: of the thermal message, if it is known already. ImageError says why when there is no image in one.
+        ImageError says why when there is no image in rgb's, or when their sizes make no pair.
         """
-        if grey is None and thermal is not None:
-            grey = self.grey(thermal)
         if rgb is None:
             return PairImages(np.zeros((*grey.shape, 3), np.uint8), grey, stamp_ns=stamp_ns(thermal))
         pixels = self._messages.rgb(rgb)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mrfs_ros.bag import fleet, fleet_report, fleet_task, remote
-from mrfs_ros.bag.fleet import FleetSettings, run_fleet
+from mrfs_ros.fleet import remote_files, summary_table
+from mrfs_ros.fleet import run as fleet
+from mrfs_ros.fleet import task as fleet_task
+from mrfs_ros.fleet.run import FleetSettings, run_fleet
 
 PAIRS = 5
 NAMES = ("run1_cam", "run2_cam", "street")
@@ -24,7 +26,7 @@ def results(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (fleet.ASKED, fleet_report.TABLE, fleet_report.FACTS, fleet_task.DONE)
+        if path.is_file() and path.name not in (fleet.ASKED, summary_table.TABLE, summary_table.FACTS, fleet_task.DONE)
     }
 
 
@@ -42,8 +44,8 @@ def cut(recordings, folder) -> Path:
 
 def uploaded(recordings, store) -> None:
     files = [str(path.relative_to(recordings)) for path in recordings.rglob("*") if path.is_file()]
-    remote.put(recordings, remote.joined(store, "in"), files)
+    remote_files.put(recordings, remote_files.joined(store, "in"), files)
 
 
 def fetched(url: str, folder: Path) -> dict[str, bytes]:
-    return results(remote.fetch(url, folder, "results"))
+    return results(remote_files.fetch(url, folder, "results"))

@@ -1,4 +1,4 @@
-"""Frames of a bag that cost nothing: small pictures, different for each index, and what a diary says of them."""
+"""Frames of a bag that cost nothing: small pictures, different for each index, and what a journal says of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def made_frame(index: int, height: int = 48, width: int = 64) -> Frame:
 
 
 def made_entry(index: int, **changes: object) -> Entry:
-    """The diary's line of ``made_frame(index)``, of 9 classes."""
+    """The journal's line of ``made_frame(index)``, of 9 classes."""
     frame = made_frame(index)
     counts = np.bincount(frame.result.labels.ravel(), minlength=256)
     shares = tuple(float(c) / frame.result.labels.size for c in (*counts[:9], counts[UNLABELLED]))

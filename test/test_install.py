@@ -60,5 +60,11 @@ def test_a_wheel_holds_the_package_and_the_shared_files(tree, tmp_path):
     kernels = [str(path.relative_to(ROOT / "mrfs_ros")) for path in ROOT.glob("mrfs_ros/engine/operators/kernels/*")]
     assert kernels
     modules = ("network/mrfs.py", "ros/node.py", "cli/fuse.py", "engine/eager.py", "pairing/approximate_time.py")
-    for file in (*modules, *kernels, "bag/page/report.html", "bag/page/report.css", "bag/page/report.js"):
+    for file in (
+        *modules,
+        *kernels,
+        "bag/writing/page/report.html",
+        "bag/writing/page/report.css",
+        "bag/writing/page/report.js",
+    ):
         assert f"mrfs_ros/{file}" in names

@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from warps import SIZE, THERMAL_SIZE, pairs, shifted
+from warps import HOMOGRAPHY, SIZE, THERMAL_SIZE, pairs, shifted
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.geometry import registration
 from mrfs_ros.geometry.calibration_file import read_calibration
 from mrfs_ros.preprocess import PairImages, Preprocessor
 
-HOMOGRAPHY = """kind: homography
-thermal_size: [40, 50]
-rgb_size: [48, 64]
-matrix: [[1.0, 0.0, 4.0], [0.0, 1.0, 3.0], [0.0, 0.0, 1.0]]
-"""
 STEREO = """kind: stereo
 plane_distance_m: 10.0
 thermal: {size: [40, 50], distortion_model: plumb_bob, K: [[50, 0, 24.5], [0, 50, 19.5], [0, 0, 1]], D: []}

@@ -8,6 +8,11 @@ from mrfs_ros.geometry.warp import Warp, make_warp
 from mrfs_ros.preprocess import PairImages
 
 SIZE, THERMAL_SIZE = (48, 64), (40, 50)
+HOMOGRAPHY = """kind: homography
+thermal_size: [40, 50]
+rgb_size: [48, 64]
+matrix: [[1.0, 0.0, 4.0], [0.0, 1.0, 3.0], [0.0, 0.0, 1.0]]
+"""
 
 
 def shifted(size: tuple[int, int], thermal_size: tuple[int, int], right: float = 4.0, down: float = 3.0) -> Warp:

@@ -1,4 +1,4 @@
-"""One pair of a bag together with what the network made of it."""
+"""Frame: one pair of a bag together with what the network made of it."""
 
 from __future__ import annotations
 

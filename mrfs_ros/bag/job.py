@@ -12,18 +12,18 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mrfs_ros.bag.codec import Codec
 from mrfs_ros.bag.journal import Journal, Tally
-from mrfs_ros.bag.order import check_targets, facts_of, journal_path, order_of, report_facts
-from mrfs_ros.bag.pairs import Pair, PairReader
-from mrfs_ros.bag.pipeline import batches, decode, in_order, infer
 from mrfs_ros.bag.plan import Plan, plan_of, played_at
-from mrfs_ros.bag.reading import Bag
-from mrfs_ros.bag.results import Results
-from mrfs_ros.bag.salvage import Record
+from mrfs_ros.bag.reading.bag_pairs import BagPair, PairReader
+from mrfs_ros.bag.reading.bag_reader import Bag
+from mrfs_ros.bag.reading.codec import Codec
+from mrfs_ros.bag.reading.salvage import Record
+from mrfs_ros.bag.reading.several_bags import Bags, open_bags
+from mrfs_ros.bag.run_configuration import check_targets, configuration_of, facts_of, journal_path, report_facts
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.several import Bags, open_bags
+from mrfs_ros.bag.stages import batches, decode, in_order, infer
 from mrfs_ros.bag.summary import Summary
+from mrfs_ros.bag.writing.results import Results
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ConfigError
 
@@ -35,6 +35,22 @@ class Progress:
     done: int
     expected: int
     resumed_at: int
+
+
+def loaded_engine(run: BagSettings) -> Engine:
+    """The engine that a run asks for; errors as of ``load_engine``."""
+    from mrfs_ros.engine import load_engine
+
+    node = run.node
+    return load_engine(
+        node.weights,
+        node.device,
+        node.backend,
+        classes=node.classes,
+        precision=node.precision,
+        encoder_side=node.encoder_side,
+        temporal_smoothing=node.temporal_smoothing,
+    )
 
 
 def run_bag(
@@ -113,7 +129,7 @@ def _write_results(
             target.parent.mkdir(parents=True, exist_ok=True)
         # A run for a live viewer alone leaves nothing behind.
         path = journal_path(settings) or Path(stack.enter_context(TemporaryDirectory())) / "journal"
-        journal = stack.enter_context(closing(Journal(path, order_of(settings, plan, engine.info))))
+        journal = stack.enter_context(closing(Journal(path, configuration_of(settings, plan, engine.info))))
         if not len(journal):
             _check_absent(settings)
         facts = facts_of(settings, engine.info)
@@ -179,7 +195,7 @@ def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Re
                 yield tally.pairs
 
 
-def _new_items(reader: PairReader, every: int, tally: Tally) -> Iterator[tuple[int, Pair] | Record]:
+def _new_items(reader: PairReader, every: int, tally: Tally) -> Iterator[tuple[int, BagPair] | Record]:
     """Every ``every``-th pair with its index, and the messages to copy, from where an earlier run ended."""
     done, copied = tally.pairs, tally.copied
     seen = records = 0

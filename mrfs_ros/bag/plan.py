@@ -1,17 +1,17 @@
-"""What of a bag is read: topics, time range, and how much that will be."""
+"""Plan of a run: the topics and the time range of a bag that are read, and how much that will be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mrfs_ros.bag.cameras import encoding_reader, find_cameras
-from mrfs_ros.bag.codec import Codec
-from mrfs_ros.bag.reading import Bag
-from mrfs_ros.bag.salvage import Channel
+from mrfs_ros.bag.reading.bag_reader import Bag
+from mrfs_ros.bag.reading.camera_topics import encoding_reader, find_cameras
+from mrfs_ros.bag.reading.codec import Codec
+from mrfs_ros.bag.reading.salvage import Channel
+from mrfs_ros.bag.reading.several_bags import Bags
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.several import Bags
-from mrfs_ros.bag.sinks.bag_sink import FUSED, OVERLAY, SEGMENTATION
+from mrfs_ros.bag.writing.result_bag import FUSED, OVERLAY, SEGMENTATION
 from mrfs_ros.errors import ConfigError
 
 _OWN = (FUSED, SEGMENTATION, OVERLAY)

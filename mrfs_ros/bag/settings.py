@@ -1,4 +1,4 @@
-"""What can be asked of a run over one bag, with every default."""
+"""Settings of a run over one bag, with every default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run over one bag ended."""
+"""Summary of a run over one bag."""
 
 from __future__ import annotations
 

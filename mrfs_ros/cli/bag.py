@@ -74,14 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the bag, print what came of it; exit code 0, or 3 when something is missing."""
     settings = replace(settings_from(arguments), source=arguments.bag[0], more=tuple(arguments.bag[1:]))
 
-    from mrfs_ros.bag.order import check_targets
+    from mrfs_ros.bag.run_configuration import check_targets
 
     check_targets(settings)  # before the engine takes its time
 
     from tqdm import tqdm
 
-    from mrfs_ros.bag.fleet import loaded_engine
-    from mrfs_ros.bag.job import run_bag
+    from mrfs_ros.bag.job import loaded_engine, run_bag
 
     engine = loaded_engine(settings)
     print(f"engine: {engine.info}")

@@ -70,8 +70,8 @@ def _switch(kind: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the bags; 0 if all gave everything, else 3."""
-    from mrfs_ros.bag.fleet import FleetSettings, place_of, run_fleet
-    from mrfs_ros.bag.fleet_report import table
+    from mrfs_ros.fleet.run import FleetSettings, place_of, run_fleet
+    from mrfs_ros.fleet.summary_table import table
 
     settings = FleetSettings(
         bags=tuple(arguments.bags),

@@ -58,7 +58,7 @@ def _bag_pairs(arguments: argparse.Namespace) -> list:
 
 def open_frames(arguments: argparse.Namespace, bag: Path):
     """The ``CameraFrames`` of a bag, by the command line's topics, times and pairing."""
-    from mrfs_ros.bag.camera_frames import CameraFrames, FrameSettings
+    from mrfs_ros.bag.reading.camera_frames import CameraFrames, FrameSettings
 
     settings = FrameSettings(
         rgb_topic=arguments.rgb_topic,

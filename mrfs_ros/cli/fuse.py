@@ -90,7 +90,7 @@ def _fuse_pair(engine, registration, rgb: Path, thermal: Path, target: Path, max
     try:
         pair = PairImages(pixels, *registration.prepared(grey, pixels.shape[:2]))
         start = time.perf_counter()
-        [result] = process_pairs(engine, [pair])
+        [(_, result)] = process_pairs(engine, [pair])
     except ImageError as error:
         raise ImageError(f"{rgb} and {thermal}: {error}", error.reason) from error
     seconds = time.perf_counter() - start

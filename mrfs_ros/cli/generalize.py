@@ -99,12 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _networks(engines: list) -> list:
     """One method an engine, named by its variant, and where that does not tell them apart by its file and folder."""
-    from mrfs_ros.geometry.warp import outside_fused
+    from mrfs_ros.preprocess import PairImages
+    from mrfs_ros.process import process_pairs
     from mrfs_ros.studies.generalization import Method
 
     def fused(engine, pair):
-        result = engine(pair.rgb, pair.thermal)
-        return (result if pair.valid is None else outside_fused(result, pair.rgb, pair.valid)).fused
+        [(_, result)] = process_pairs(engine, [PairImages(pair.rgb, pair.thermal, seen=pair.valid)])
+        return result.fused
 
     names = [engine.info.variant for engine in engines]
     for depth in (1, 2):

@@ -17,7 +17,7 @@ def node_config(arguments: argparse.Namespace) -> NodeConfig:
     """
     config = NodeConfig()
     if path := arguments.params_file:
-        from mrfs_ros.bag.parameters import read_parameters, unused_sections
+        from mrfs_ros.bag.yaml_parameters import read_parameters, unused_sections
 
         config = read_parameters(path)
         if unused := unused_sections(path):

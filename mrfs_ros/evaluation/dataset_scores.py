@@ -15,7 +15,8 @@ from mrfs_ros.errors import ImageError
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import SegmentationScores, confusion_matrix
 from mrfs_ros.evaluation.segmentation import segmentation_scores as scores_of_pixels
-from mrfs_ros.geometry.warp import outside_fused
+from mrfs_ros.preprocess import PairImages
+from mrfs_ros.process import process_pairs
 from mrfs_ros.types import ClassSet, FusionResult
 
 NIGHT_GRAY = 56
@@ -102,9 +103,7 @@ def evaluate(
     for name, dataset, i in progress(pairs):
         pair = dataset[i]
         start = time.perf_counter()
-        result = engine(pair.rgb, pair.thermal)
-        if pair.valid is not None:  # as node and bag cut it
-            result = outside_fused(result, pair.rgb, pair.valid)
+        [(_, result)] = process_pairs(engine, [PairImages(pair.rgb, pair.thermal, seen=pair.valid)])
         seconds = time.perf_counter() - start
         confusion = confusion_matrix(result.labels, pair.label, len(engine.info.classes))
         scores = _fusion_scores(pair, result, baselines or {}, stretch) if fusion else {}

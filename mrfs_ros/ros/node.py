@@ -25,7 +25,7 @@ try:
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-from mrfs_ros.bag.parameters import unused_sections
+from mrfs_ros.bag.yaml_parameters import unused_sections
 from mrfs_ros.camera.messages import stamp_ns
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine

@@ -14,8 +14,8 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
 
-from mrfs_ros.bag.codec import Codec
-from mrfs_ros.bag.reading import Bag
+from mrfs_ros.bag.reading.bag_reader import Bag
+from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.bag.summary import ALL_READ, SOME_LOST
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
 from mrfs_ros.ros import rclpy_init

@@ -15,7 +15,7 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.preprocess import Preprocessor
-from mrfs_ros.process import process_pairs
+from mrfs_ros.process import CameraPair, process_pairs
 from mrfs_ros.ros.mailbox import Mailbox
 from mrfs_ros.ros.statistics import Statistics
 from mrfs_ros.types import RGB, THERMAL
@@ -82,8 +82,8 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            images = self._preprocessor().images(work.rgb, work.thermal)
-            (result,) = process_pairs(self._engine, [images])
+            pair = CameraPair(self._preprocessor(), work.rgb, work.thermal)
+            [(images, result)] = process_pairs(self._engine, [pair])
             stage = "publishing"
             self._publish(result, images, work, header, config)
             self._note(stamp_ns, work)

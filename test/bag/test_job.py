@@ -29,11 +29,12 @@ from mcap.reader import make_reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from stub_engine import StubEngine
 
-from mrfs_ros.bag.job import run_bag
+from mrfs_ros.bag.job import loaded_engine, run_bag
 from mrfs_ros.bag.journal import read_segments
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
+from mrfs_ros.engine import load_engine
 from mrfs_ros.errors import ConfigError, ImageError
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
@@ -95,6 +96,22 @@ def test_reference_camera_offset_and_slop_are_the_nodes(bag, tmp_path):
     assert "no pairs: 20 rgb and 20 thermal images were read, the nearest stamps 0.004 s apart" in said[-1]
     late = NodeConfig(slop_s=0.003, thermal_time_offset_s=-0.004)
     assert run(bag, tmp_path, node=late, out=str(tmp_path / "offset"))[0].pairs == 20
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_temporal_smoothing_goes_from_pair_to_pair(bag, tmp_path, tiny_weights, batch):
+    shares = {}
+    for smoothing in (0.0, 0.9):
+        node = NodeConfig(weights=str(tiny_weights), device="cpu", temporal_smoothing=smoothing)
+        out = tmp_path / f"smoothed_{smoothing}"
+        engine = loaded_engine(BagSettings(node=node))
+        run(bag, tmp_path, engine, node=node, out=str(out), batch=batch)
+        shares[smoothing] = np.stack(list(images(read_bag(out)[SEGMENTATION]).values()))
+    assert (shares[0.0][0] == shares[0.9][0]).all()
+    assert (shares[0.0] != shares[0.9]).mean() > 0.01
+    engine = load_engine(tiny_weights, device="cpu", temporal_smoothing=0.9)
+    alone = [engine(np.ascontiguousarray(rgb), thermal).labels for rgb, thermal in map(numbered, range(20))]
+    assert (np.stack(alone) == shares[0.9]).all()
 
 
 def test_time_range_and_every_nth(bag, tmp_path):

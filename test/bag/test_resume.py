@@ -21,8 +21,8 @@ from stub_engine import StubEngine
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.journal import Tally, read_segments
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.sinks.rerun_sink import RerunSink
-from mrfs_ros.bag.sinks.video import Video
+from mrfs_ros.bag.writing.rerun_recording import RerunSink
+from mrfs_ros.bag.writing.video import Video
 from mrfs_ros.errors import ConfigError, MrfsError
 
 pytestmark = pytest.mark.slow  # seconds together: not for the core suite
@@ -176,7 +176,7 @@ def test_no_image_file_of_a_pair_that_got_no_answer_the_second_time(bag, tmp_pat
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_killed_while_two_runs_are_joined(bag, tmp_path, storage, monkeypatch):
-    from mrfs_ros.bag.sinks.bag_sink import BagSink
+    from mrfs_ros.bag.writing.result_bag import BagSink
 
     def killed(self):
         self._open(tmp_path / "out.partial/joined", storage)

@@ -74,7 +74,7 @@ def test_the_bag_is_an_mcap_for_every_reader(mrfs_bag, tmp_path):
 
 
 def test_interrupted_and_called_again(mrfs_bag, tmp_path, monkeypatch):
-    from mrfs_ros.bag import results
+    from mrfs_ros.bag.writing import results
 
     write = results.Results.write
 

@@ -18,7 +18,7 @@ from mrfs_ros.data.dataset import DatasetConfig, PairDataset, by_name
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.geometry.calibration_file import write_calibration
 from mrfs_ros.geometry.camera_models import Homography
-from mrfs_ros.preprocess import Preprocessor
+from mrfs_ros.preprocess import PairImages, Preprocessor
 from mrfs_ros.training.train_config import load_config
 from mrfs_ros.types import MFNET, PST900, UNLABELLED
 
@@ -66,10 +66,16 @@ def test_thermal_of_another_aspect(tmp_path):
     )
 
 
+def by_node(config: NodeConfig, thermal: np.ndarray) -> PairImages:
+    """What node and bag make of ``RGB`` and ``thermal``."""
+    preprocessor, sent = Preprocessor(config, print), message(thermal, "mono8")
+    return preprocessor.register(message(RGB, "rgb8"), sent, preprocessor.grey(sent))
+
+
 def test_thermal_of_another_size_is_scaled_as_node_and_bag_scale_it(tmp_path):
     small = THERMAL[::2, ::2]
     write_pair(tmp_path, thermal=small)
-    expected = Preprocessor(NodeConfig(), print).images(message(RGB, "rgb8"), message(small, "mono8")).thermal
+    expected = by_node(NodeConfig(), small).thermal
     check_pair(dataset(tmp_path)[0], thermal=expected)
     assert (expected != cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_NEAREST)).any()
 
@@ -79,9 +85,7 @@ def test_calibration_brings_thermal_onto_rgb_as_in_node_and_bag(tmp_path):
     write_pair(tmp_path, thermal=thermal)
     matrix = ((1.2, 0.1, 4.0), (0.0, 1.1, 2.0), (0.0, 0.0, 1.0))
     write_calibration(tmp_path / "calib.yaml", Homography(matrix, (18, 20), SIZE))
-    expected = Preprocessor(NodeConfig(calibration=str(tmp_path / "calib.yaml")), print).images(
-        message(RGB, "rgb8"), message(thermal, "mono8")
-    )
+    expected = by_node(NodeConfig(calibration=str(tmp_path / "calib.yaml")), thermal)
     pair = dataset(tmp_path, calibration=str(tmp_path / "calib.yaml"))[0]
     assert 0.2 < expected.valid.mean() < 0.9
     assert (pair.valid == expected.valid).all()

@@ -89,11 +89,11 @@ def test_labels_are_those_of_the_averaged_logits(engine, network):
             logits = network(*(x[None] for x in images)).logits
         average = logits if average is None else share * average + (1 - share) * logits
         expected.append(average.argmax(1)[0].numpy())
-    plain = [result.labels for result in process_pairs(engine, pairs)]
+    plain = [done.result.labels for done in process_pairs(engine, pairs)]
     engine.use_temporal_smoothing(share)
     for at_once in (True, False):
         batches = [pairs] if at_once else [[pair] for pair in pairs]
-        labels = [result.labels for batch in batches for result in process_pairs(engine, batch)]
+        labels = [done.result.labels for batch in batches for done in process_pairs(engine, batch)]
         assert all((a == b).mean() > 0.999 for a, b in zip(labels, expected))
         assert (labels[2] != plain[2]).mean() > 0.01  # it does something here
         # The second round begins with a stamp that falls back, and so anew.
@@ -101,33 +101,33 @@ def test_labels_are_those_of_the_averaged_logits(engine, network):
 
 def test_the_fused_image_is_left_alone(engine):
     pairs = frames(2)
-    before = [result.fused for result in process_pairs(engine, pairs)]
+    before = [done.result.fused for done in process_pairs(engine, pairs)]
     engine.use_temporal_smoothing(0.9)
-    after = [result.fused for result in process_pairs(engine, pairs)]
+    after = [done.result.fused for done in process_pairs(engine, pairs)]
     assert np.array_equal(before, after)
 
 
 def test_images_or_encoders_of_another_size_start_anew(engine):
     pairs = frames(2)
-    alone = process_pairs(engine, pairs[1:])[0].labels
+    alone = process_pairs(engine, pairs[1:])[0].result.labels
     engine.use_temporal_smoothing(0.9)
     process_pairs(engine, pairs[:1])
-    assert not np.array_equal(process_pairs(engine, pairs[1:])[0].labels, alone)
+    assert not np.array_equal(process_pairs(engine, pairs[1:])[0].result.labels, alone)
     process_pairs(engine, [PairImages(pairs[0].rgb[:40], pairs[0].grey[:40], stamp_ns=1)])
-    assert np.array_equal(process_pairs(engine, pairs[1:])[0].labels, alone)
+    assert np.array_equal(process_pairs(engine, pairs[1:])[0].result.labels, alone)
     if engine.info.backend == "torch-plain":  # eager averages logits of the image's size, whatever the encoders see
         engine.use_encoder_side(EncoderSide(32))
         process_pairs(engine, pairs[:1])
         engine.use_encoder_side(EncoderSide(0))
-        assert np.array_equal(process_pairs(engine, pairs[1:])[0].labels, alone)
+        assert np.array_equal(process_pairs(engine, pairs[1:])[0].result.labels, alone)
 
 
 def test_off_is_off(engine):
     pairs = frames(2)
-    expected = [result.labels for result in process_pairs(engine, pairs)]
+    expected = [done.result.labels for done in process_pairs(engine, pairs)]
     engine.use_temporal_smoothing(0.9)
     engine.use_temporal_smoothing(0)
-    assert np.array_equal([result.labels for result in process_pairs(engine, pairs)], expected)
+    assert np.array_equal([done.result.labels for done in process_pairs(engine, pairs)], expected)
 
 
 def test_load_engine_passes_it_on_and_auto_takes_a_backend_that_can(tiny_weights):

@@ -12,7 +12,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 
-from mrfs_ros.bag.parameters import read_parameters
+from mrfs_ros.bag.yaml_parameters import read_parameters
 from mrfs_ros.config import BACKENDS, NodeConfig
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.ros.node_parameters import changed, declare_parameters, unknown_parameters
