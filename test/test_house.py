@@ -327,6 +327,7 @@ def test_files_are_written_whole_or_not_at_all(path):
     allowed = {
         "ablation.py": ['.open("w")'],  # a lock
         "bags.py": ['.open("w")'],  # /dev/null
+        "image_io.py": [".write_bytes("],  # pictures: thousands of them, which a bag's run brings to the disk together
         "png_folders.py": [".write_bytes("],  # brought to the disk a segment at a time
     }
     assert not_atomic(path.read_text()) == allowed.get(path.name, [])
@@ -335,6 +336,11 @@ def test_files_are_written_whole_or_not_at_all(path):
 def test_writing_past_the_atomic_function_is_found():
     assert not_atomic('(out / "scores.md").write_text("")') and not_atomic('path.open("w", newline="")')
     assert not not_atomic('unfinished.write_text("")')
+
+
+def test_no_two_files_have_one_name():
+    names = [path.name for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+    assert {name for name in names if names.count(name) > 1} == set()
 
 
 def test_version_and_licence_are_one():

@@ -61,9 +61,9 @@ class CameraFrames:
             )
             length_s = (self._bag.end_ns - self._bag.start_ns) / 1e9
             if settings.begin_s > length_s:
-                raise ConfigError(f"--begin {settings.begin_s:g}: the bag ends after {length_s:.1f} s")
+                raise ConfigError(f"--start {settings.begin_s:g}: the bag ends after {length_s:.1f} s")
             if settings.end_s and settings.end_s <= settings.begin_s:
-                raise ConfigError(f"--end {settings.end_s:g}: expected more than --begin ({settings.begin_s:g})")
+                raise ConfigError(f"--end {settings.end_s:g}: expected more than --start ({settings.begin_s:g})")
         except BaseException:
             self._bag.__exit__(None, None, None)
             raise

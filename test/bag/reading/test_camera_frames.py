@@ -63,5 +63,5 @@ def test_the_clocks_offset_goes_into_pairing(tmp_path):
 
 @pytest.mark.parametrize("times", [{"begin_s": 5.0}, {"begin_s": 0.5, "end_s": 0.4}])
 def test_times_that_are_none(bag, times):
-    with pytest.raises(ConfigError, match=r"--begin|--end"):
+    with pytest.raises(ConfigError, match=r"--start|--end"):
         CameraFrames(bag, FrameSettings(**SETTINGS, **times))
