@@ -1,4 +1,4 @@
-"""What a thermal sensor did not measure: holes, and pixels that are dead."""
+"""Repair of what a thermal sensor did not measure: holes, and dead pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the thermal camera sees what the rgb camera sees: a homography, or both cameras' models with a plane."""
+"""Calibrations of the two cameras: a homography, or both cameras' models with the plane that is seen."""
 
 from __future__ import annotations
 

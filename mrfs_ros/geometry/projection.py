@@ -1,4 +1,4 @@
-"""Where a pixel of the rgb image lies in the thermal image."""
+"""Projection of rgb pixels to thermal pixels, by a homography or by both cameras' models."""
 
 from __future__ import annotations
 

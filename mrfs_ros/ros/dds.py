@@ -1,4 +1,4 @@
-"""Which environment variable tells Fast DDS of a profile file."""
+"""Environment variable of the Fast DDS profile file."""
 
 from __future__ import annotations
 

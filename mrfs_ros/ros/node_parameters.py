@@ -36,7 +36,7 @@ def declare_parameters(node: Node) -> NodeConfig:
 
 
 def unknown_parameters(node: Node) -> list[str]:
-    """Names given to the node that it does not know: most likely slips of the pen in a YAML file."""
+    """Names given to the node that it does not know: most likely typos in a YAML file."""
     known = {spec.name for spec in fields(NodeConfig)}
     given = getattr(node, "_parameter_overrides", {})  # rclpy offers no public way to see undeclared overrides
     return sorted(name for name in given if name not in known and not name.startswith(_FOREIGN))
