@@ -1,29 +1,29 @@
-"""Flat-field correction (FFC, NUC): a closed shutter told by frozen images, or by flat ones where there was a scene."""
+"""Flat-field corrections (FFC, NUC) of a thermal camera: its image freezes, or is flat where there was a scene."""
 
 from __future__ import annotations
 
 import math
 
 LONGEST_HOLD_S = 1.0  # a flat or frozen image that stays for longer is no shutter but a scene
-REPEATS = 1.5  # times a camera's usual interval between images: the same one for longer is frozen, not sent again
+REPEATS = 1.5  # times a camera's own interval between images: the same one for longer is frozen, not sent again
 OFTEN = 2.5  # likewise, where a driver sends most images more than once, and one may be lost
 SLOWEST_S = 0.2  # such an interval, at most
-QUIET_S = 1.0  # after an event; what moves within it belongs to it
-_LEARN = 0.2  # of the way from the usual interval to the newest
+QUIET_S = 1.0  # after a correction; what moves within it belongs to it
+_LEARN = 0.2  # of the way from that interval to the newest
 
 
-class Shutter:
+class FlatFieldCorrection:
     """Call ``waits`` with every frame but the first, in order.
 
-    ``closed``: is it, now? ``events``: so often it was, or a correction told that it had been.
+    ``closed``: is the shutter closed now? ``count``: corrections so far.
     """
 
     def __init__(self) -> None:
-        self.events = 0
+        self.count = 0
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew; the events stay counted."""
+        """Begin anew; the corrections stay counted."""
         self.closed = False
         self._interval_s = SLOWEST_S  # between images that differ
         self._same_s = 0.0  # since the last one that differed
@@ -61,6 +61,6 @@ class Shutter:
         return True
 
     def tell(self) -> None:
-        """Count an event, unless it is the last one that goes on."""
-        self.events += self._quiet_s > QUIET_S
+        """Count a correction, unless it is the last one that goes on."""
+        self.count += self._quiet_s > QUIET_S
         self._quiet_s = 0.0

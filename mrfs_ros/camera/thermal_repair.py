@@ -1,4 +1,4 @@
-"""Repair of thermal images: holes, and dead pixels, rows and columns, that the sensor did not measure."""
+"""Repair of what a thermal sensor did not measure: holes, and dead pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of a thermal frame for the window: its quantiles, and how it differs from other frames."""
+"""Statistics of a thermal frame for its window: quantiles, and differences from other frames."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Scene:
         whole, others = (q.bulk[4] - q.bulk[0] for q in (self, other))
         return bool(whole < FLAT * others and self.spread < FLAT * other.spread)
 
-    def changed(self, usual: np.ndarray, least: float) -> float:
-        """The share of pixels, 0 to 1, that are off by more than ``least`` from ``usual``, a sample."""
-        if self.sample.shape != usual.shape:
+    def changed(self, background: np.ndarray, least: float) -> float:
+        """The share of pixels, 0 to 1, that are off by more than ``least`` from ``background``, a sample."""
+        if self.sample.shape != background.shape:
             return 1.0
-        return float((np.abs(self.sample - usual) > least).mean())
+        return float((np.abs(self.sample - background) > least).mean())
 
     def offset_from(self, other: Scene, *, least: float, slack: float) -> float:
         """By how much everything is higher than in ``other``; 0 if not all moved alike, or by less than ``least``.

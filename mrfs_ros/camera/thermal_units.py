@@ -1,4 +1,4 @@
-"""Units of thermal values, so that limits can be given in degrees Celsius."""
+"""Units of thermal values, so that limits can be given in degrees."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def described(low: float, high: float, unit: str) -> str:
     return f"{(low - scale[1]) / scale[0]:.1f} to {(high - scale[1]) / scale[0]:.1f} C"
 
 
-def least_span(unit: str, parts_of_one: bool = False) -> float:
+def least_span(unit: str, non_integer: bool = False) -> float:
     """The narrowest window of values that is spread over all grey levels.
 
-    ``parts_of_one``: the values are no integers, so that they are degrees where ``unit`` says nothing of it.
+    ``non_integer``: the values are no integers, so that they are degrees where ``unit`` says nothing of it.
     """
-    scale = UNITS[unit] or ((1.0, 0.0) if parts_of_one else None)
+    scale = UNITS[unit] or ((1.0, 0.0) if non_integer else None)
     return MIN_SPAN_COUNTS if scale is None else MIN_SPAN_K * scale[0]

@@ -1,9 +1,9 @@
 """Thermal values of any depth turned into the 8-bit grey that the network was trained on, without flicker.
 
 A window of values is spread over the grey levels. It stands while the scene does, and passes over what only crosses
-the scene; it is carried along when a flat-field correction moves all values alike; it drifts after slow changes too
-slowly to be seen; and it settles anew, within two seconds, when the scene is another one or fills little of it. All
-times are of stamps, so that cameras of 9 and 60 Hz are treated alike.
+the scene; it is held during a flat-field correction (FFC, NUC) and carried along when that moves all values alike; it
+drifts after slow changes too slowly to be seen; and it settles anew, within two seconds, when the scene is another one
+or fills little of it. All times are of stamps, so that cameras of 9 and 60 Hz are treated alike.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from mrfs_ros.camera.flat_field_correction import Shutter
+from mrfs_ros.camera.flat_field_correction import FlatFieldCorrection
 from mrfs_ros.camera.thermal_plateau import Plateau
 from mrfs_ros.camera.thermal_repair import is_value, neighbourhood, repaired, without_holes
 from mrfs_ros.camera.thermal_scene import Scene
@@ -29,7 +29,7 @@ PATIENCE_S = 10.0  # for what lies outside the window in a scene that is the sam
 SETTLE_S = 0.2  # time constant of settling
 SETTLING_S = (0.8, 2.0)  # so that the curve of a plateau settles too; and no longer, whatever crosses meanwhile
 REMEMBER_S = 10.0  # time constant of the memory of what the scene looks like
-USUAL_S = 1.0  # likewise, pixel by pixel
+BACKGROUND_S = 1.0  # likewise, pixel by pixel
 MARGIN = 0.1  # of the window beyond the percentiles, on each side
 BAND = 0.1  # of the window: ends so near to where they should be stay where they are
 FAR = 0.2  # of the window: ends so far from where they should be are wrong
@@ -45,13 +45,13 @@ class ThermalWindow:
 
     def __init__(self, config: NodeConfig):
         self._config = config
-        self._shutter = Shutter()
+        self._correction = FlatFieldCorrection()
         self._forget()
 
     @property
-    def events(self) -> int:
+    def corrections(self) -> int:
         """Flat-field corrections so far."""
-        return self._shutter.events
+        return self._correction.count
 
     def suits(self, config: NodeConfig) -> bool:
         """Are its settings those of ``config``?"""
@@ -77,8 +77,8 @@ class ThermalWindow:
         if self._newest is None or self._config.thermal_window != "fixed":
             self._look(Scene.of(around, holes, self._config.thermal_percentile), values, seconds)
         values = repaired(values, around, holes, self._high - self._low)
-        if self._config.thermal_window == "plateau" and not (self._plateau and self._shutter.closed):
-            self._bend(values, seconds)
+        if self._config.thermal_window == "plateau" and not (self._plateau and self._correction.closed):
+            self._follow_curve(values, seconds)
         return self._mapped(values)
 
     @property
@@ -89,15 +89,15 @@ class ThermalWindow:
         return f"{described(self._low, self._high, self._config.thermal_unit)}, {self._doing}"
 
     def _forget(self) -> None:
-        self._shutter.forget()
+        self._correction.forget()
         self._newest: Scene | None = None
         self._middle = np.zeros(3)  # of the values of the scene that the window is right for
-        self._usual: np.ndarray | None = None  # a sample, the mean of the last second's
-        self._noise = 0.0  # how far pixels usually are from it
+        self._background: np.ndarray | None = None  # mean of the samples of the last second
+        self._noise = 0.0  # median distance of the pixels from it
         self._previous: np.ndarray | None = None
         self._plateau: Plateau | None = None
         self._low, self._high = 0.0, math.inf
-        self._parts_of_one = False  # were there values that are no integers?
+        self._non_integer = False  # were there values that are no integers?
         self._stamp_ns: int | None = None
         self._waited_s = 0.0
         self._other_s = self._far_s = 0.0
@@ -115,9 +115,9 @@ class ThermalWindow:
 
     def _look(self, frame: Scene, values: np.ndarray, seconds: float) -> None:
         """Place the window for a first frame, let it follow the others."""
-        self._parts_of_one |= values.dtype == np.float32 and bool((frame.sample != np.rint(frame.sample)).any())
+        self._non_integer |= values.dtype == np.float32 and bool((frame.sample != np.rint(frame.sample)).any())
         if self._newest is None:
-            self._newest, self._middle, self._usual = frame, frame.middle, frame.sample
+            self._newest, self._middle, self._background = frame, frame.middle, frame.sample
             self._low, self._high = self._wanted(frame)
         else:
             self._follow(frame, np.array_equal(values, self._previous), seconds)
@@ -135,17 +135,17 @@ class ThermalWindow:
 
     @property
     def _least(self) -> float:
-        return least_span(self._config.thermal_unit, self._parts_of_one)
+        return least_span(self._config.thermal_unit, self._non_integer)
 
     def _follow(self, frame: Scene, same: bool, seconds: float) -> None:
-        was_closed = self._shutter.closed
+        was_closed = self._correction.closed
         flat, settling = frame.is_flat_beside(self._newest), self._settling_s is not None
-        if self._shutter.waits(flat=flat, same=same, settling=settling, seconds=seconds):
+        if self._correction.waits(flat=flat, same=same, settling=settling, seconds=seconds):
             self._waited_s += seconds
-            self._doing = "held: flat-field correction" if self._shutter.closed else self._doing
+            self._doing = "held: flat-field correction" if self._correction.closed else self._doing
             return
         passed, self._waited_s = seconds + self._waited_s, 0.0
-        if was_closed and not self._shutter.is_scene:  # what a shutter hid counts for nothing
+        if was_closed and not self._correction.is_scene:  # what the closed shutter hid counts for nothing
             passed = seconds
         self._carry(frame, was_closed)
         self._newest = frame
@@ -160,10 +160,10 @@ class ThermalWindow:
         width = self._high - self._low
         slack = 0.1 if was_closed else 0.003  # while it was, the scene went on
         if offset := frame.offset_from(self._newest, least=JUMP * width, slack=slack * width):
-            self._shutter.tell()
+            self._correction.tell()
             self._low, self._high = self._low + offset, self._high + offset
             self._middle = self._middle + offset
-            self._usual = self._usual + np.float32(offset)
+            self._background = self._background + np.float32(offset)
 
     def _judge(self, frame: Scene, seconds: float) -> None:
         """For how long it has been another scene, or the window wrong for this one."""
@@ -172,7 +172,7 @@ class ThermalWindow:
         narrow = high - low < NARROW * width
         cut = self._is_cut(frame, seconds)
         if cut and self._settling_s:  # yet another one
-            self._settling_s, self._usual = 0.0, frame.sample
+            self._settling_s, self._background = 0.0, frame.sample
         moved = np.abs(frame.middle - self._middle).max() > OTHER * width
         curve_error = self._plateau.off if self._plateau else 0.0
         other = cut or moved or curve_error > OTHER or (narrow and not self._widened)
@@ -181,13 +181,13 @@ class ThermalWindow:
         self._far_s = self._far_s + seconds if far else 0.0
 
     def _is_cut(self, frame: Scene, seconds: float) -> bool:
-        """Are most pixels further from what they usually are than they usually are?"""
-        if frame.changed(self._usual, max(PIXEL * (self._high - self._low), 3 * self._noise)) > CUT:
+        """Are most pixels further from the background than its noise explains?"""
+        if frame.changed(self._background, max(PIXEL * (self._high - self._low), 3 * self._noise)) > CUT:
             return True
-        part = np.float32(1 - math.exp(-seconds / USUAL_S))
-        off = frame.sample - self._usual
+        part = np.float32(1 - math.exp(-seconds / BACKGROUND_S))
+        off = frame.sample - self._background
         self._noise += float(part) * (float(np.median(np.abs(off))) - self._noise)
-        self._usual = self._usual + part * off
+        self._background = self._background + part * off
         return False
 
     def _settle(self, frame: Scene, seconds: float) -> None:
@@ -206,7 +206,7 @@ class ThermalWindow:
         curve_error = self._plateau.off if self._plateau else 0.0
         least_s, most_s = SETTLING_S
         if (max(off, curve_error) < 0.02 and self._settling_s > least_s) or self._settling_s > most_s:
-            self._middle, self._usual = frame.middle, frame.sample
+            self._middle, self._background = frame.middle, frame.sample
             self._settling_s, self._other_s, self._far_s, self._doing = None, 0.0, 0.0, "standing"
 
     def _drift(self, frame: Scene, seconds: float) -> None:
@@ -221,7 +221,7 @@ class ThermalWindow:
         if not self._other_s:
             self._middle = self._middle + (1 - math.exp(-seconds / REMEMBER_S)) * (frame.middle - self._middle)
 
-    def _bend(self, values: np.ndarray, seconds: float) -> None:
+    def _follow_curve(self, values: np.ndarray, seconds: float) -> None:
         low, high = self._newest.ends
         levels = np.bincount(self._levels(values[::2, ::2]).reshape(-1), minlength=LEVELS)
         of = levels, self._config.thermal_plateau, (high - low) / self._least

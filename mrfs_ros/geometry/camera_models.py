@@ -1,4 +1,4 @@
-"""Camera models: the thermal camera beside the rgb camera, as a homography, or as both cameras' models with a plane."""
+"""Calibrations of the two cameras: a homography, or both cameras' models with the plane that is seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projection of rgb pixels into the thermal image."""
+"""Projection of rgb pixels to thermal pixels, by a homography or by both cameras' models."""
 
 from __future__ import annotations
 

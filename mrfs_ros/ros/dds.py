@@ -1,4 +1,4 @@
-"""Environment variable that tells Fast DDS of a profile file, by ROS distribution."""
+"""Environment variable of the Fast DDS profile file."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Snapshot:
     working: bool  # the worker lives
     jumps: int
     thermal_window: str  # in words
-    flat_field_corrections: int
+    corrections: int
     registration: str  # in words
     camera_info: str  # in words
     device: dict[str, str]  # what the engine says of its device
@@ -63,7 +63,7 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "thermal rate [Hz]": f"{rates[1]:.2f}",
         "on_missing": config.on_missing,
         "thermal window": snapshot.thermal_window,
-        "thermal flat-field corrections": snapshot.flat_field_corrections,
+        "thermal flat-field corrections": snapshot.corrections,
         "registration": snapshot.registration,
         "camera_info": snapshot.camera_info,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},

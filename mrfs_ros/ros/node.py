@@ -333,7 +333,7 @@ class MrfsNode(Node):
             working=self._processor.is_alive(),
             jumps=self._source.jumps,
             thermal_window=self._preprocessor.window.state,
-            flat_field_corrections=self._preprocessor.window.events,
+            corrections=self._preprocessor.window.corrections,
             registration=self._preprocessor.registration,
             camera_info=self._camera_info_report(),
             device=self._device,

@@ -44,14 +44,14 @@ def test_images_sent_again_are_no_shutter(mode, again):
     fresh = shown(ThermalWindow(NodeConfig(thermal_window=mode)), 3000 + 2 * (background() - 7800), 0.0, 0.3)
     assert np.abs(greys[9 * 6 * again][:70].astype(float) - fresh[:70]).mean() < 8
     assert rms(changes(greys[9 * 7 * again :])) < 0.2
-    assert window.events == 0
+    assert window.corrections == 0
 
 
 def test_a_simulator_without_noise_stands():
     window = ThermalWindow(NodeConfig())
     values = background().round().astype(np.uint16)
     greys = [window.grey(values, i * S // 30) for i in range(300)]
-    assert window.events <= 1 and window.state.endswith("standing")
+    assert window.corrections <= 1 and window.state.endswith("standing")
     assert all((grey == greys[0]).all() for grey in greys)
 
 
@@ -60,7 +60,7 @@ def test_a_correction_that_differs_over_the_image_is_an_event():
     window = ThermalWindow(NodeConfig())
     before = shown(window, background(), 0.0, 3.0)
     after = shown(window, background() + 100 + np.linspace(-40, 40, SIZE[1])[None], 3.0, 1.0)
-    assert window.events == 1
+    assert window.corrections == 1
     assert abs(after.astype(float).mean() - before.mean()) < 2
 
 
@@ -116,7 +116,7 @@ def test_what_a_shutter_hides_is_no_other_scene(mode, closed):
 
     greys = [grey for time_s, grey, _ in played(window, scene, 8.0) if not 5 <= time_s < 5.7]
     assert np.abs(changes(greys)).max() < 0.6
-    assert window.events == 1
+    assert window.corrections == 1
 
 
 @pytest.mark.parametrize("hz", [9.0, 30.0])
@@ -146,14 +146,14 @@ def test_a_long_shutter_is_a_scene_and_the_street_comes_back_within_two_seconds(
         np.abs(grey - right).mean() for time_s, grey, _ in played(window, scene, 7 + seconds) if time_s > 6 + seconds
     ]
     assert max(late) < 10
-    assert window.events == 1
+    assert window.corrections == 1
 
 
 def test_a_freeze_for_longer_with_a_correction_after_it_is_one_event():
     window = ThermalWindow(NodeConfig())
     scene = lambda time_s: background() if time_s < 4 else None if time_s < 5.5 else background() + 60  # noqa: E731
     steps = changes([grey for _, grey, _ in played(window, scene, 8.0)])
-    assert window.events == 1 and np.abs(steps).max() < 0.6
+    assert window.corrections == 1 and np.abs(steps).max() < 0.6
 
 
 def test_a_camera_that_moves_while_its_shutter_is_closed_is_carried_along():
@@ -169,7 +169,7 @@ def test_a_camera_that_moves_while_its_shutter_is_closed_is_carried_along():
     states = {time_s: state for time_s, _, state in played(window, scene, 5.5)}
     lows = [float(state.split(" to ")[0]) for time_s, state in states.items() if 4.4 < time_s < 4.6]
     assert lows[-1] - lows[0] == pytest.approx(60, abs=15)
-    assert window.events == 1
+    assert window.corrections == 1
 
 
 def blinking(time_s: float) -> np.ndarray:
@@ -202,4 +202,4 @@ def test_a_camera_that_tilts_over_a_gradient_has_no_shutter_in_every_frame():
     window = ThermalWindow(NodeConfig())
     sky = np.linspace(7000, 10000, 1200)[:, None] + np.linspace(-300, 300, SIZE[1])[None]
     list(played(window, lambda time_s: sky[round(100 * time_s) :][: SIZE[0]], 10.0))
-    assert window.events <= 3
+    assert window.corrections <= 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from thermal_scenes import S, background
 
-from mrfs_ros.camera.flat_field_correction import Shutter
+from mrfs_ros.camera.flat_field_correction import FlatFieldCorrection
 from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
 
@@ -36,11 +36,11 @@ def states(scene, seconds: float, hz: float = 10.0) -> dict[float, str]:
 @pytest.mark.parametrize("flat, same", [(True, False), (False, True), (True, True)])
 def test_the_window_is_held_for_one_second(flat, same, hz):
     """A flat or frozen image that stays for longer is a scene."""
-    shutter, seconds = Shutter(), 1 / hz
+    correction, seconds = FlatFieldCorrection(), 1 / hz
     for _ in range(round(2 * hz)):
-        assert not shutter.waits(flat=False, same=False, settling=False, seconds=seconds)
+        assert not correction.waits(flat=False, same=False, settling=False, seconds=seconds)
     held = 0
-    while shutter.waits(flat=flat, same=same, settling=False, seconds=seconds):
+    while correction.waits(flat=flat, same=same, settling=False, seconds=seconds):
         held += 1
         assert held < 10 * hz
     assert held / hz == pytest.approx(1.0, abs=seconds + 1e-6)

@@ -23,8 +23,8 @@ def test_enable_switches_inference_off_and_on(tmp_path, cameras):
         client = world.create_client(SetBool, "mrfs/enable")
         assert client.wait_for_service(10)
 
-        def enable(wish: bool) -> SetBool.Response:
-            future = client.call_async(SetBool.Request(data=wish))
+        def enable(on: bool) -> SetBool.Response:
+            future = client.call_async(SetBool.Request(data=on))
             world.spin_until(future.done)
             return future.result()
 

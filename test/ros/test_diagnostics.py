@@ -19,8 +19,7 @@ INFO = EngineInfo("torch", "cpu", "mit_b0", MFNET, "street.safetensors", sha256=
 GOOD = Snapshot(
     name="mrfs", fused_topic="/mrfs/fused", now_ns=100 * S, now_s=50.0, enabled=True, missing=(), no_pairs="",
     best_gap_s=0.0123, pair_gap_s=0.0045, refused="", working=True, jumps=3, thermal_window="7 to 9, standing",
-    flat_field_corrections=4, registration="calib.yaml", camera_info="from /rgb/camera_info",
-    device={"memory [MB]": "12"},
+    corrections=4, registration="calib.yaml", camera_info="from /rgb/camera_info", device={"memory [MB]": "12"},
 )  # fmt: skip
 CONFIG = NodeConfig(slop_s=0.02, on_missing="rgb_only", expected_rate_hz=5.0)
 

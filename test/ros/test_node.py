@@ -235,7 +235,7 @@ def test_a_start_that_cannot_work_ends_in_one_line(tmp_path, parameters, text):
         assert text in errors[0]
 
 
-def test_a_slip_of_the_pen_is_told(tmp_path):
+def test_a_typo_is_told(tmp_path):
     with NodeProcess(tmp_path, stub=[], slopp_s=0.1) as node:
         node.wait_for("parameter slopp_s is unknown to this node and has no effect: did you mean slop_s?")
 
