@@ -308,9 +308,7 @@ def test_words_are_those_of_vision_and_robotics(path):
     assert path.suffix != ".py" or not is_riddle(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["the run's diary", "def story(self):", "_DIARY = 1", "Stillborn runs", "two wishes"]
-)
+@pytest.mark.parametrize("text", ["the run's diary", "def story(self):", "_DIARY = 1", "Stillborn runs", "two wishes"])
 def test_words_of_no_meaning_are_found(text):
     assert words_of_no_meaning(text)
 

@@ -16,7 +16,7 @@ from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.summary import Summary
 from mrfs_ros.bag.writing.result_writer import PARTIAL
 from mrfs_ros.errors import ConfigError, MrfsError
-from mrfs_ros.files import lock
+from mrfs_ros.files import lock, move
 from mrfs_ros.fleet import remote_files
 from mrfs_ros.fleet.find_bags import safe_part
 
@@ -257,8 +257,8 @@ def _bring_home(task: Task, again: bool) -> None:
     work, final = task.work(), Path(task.out, task.name)
     if not remote_files.is_url(task.out):
         if again:
-            final.rename(task.old())
-        work.rename(final)
+            move(final, task.old())
+        move(work, final)
         shutil.rmtree(task.old(), ignore_errors=True)
         return
     home = remote_files.joined(task.out, task.name)
@@ -278,4 +278,4 @@ def _mend(task: Task) -> None:
     if Path(task.out, task.name).exists():
         shutil.rmtree(task.old())
     else:
-        task.old().rename(Path(task.out, task.name))
+        move(task.old(), Path(task.out, task.name))
