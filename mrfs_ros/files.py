@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
+import io
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mrfs_ros.errors import ConfigError, MrfsError
 
@@ -57,6 +60,19 @@ def to_disk(paths: Iterable[Path], below: Path) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(_to_disk, files))
         list(pool.map(_to_disk, folders))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all; OSError if it cannot be."""
+    with atomic(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows, the first of them the names of the columns, as CSV, whole or not at all; OSError if it cannot be."""
+    table = io.StringIO()
+    csv.writer(table).writerows(rows)
+    write_text(path, table.getvalue())
 
 
 def _to_disk(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mrfs_ros.camera.conversion import OWN, Conversion
 from mrfs_ros.camera.messages import CameraMessages, check_message, is_compressed, stamp_ns, stands_alone
 from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
@@ -60,12 +61,18 @@ class Preprocessor:
     """The window of thermal values and the registration that ``config`` asks for.
 
     ``say`` gets a sentence for each thing that is assumed of a camera's images, once. ConfigError for a calibration
-    that cannot be used.
+    that cannot be used. ``conversion``: of image messages, unless ``before``, whose cameras go on, has one.
     """
 
-    def __init__(self, config: NodeConfig, say: Callable[[str], None], before: Preprocessor | None = None):
+    def __init__(
+        self,
+        config: NodeConfig,
+        say: Callable[[str], None],
+        before: Preprocessor | None = None,
+        conversion: Conversion = OWN,
+    ):
         self._config, self._say = config, say
-        self._messages = before._messages if before else CameraMessages(say, config.max_image_pixels)
+        self._messages = before._messages if before else CameraMessages(say, config.max_image_pixels, conversion)
         self.window = before.window if before and before.window.suits(config) else ThermalWindow(config)
         if before and _geometry(before._config) == _geometry(config):
             self._registration = before._registration  # with the warp that it has made

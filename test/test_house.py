@@ -61,7 +61,7 @@ HOME = {  # the rooms in which a heavy package may be imported
     **{package: {"engine"} for package in ("onnx", "onnxruntime", "openvino")},
     **{package: {"bag"} for package in ("plotly", "jinja2", "rerun")},
     **{package: {"fleet"} for package in ("ray", "fsspec")},
-    "cv_bridge": set(),  # built for another NumPy it ends the process
+    "cv_bridge": {"ros"},
     "launch": set(),
     "launch_ros": set(),
 }
@@ -71,6 +71,7 @@ INSIDE_FUNCTIONS_ONLY = {
     "apsw",
     "av",
     "message_filters",
+    "cv_bridge",
     "vision_msgs",
     "tqdm",
     "yaml",
@@ -316,6 +317,26 @@ def test_words_of_no_meaning_are_found(text):
 def test_riddles_are_found():
     assert is_riddle('"""What a bag\'s index says."""') and is_riddle('"""Where pixels lie."""')
     assert not is_riddle('"""Index check of bags: how many messages they hold."""')
+
+
+def not_atomic(source: str) -> list[str]:
+    """Places where a file is written past ``mrfs_ros.files``."""
+    return re.findall(r"(?<!unfinished)\.(?:(?:write_text|write_bytes)\(|open\(\"w\"[^)]*\))", source)
+
+
+@pytest.mark.parametrize("path", [p for p in OWN_TEXTS if p.suffix == ".py"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_written_whole_or_not_at_all(path):
+    allowed = {
+        "ablation.py": ['.open("w")'],  # a lock
+        "bags.py": ['.open("w")'],  # /dev/null
+        "png_folders.py": [".write_bytes("],  # in a folder that is moved when it is whole
+    }
+    assert not_atomic(path.read_text()) == allowed.get(path.name, [])
+
+
+def test_writing_past_the_atomic_function_is_found():
+    assert not_atomic('(out / "scores.md").write_text("")') and not_atomic('path.open("w", newline="")')
+    assert not not_atomic('unfinished.write_text("")') and not not_atomic('unfinished.open("w")')
 
 
 def test_version_and_licence_are_one():

@@ -13,6 +13,7 @@ from pathlib import Path
 from mrfs_ros.bench.alone import Alone
 from mrfs_ros.bench.measure import BASELINE, Case, Timing
 from mrfs_ros.engine.speeds import hardware, versions
+from mrfs_ros.files import write_text
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Write bench.md and bench.json into an existing folder."""
-        (folder / "bench.md").write_text(self.markdown())
-        (folder / "bench.json").write_text(json.dumps(self.facts(), indent=1) + "\n")
+        write_text(folder / "bench.md", self.markdown())
+        write_text(folder / "bench.json", json.dumps(self.facts(), indent=1) + "\n")
 
     def facts(self) -> dict:
         """The numbers with everything that they depend on."""

@@ -11,10 +11,11 @@ import numpy as np
 
 from mrfs_ros.camera.byte_order import ByteOrder, looks_swapped
 from mrfs_ros.camera.colour_formats import GREY, MOSAICS, in_8_bits
+from mrfs_ros.camera.conversion import OWN, Conversion
 from mrfs_ros.camera.encoded import decode_any
 from mrfs_ros.camera.false_colours import FalseColours
 from mrfs_ros.camera.gray import to_gray
-from mrfs_ros.camera.image_fields import DEEP, ImageFields, check_rgb, luma_sent, rgb_image, sent_pixels, thermal_image
+from mrfs_ros.camera.image_fields import DEEP, ImageFields, check_rgb, check_thermal, luma_sent, sent_pixels
 from mrfs_ros.camera.image_header import read_header
 from mrfs_ros.camera.notices import Notices
 from mrfs_ros.config import MAX_IMAGE_PIXELS
@@ -29,10 +30,17 @@ class CameraImages:
     Args:
         say: Gets a sentence for each kind of thing that is assumed, once.
         max_pixels: So many pixels an encoded image may have.
+        conversion: Of image messages.
     """
 
-    def __init__(self, say: Callable[[str], None], max_pixels: int = MAX_IMAGE_PIXELS):
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        max_pixels: int = MAX_IMAGE_PIXELS,
+        conversion: Conversion = OWN,
+    ):
         self.max_pixels = max_pixels
+        self._conversion = conversion
         self._notices = Notices(say)
         self._colours = FalseColours(self._notices)
         self._byte_order = ByteOrder()
@@ -80,11 +88,12 @@ class CameraImages:
                 self._tell_swapped("rgb", fields)
                 fields, values = fields.in_other_order(), values.byteswap()
             self._tell_dark(values[:, :, :3], fields.encoding)
-        return rgb_image(fields)
+        return self._conversion.rgb(fields)
 
     def thermal(self, fields: ImageFields) -> np.ndarray:
         """(H, W) uint8, uint16, int16 or float32 of a thermal image message; ImageError for what is none."""
-        image = thermal_image(fields)
+        check_thermal(fields)
+        image = self._conversion.thermal(fields)
         if image.ndim == 3:
             sent = luma_sent(fields)
             return self._colours.grey(image, to_gray if sent is None else lambda _: sent)

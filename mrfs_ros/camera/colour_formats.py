@@ -1,7 +1,6 @@
 """Encodings of a visible camera's sensor_msgs/Image, and how the bytes of each become RGB.
 
-All of it with NumPy and OpenCV. cv_bridge does the same with OpenCV, but its binary, where it was built for another
-NumPy than the one that is installed, ends the process with a segmentation fault.
+All of it with NumPy and OpenCV, to the pixels of cv_bridge, which the node uses where it can.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 
 from mrfs_ros.camera.camera_images import CameraImages
 from mrfs_ros.camera.compressed_depth import CompressedDepth, is_compressed_depth
+from mrfs_ros.camera.conversion import OWN, Conversion
 from mrfs_ros.camera.image_fields import GRAY, ImageFields, check_rgb, check_thermal
 from mrfs_ros.camera.image_header import read_header
 from mrfs_ros.config import MAX_IMAGE_PIXELS
@@ -78,10 +79,15 @@ def is_compressed(message: Any) -> bool:
 
 
 class CameraMessages:
-    """Messages of an rgb and a thermal camera as arrays; ``say`` and ``max_pixels``: as for ``CameraImages``."""
+    """Messages of an rgb and a thermal camera as arrays; arguments: as for ``CameraImages``."""
 
-    def __init__(self, say: Callable[[str], None], max_pixels: int = MAX_IMAGE_PIXELS):
-        self._images = CameraImages(say, max_pixels)
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        max_pixels: int = MAX_IMAGE_PIXELS,
+        conversion: Conversion = OWN,
+    ):
+        self._images = CameraImages(say, max_pixels, conversion)
 
     def rgb(self, message: Any) -> np.ndarray:
         """(H, W, 3) uint8, RGB, of a visible camera's message; ImageError says why when there is none in it."""

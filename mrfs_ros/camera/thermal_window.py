@@ -142,7 +142,7 @@ class ThermalWindow:
         flat, settling = frame.is_flat_beside(self._newest), self._settling_s is not None
         if self._shutter.waits(flat=flat, same=same, settling=settling, seconds=seconds):
             self._waited_s += seconds
-            self._doing = "held: shutter" if self._shutter.closed else self._doing
+            self._doing = "held: flat-field correction" if self._shutter.closed else self._doing
             return
         passed, self._waited_s = seconds + self._waited_s, 0.0
         if was_closed and not self._shutter.is_scene:  # what a shutter hid counts for nothing

@@ -10,7 +10,7 @@ from pathlib import Path
 from mrfs_ros.cli.image_pairs import INCOMPLETE, add_pair_options, named_pairs
 from mrfs_ros.cli.options import new_parser
 from mrfs_ros.errors import ImageError, MrfsError
-from mrfs_ros.files import made_folder
+from mrfs_ros.files import made_folder, write_text
 
 EXAMPLES = """examples:
   mrfs features --rgb street.jpg --thermal street_ir.jpg --out out/features
@@ -96,7 +96,7 @@ def _report(measured: list, info, out: Path) -> None:
     from mrfs_ros.studies.similarity_report import as_json, markdown
 
     content = json.dumps(as_json(measured, {"network": str(info)}), indent=1, allow_nan=False)
-    (out / "similarity.json").write_text(content + "\n", encoding="utf-8")
+    write_text(out / "similarity.json", content + "\n")
     print(f"\nrgb and thermal features, mean ± standard deviation, pairs: {len(measured)}\n")
     print(markdown(measured))
     title = UNTRAINED_NOTICE if info.untrained else Path(info.weights).name

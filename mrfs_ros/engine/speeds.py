@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +15,7 @@ from mrfs_ros.config import BACKENDS
 from mrfs_ros.engine.cache_folder import cache_folder, not_writable, processor
 from mrfs_ros.engine.operators.build import target
 from mrfs_ros.errors import MrfsError
+from mrfs_ros.files import write_text
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 
@@ -32,10 +32,8 @@ class Speeds:
 def record_speeds(variant: str, device: str, speeds: Speeds) -> None:
     """Keep ``speeds`` for ``recorded_speeds``; MrfsError if the cache folder cannot be written."""
     path = _file(variant, device)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
     try:
-        unfinished.write_text(json.dumps(asdict(speeds), indent=1))
-        unfinished.replace(path)
+        write_text(path, json.dumps(asdict(speeds), indent=1))
     except OSError as error:
         raise not_writable(path, error) from error
 

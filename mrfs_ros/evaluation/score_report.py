@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from mrfs_ros.evaluation.dataset_scores import Evaluation
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.segmentation import RULES
-from mrfs_ros.files import atomic
+from mrfs_ros.files import write_csv, write_text
 
 _NUMBER = re.compile(r"[-+]?(\d[\d.e+-]*|inf)?( ± \S+)?$")  # a dash alone: undefined
 ALIASES = ("MI_nats", "SSIM_sum")  # other names of MI and SSIM, for programs alone
@@ -24,11 +24,9 @@ def write_report(evaluation: Evaluation, folder: Path, facts: dict[str, str]) ->
 
     ``facts``: what was evaluated, and how.
     """
-    (folder / "scores.md").write_text(markdown(evaluation, facts), encoding="utf-8")
-    _write_frames(evaluation, folder / "frames.csv")
-    content = json.dumps(as_json(evaluation, facts), indent=1, allow_nan=False)
-    with atomic(folder / "scores.json") as unfinished:
-        unfinished.write_text(content + "\n", encoding="utf-8")
+    write_text(folder / "scores.md", markdown(evaluation, facts))
+    write_csv(folder / "frames.csv", _frame_rows(evaluation))
+    write_text(folder / "scores.json", json.dumps(as_json(evaluation, facts), indent=1, allow_nan=False) + "\n")
 
 
 def as_json(evaluation: Evaluation, facts: dict[str, str]) -> dict[str, Any]:
@@ -106,16 +104,14 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _write_frames(evaluation: Evaluation, path: Path) -> None:
+def _frame_rows(evaluation: Evaluation) -> Iterator[list]:
     methods = evaluation.frames[0].fusion
     metrics = [f"{method} {metric}" for method in methods for metric in CONVENTIONS if metric not in ALIASES]
     names = evaluation.classes.names
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["dataset", "frame", "night", "seconds", *(f"IoU {name}" for name in names), *metrics])
-        for frame in evaluation.frames:
-            scores = evaluation.segmentation([frame])
-            ious = scores.iou if scores else [float("nan")] * len(names)
-            values = [frame.fusion[m][k] for m in methods for k in CONVENTIONS if k not in ALIASES]
-            cells = ["" if np.isnan(value) else f"{value:.6g}" for value in (*ious, *values)]
-            writer.writerow([frame.dataset, frame.name, int(frame.night), f"{frame.seconds:.3f}", *cells])
+    yield ["dataset", "frame", "night", "seconds", *(f"IoU {name}" for name in names), *metrics]
+    for frame in evaluation.frames:
+        scores = evaluation.segmentation([frame])
+        ious = scores.iou if scores else [float("nan")] * len(names)
+        values = [frame.fusion[m][k] for m in methods for k in CONVENTIONS if k not in ALIASES]
+        cells = ["" if np.isnan(value) else f"{value:.6g}" for value in (*ious, *values)]
+        yield [frame.dataset, frame.name, int(frame.night), f"{frame.seconds:.3f}", *cells]

@@ -63,7 +63,7 @@ def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "thermal rate [Hz]": f"{rates[1]:.2f}",
         "on_missing": config.on_missing,
         "thermal window": snapshot.thermal_window,
-        "thermal shutter events": snapshot.shutter_events,
+        "thermal flat-field corrections": snapshot.shutter_events,
         "registration": snapshot.registration,
         "camera_info": snapshot.camera_info,
         **{f"dropped {reason}": count for reason, count in sorted(statistics.drops().items())},

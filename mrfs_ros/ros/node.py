@@ -33,6 +33,7 @@ from mrfs_ros.engine.encoder_side import AUTO
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.pairing.pair_source import PairSource
 from mrfs_ros.preprocess import PairImages, Preprocessor
+from mrfs_ros.ros.cv_bridge_conversion import camera_conversion
 from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
 from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.feature_publisher import FeatureSheets
@@ -74,7 +75,8 @@ class MrfsNode(Node):
         self._config = declare_parameters(self)
         self._report_parameters()
         config = self._config
-        self._preprocessor = Preprocessor(config, self.get_logger().warning)  # first: loading an engine takes time
+        conversion, self._conversion_report = camera_conversion()
+        self._preprocessor = Preprocessor(config, self.get_logger().warning, conversion=conversion)
         self._engine = engine or loaded(config)
         loaded_s = time.monotonic()
         warmup_size = config.warmup_height, config.warmup_width
@@ -121,7 +123,7 @@ class MrfsNode(Node):
         log.info(
             f"ready in {loading_s + warm_up_s:.1f} s (engine {loading_s:.1f} s, warm-up at {config.warmup_height}x"
             f"{config.warmup_width} {warm_up_s:.1f} s): {self._engine.info}; pairs by "
-            f"{pairing_kind().__name__}; listening on "
+            f"{pairing_kind().__name__}; {self._conversion_report}; listening on "
             + " and ".join(end.topic_name for end in self._subscriptions_in)
             + f", for camera_info on {self._camera_info_in.topic_name}"
         )

@@ -14,6 +14,7 @@ import numpy as np
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.metrics import CONVENTIONS
 from mrfs_ros.evaluation.score_report import ALIASES, table
+from mrfs_ros.files import write_text
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import SCORES, Run
 from mrfs_ros.studies.ablation_variants import FULL, Change
@@ -72,7 +73,7 @@ def write_table(
 ) -> str:
     """Write ablation.md and ablation.json to ``out``; returns the Markdown. ``facts``: budget, data and such."""
     text = markdown(results, changes, costs, facts)
-    (out / "ablation.md").write_text(text, encoding="utf-8")
+    write_text(out / "ablation.md", text)
     content = {
         "facts": facts,
         "variants": {
@@ -86,7 +87,7 @@ def write_table(
             for result in results
         },
     }
-    (out / "ablation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(out / "ablation.json", json.dumps(content, indent=1) + "\n")
     return text
 
 

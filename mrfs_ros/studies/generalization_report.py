@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mrfs_ros.evaluation.metrics import CONVENTIONS, NO_REFERENCE
 from mrfs_ros.evaluation.score_report import finite, table
-from mrfs_ros.files import atomic
+from mrfs_ros.files import write_csv, write_text
 from mrfs_ros.studies.generalization import Comparison
 
 
 def write_generalization(comparison: Comparison, folder: Path, facts: dict[str, str]) -> None:
     """Write scores.md, frames.csv and, whole and last, scores.json to ``folder``; ``facts``: what was compared."""
-    (folder / "scores.md").write_text(markdown(comparison, facts), encoding="utf-8")
-    _write_frames(comparison, folder / "frames.csv")
-    content = json.dumps(as_json(comparison, facts), indent=1, allow_nan=False)
-    with atomic(folder / "scores.json") as unfinished:
-        unfinished.write_text(content + "\n", encoding="utf-8")
+    write_text(folder / "scores.md", markdown(comparison, facts))
+    write_csv(folder / "frames.csv", _frame_rows(comparison))
+    write_text(folder / "scores.json", json.dumps(as_json(comparison, facts), indent=1, allow_nan=False) + "\n")
 
 
 def markdown(comparison: Comparison, facts: dict[str, str]) -> str:
@@ -66,10 +64,8 @@ def _means(comparison: Comparison, metrics: list[str]) -> str:
     return table(["method", *metrics], rows)
 
 
-def _write_frames(comparison: Comparison, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["dataset", "frame", "method", *comparison.metrics])
-        for number, frame in enumerate(comparison.frames):
-            for method, values in zip(comparison.methods, comparison.values[:, number]):
-                writer.writerow([frame.dataset, frame.name, method.name, *(f"{value:.6g}" for value in values)])
+def _frame_rows(comparison: Comparison) -> Iterator[list]:
+    yield ["dataset", "frame", "method", *comparison.metrics]
+    for number, frame in enumerate(comparison.frames):
+        for method, values in zip(comparison.methods, comparison.values[:, number]):
+            yield [frame.dataset, frame.name, method.name, *(f"{value:.6g}" for value in values)]

@@ -16,7 +16,7 @@ import torch
 from mrfs_ros import __version__
 from mrfs_ros.config import from_mapping
 from mrfs_ros.errors import CheckpointError, ConfigError, needs_package
-from mrfs_ros.files import atomic
+from mrfs_ros.files import atomic, write_text
 from mrfs_ros.training.train_config import TrainConfig, read_yaml, to_yaml
 
 STATE = "latest.pt"
@@ -37,8 +37,8 @@ class RunFolder:
                 path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be made ({error.strerror}): choose another --out") from error
-            stated.write_text(to_yaml(config), encoding="utf-8")
-            record.write_text(json.dumps(origin(), indent=1) + "\n", encoding="utf-8")
+            write_text(stated, to_yaml(config))
+            write_text(record, json.dumps(origin(), indent=1) + "\n")
         try:
             self.origin: dict[str, str] = dict(json.loads(record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
@@ -63,8 +63,7 @@ class MetricsLog:
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         # A run that was killed wrote beyond the state it goes on from; those steps will come again.
         kept = [line for line in lines if _step(line) <= first_step]
-        with atomic(self._path) as unfinished:
-            unfinished.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        write_text(self._path, "".join(f"{line}\n" for line in kept))
         self._board = _summary_writer(folder / "tensorboard", first_step) if tensorboard else None
 
     def add(self, step: int, values: dict[str, float]) -> None:

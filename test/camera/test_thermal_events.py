@@ -16,7 +16,7 @@ def test_the_shutter_is_an_event_and_holds_the_window():
     for time_s, values in drive(30, 0.05):
         window.grey(values, round(time_s * S))
         states.append((time_s, window.state))
-    held = [time_s for time_s, state in states if "held: shutter" in state]
+    held = [time_s for time_s, state in states if "held: flat-field correction" in state]
     assert 7.9 < min(held) < 8.1 and 8.3 < max(held) < 8.45
     low, high = (float(word) for word in states[-1][1].split(" counts")[0].split(" to "))
     before = next(state for time_s, state in states if time_s > 7.5)

@@ -175,3 +175,19 @@ def test_silence_at_the_start_is_left_to_the_watchdog(source, said):
     source.watch(now_s=3.0)
     assert source.missing() == ["rgb", "thermal"]
     assert said == []
+
+
+def test_the_pair_gap_is_the_median_of_the_last_31_pairs(source):
+    """Neither mean nor maximum; signed, thermal minus rgb."""
+    for number, gap_ms in enumerate([40] * 10 + [1, -2, 30] + [3, -4, 5, -6] * 7):
+        source.add(RGB, number * 100 * MS, "rgb", now_s=number / 10)
+        assert source.add(THERMAL, (number * 100 + gap_ms) * MS, "thermal", now_s=number / 10)
+    assert source.pair_gap_s() == pytest.approx(0.001)
+    assert source.best_gap_s is None
+
+
+def test_best_gap_is_the_smallest_since_the_last_pair(source):
+    for number, gap_ms in enumerate([90, -70, 80]):
+        source.add(RGB, number * 1000 * MS, "rgb", now_s=number)
+        assert source.add(THERMAL, (number * 1000 + gap_ms) * MS, "thermal", now_s=number) is None
+    assert source.best_gap_s == pytest.approx(-0.07)

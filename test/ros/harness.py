@@ -71,6 +71,13 @@ class NodeProcess:
             time.sleep(0.02)
         return self
 
+    def wait_until_loaded(self, package: str) -> None:
+        """Return when a library of ``package`` is in the process's memory."""
+        deadline = time.monotonic() + START_S
+        while f"/{package}/" not in Path(f"/proc/{self.process.pid}/maps").read_text():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log()
+            time.sleep(0.005)
+
     def ready(self) -> NodeProcess:
         return self.wait_for(": ready in ")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -162,8 +161,15 @@ def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
                 break
             ros.spin_once(listener, timeout_sec=0.1)
         ros.spin_once(listener, timeout_sec=0.5)
-        out.publish(result, PairImages(rgb, thermal), Header(), None, 0.5)
+        out.publish(result, PairImages(rgb, thermal), Header(frame_id="rgb"), None, 0.25)
         assert len(drawn) == 1
+        for _ in range(100):
+            if seen:
+                break
+            ros.spin_once(listener, timeout_sec=0.1)
+        (message,) = seen
+        assert (pixels_of(message) == overlay(rgb, thermal // 32, MFNET, opacity=0.25)).all()
+        assert message.header.frame_id == "rgb"
     finally:
         node.destroy_node()
         listener.destroy_node()
@@ -189,9 +195,10 @@ def test_signals_end_a_start_up_too(tmp_path, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_its_imports_too(tmp_path, number):
     with NodeProcess(tmp_path) as node:
-        time.sleep(0.7)
+        node.wait_until_loaded("numpy")  # by then the signals are heard, and torch and ROS are still to come
         code, _ = node.end(number)
         assert code == 0
+        assert "parameters: " not in node.log()
         assert "Traceback" not in node.log()
 
 

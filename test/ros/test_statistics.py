@@ -56,3 +56,17 @@ def test_latency_quantiles():
         statistics.note_latency(milliseconds)
     assert (statistics.latency_ms(0.5), statistics.latency_ms(0.95)) == (51, 96)
     assert statistics.latency_ms(1.0) == 100
+
+
+def test_the_rate_is_that_of_the_last_five_seconds():
+    meter = RateMeter()
+    for i in range(100):
+        meter.note(i * S // 10 if i < 50 else 5 * S + (i - 50) * S // 2)
+    assert meter.rate_hz() == pytest.approx(2.0)  # 10 Hz until 24.5 s ago
+
+
+def test_latencies_are_those_of_the_last_300():
+    statistics = Statistics()
+    for milliseconds in (*[1000] * 300, *range(300)):
+        statistics.note_latency(milliseconds)
+    assert (statistics.latency_ms(0.0), statistics.latency_ms(1.0)) == (0, 299)

@@ -6,6 +6,7 @@ import csv
 import json
 
 import numpy as np
+import pytest
 
 from mrfs_ros.studies.generalization import Comparison, Frame, Method
 from mrfs_ros.studies.generalization_report import as_json, markdown, write_generalization
@@ -38,10 +39,10 @@ def test_no_table_of_what_was_not_scored():
     assert "against the visible image" not in text
 
 
-def test_scores_are_replaced_whole(tmp_path, replaced_whole):
-    with replaced_whole(tmp_path / "scores.json"):
+@pytest.mark.parametrize("name", ["scores.json", "scores.md", "frames.csv"])
+def test_files_are_replaced_whole(tmp_path, replaced_whole, name):
+    with replaced_whole(tmp_path / name):
         write_generalization(COMPARISON, tmp_path, {"data": "two frames"})
-    json.loads((tmp_path / "scores.json").read_text())
 
 
 def test_files(tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 from mrfs_ros.checkpoint import sha256_of
 from mrfs_ros.engine.cache_folder import cache_folder, not_writable, processor
 from mrfs_ros.errors import ConfigError, MissingPackageError, MrfsError
+from mrfs_ros.files import write_text
 
 SOURCES = Path(__file__).parent / "kernels"
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
@@ -37,7 +38,7 @@ def built_library() -> ctypes.CDLL:
     try:
         if not (library.is_file() and checksum.is_file() and checksum.read_text() == sha256_of(library)):
             _compile(compiler, library)
-            checksum.write_text(sha256_of(library))
+            write_text(checksum, sha256_of(library))
     except OSError as error:
         raise not_writable(library, error) from error
     try:

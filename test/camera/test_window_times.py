@@ -1,0 +1,84 @@
+"""Time constants and thresholds of the thermal window, each with a scene on either side of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from thermal_scenes import S, background
+
+from mrfs_ros.camera.flat_field_correction import Shutter
+from mrfs_ros.camera.thermal_window import ThermalWindow
+from mrfs_ros.config import NodeConfig
+
+BLOCKS = 12, 16  # of 10 x 10 pixels
+RNG = np.random.default_rng(5)
+LEVELS = RNG.uniform(7000, 8000, BLOCKS)
+SIGNS = np.where(RNG.random(BLOCKS) < 0.5, -1.0, 1.0)
+TWO_LEVELS = 7500 + 500 * SIGNS
+
+
+def pixels(blocks: np.ndarray) -> np.ndarray:
+    return np.kron(blocks, np.ones((10, 10)))
+
+
+def states(scene, seconds: float, hz: float = 10.0) -> dict[float, str]:
+    """What the window does (standing, drifting, settling, held) at each time of ``scene(time)``."""
+    window, found = ThermalWindow(NodeConfig()), {}
+    rng = np.random.default_rng(3)
+    for i in range(round(seconds * hz)):
+        values = scene(i / hz) + rng.normal(0, 3, (120, 160))
+        window.grey(values.round().astype(np.uint16), round(i / hz * S))
+        found[i / hz] = window.state.rpartition(", ")[2]
+    return found
+
+
+@pytest.mark.parametrize("hz", [9.0, 30.0])
+@pytest.mark.parametrize("flat, same", [(True, False), (False, True), (True, True)])
+def test_the_window_is_held_for_one_second(flat, same, hz):
+    """A flat or frozen image that stays for longer is a scene."""
+    shutter, seconds = Shutter(), 1 / hz
+    for _ in range(round(2 * hz)):
+        assert not shutter.waits(flat=False, same=False, settling=False, seconds=seconds)
+    held = 0
+    while shutter.waits(flat=flat, same=same, settling=False, seconds=seconds):
+        held += 1
+        assert held < 10 * hz
+    assert held / hz == pytest.approx(1.0, abs=seconds + 1e-6)
+
+
+def test_a_flat_image_holds_the_window_for_one_second_and_is_a_scene_then():
+    found = states(lambda time_s: np.full((120, 160), 7900.0) if time_s >= 3 else background(), 6.0)
+    held = [time_s for time_s, state in found.items() if state == "held: flat-field correction"]
+    assert 2.9 < min(held) < 3.1 and 3.85 < max(held) < 4.05
+
+
+@pytest.mark.parametrize("share, cut", [(0.5, False), (0.66, True), (0.75, True)])
+def test_a_cut_is_where_more_than_three_fifths_of_the_pixels_are_others(share, cut):
+    """The two levels of some blocks are exchanged, so that the histogram stays as it was."""
+    order = np.random.default_rng(6).permutation(SIGNS.size)
+    moved = np.zeros(SIGNS.size, bool)
+    for sign in (-1.0, 1.0):  # as many up as down
+        moved[order[SIGNS.ravel()[order] == sign][: round(share * SIGNS.size / 2)]] = True
+    after = np.where(moved.reshape(BLOCKS), 15000 - TWO_LEVELS, TWO_LEVELS)
+    found = states(lambda time_s: pixels(after if time_s >= 3 else TWO_LEVELS), 6.0)
+    assert ("settling" in found.values()) == cut
+
+
+def test_what_changes_within_seconds_is_no_cut():
+    """Pixels are compared with their mean of about the last second: 33 counts a second in a window of 1,200 are few."""
+    found = states(lambda time_s: pixels(LEVELS + 33 * SIGNS * min(max(time_s - 3, 0.0), 4.5)), 9.0)
+    assert "settling" not in found.values()
+
+
+def test_a_drift_of_the_whole_scene_is_followed_for_minutes():
+    """0.8 % of the window a second: what is remembered of the scene (10 s) follows, so it never is another one."""
+    found = states(lambda time_s: pixels(LEVELS) + 9.0 * time_s, 90.0, hz=4.0)
+    assert "settling" not in found.values() and "drifting" in found.values()
+
+
+def test_another_scene_is_taken_for_one_after_six_tenths_of_a_second():
+    """And not before: what crosses the image for half a second changes nothing."""
+    other = 12000 + 4 * (background() - 7800)
+    for seconds, settles in ((0.4, False), (1.2, True)):
+        found = states(lambda time_s, s=seconds: other if 3 <= time_s < 3 + s else background(), 3 + seconds, hz=20.0)
+        assert ("settling" in found.values()) == settles
