@@ -44,7 +44,7 @@ setup(
         "tqdm>=4.60",
     ],
     extras_require={
-        "bags": ["rosbags>=0.11", "mcap>=1.1", "PyYAML>=6"],  # mcap reads what is damaged
+        "bags": ["rosbags>=0.11,<0.12", "mcap>=1.1", "PyYAML>=6"],  # mcap reads what is damaged
         "video": ["av>=12"],
         "train": ["PyYAML>=6", "tensorboard>=2.15", "Pillow>=9.1"],  # Pillow reads labels: palette indices, few bits
         "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
@@ -57,7 +57,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3",
             "hypothesis>=6",
-            "rosbags>=0.11",
+            "rosbags>=0.11,<0.12",
             "mcap>=1.1",
             "av>=12",
             "PyYAML>=6",

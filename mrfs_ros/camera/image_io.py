@@ -14,7 +14,6 @@ from mrfs_ros.camera.encoded import decode_any, decode_four, encode_jpeg, encode
 from mrfs_ros.camera.notices import warn
 from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.errors import ImageError
-from mrfs_ros.files import atomic
 
 
 def read_rgb(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> np.ndarray:
@@ -66,8 +65,7 @@ def write_jpeg(path: Path, image: np.ndarray, quality: int = 90) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        with atomic(path) as unfinished:
-            unfinished.write_bytes(content)
+        path.write_bytes(content)
     except OSError as error:
         raise ImageError(
             f"{path}: cannot be written ({error.strerror}): free space or choose another folder"

@@ -116,7 +116,7 @@ def read_text(place: str) -> str | None:
             return None
 
 
-def write_text(place: str, text: str) -> None:
+def put_text(place: str, text: str) -> None:
     """Write a small file at a path or URL, whole or not at all, also when the power fails; folders above are made."""
     if not is_url(place):
         path = Path(place)

@@ -127,7 +127,7 @@ def planned(settings: FleetSettings) -> tuple[list[Task], list[Task]]:
         names = named(bags, said["names"], RESERVED)
         kept = {"mrfs_ros": __version__, "settings": asked, "names": {**said["names"], **names}}
         # Also where nothing is new: what cannot be written is told before the work.
-        remote_files.write_text(remote_files.joined(out, ASKED), json.dumps(kept, indent=1) + "\n")
+        remote_files.put_text(remote_files.joined(out, ASKED), json.dumps(kept, indent=1) + "\n")
     key = hashlib.sha256(json.dumps([out, asked]).encode()).hexdigest()[:16]
     scratch = settings.scratch or str(_cache() / "bags")
     of_all = {"out": out, "scratch": str(Path(scratch, key)), "results": settings.results, "settings": settings.run}

@@ -27,8 +27,8 @@ def write(outcomes: Sequence[Outcome], folder: str) -> None:
         {**asdict(outcome), "state": outcome.state, "frames_per_s": _rate([outcome]), "skipped": _skipped(outcome)}
         for outcome in outcomes
     ]
-    remote_files.write_text(remote_files.joined(folder, TABLE), markdown(outcomes))
-    remote_files.write_text(remote_files.joined(folder, FACTS), json.dumps({"bags": facts}, indent=1) + "\n")
+    remote_files.put_text(remote_files.joined(folder, TABLE), markdown(outcomes))
+    remote_files.put_text(remote_files.joined(folder, FACTS), json.dumps({"bags": facts}, indent=1) + "\n")
 
 
 def table(folder: str) -> str:

@@ -16,7 +16,7 @@ from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.summary import Summary
 from mrfs_ros.bag.writing.result_writer import PARTIAL
 from mrfs_ros.errors import ConfigError, MrfsError
-from mrfs_ros.files import lock
+from mrfs_ros.files import lock, move
 from mrfs_ros.fleet import remote_files
 from mrfs_ros.fleet.find_bags import safe_part
 
@@ -240,7 +240,7 @@ def _answered(task: Task, engine: Engine, fetched: Path) -> Summary:
     torn = any(target.exists() for target in settings.targets()) and not journal_path(settings).exists()
     if torn or (begun and changed):  # killed as it was complete, before that was written down; or of another bag
         shutil.rmtree(work)
-    remote_files.write_text(str(work / DONE), json.dumps(note) + "\n")
+    remote_files.put_text(str(work / DONE), json.dumps(note) + "\n")
     if remote_files.is_url(task.bag):
         name = safe_part(remote_files.own_name(task.bag)) or task.name
         settings = replace(settings, source=str(remote_files.fetch(task.bag, fetched, name)))
@@ -248,7 +248,7 @@ def _answered(task: Task, engine: Engine, fetched: Path) -> Summary:
     summary = run_bag(settings, engine, say=events.append)
     summary = replace(summary, source=task.bag, results=tuple(target.name for target in settings.targets()))
     facts = {**note, "engine": str(engine.info), "summary": asdict(summary), "events": list(events)}
-    remote_files.write_text(str(work / DONE), json.dumps(facts, indent=1) + "\n")
+    remote_files.put_text(str(work / DONE), json.dumps(facts, indent=1) + "\n")
     return summary
 
 
@@ -257,8 +257,8 @@ def _bring_home(task: Task, again: bool) -> None:
     work, final = task.work(), Path(task.out, task.name)
     if not remote_files.is_url(task.out):
         if again:
-            final.rename(task.old())
-        work.rename(final)
+            move(final, task.old())
+        move(work, final)
         shutil.rmtree(task.old(), ignore_errors=True)
         return
     home = remote_files.joined(task.out, task.name)
@@ -267,7 +267,7 @@ def _bring_home(task: Task, again: bool) -> None:
         remote_files.remove(home)
     files = (path for path in sorted(work.rglob("*")) if path.is_file() and path != work / DONE)
     remote_files.put(work, home, [str(path.relative_to(work)) for path in files])
-    remote_files.write_text(task.done_file(), (work / DONE).read_text(encoding="utf-8"))
+    remote_files.put_text(task.done_file(), (work / DONE).read_text(encoding="utf-8"))
     shutil.rmtree(work)
 
 
@@ -278,4 +278,4 @@ def _mend(task: Task) -> None:
     if Path(task.out, task.name).exists():
         shutil.rmtree(task.old())
     else:
-        task.old().rename(Path(task.out, task.name))
+        move(task.old(), Path(task.out, task.name))

@@ -457,7 +457,8 @@ def test_the_journal_is_the_only_extra_folder_of_a_run_in_progress(bag, tmp_path
     def look(progress):
         seen.append(sorted(path.name for path in tmp_path.iterdir() if path.name != "drive"))
         entries = [entry for segment in read_segments(tmp_path / "out.partial.journal") for entry in segment.entries]
-        assert [entry.index for entry in entries] == list(range(progress.done))
+        assert [entry.index for entry in entries] == list(range(len(entries)))
+        assert progress.done - 1 <= len(entries) <= progress.done, "the newest may be on its way to the disk"
 
     asked = BagSettings(source=str(bag), out=str(tmp_path / "out"), segment_s=0.0)
     run_bag(asked, StubEngine(), on_progress=look)

@@ -20,7 +20,7 @@ def place(request, tmp_path):
 
 def filled(place):
     for name in ("cam/metadata.yaml", "cam/cam_0.mcap", "cam/deep/er"):
-        remote_files.write_text(remote_files.joined(place, name), name)
+        remote_files.put_text(remote_files.joined(place, name), name)
     return remote_files.joined(place, "cam")
 
 
@@ -64,9 +64,9 @@ def test_the_files_of_a_bag_are_told_apart(place, tmp_path):
     bag = filled(place)
     before = remote_files.files_of(bag)
     assert [(name, size) for name, size, _ in before] == [("cam_0.mcap", 14), ("deep/er", 11), ("metadata.yaml", 17)]
-    remote_files.write_text(remote_files.joined(bag, ".hidden"), "x")
+    remote_files.put_text(remote_files.joined(bag, ".hidden"), "x")
     assert remote_files.files_of(bag) == before
-    remote_files.write_text(remote_files.joined(bag, "metadata.yaml"), "longer than it was")
+    remote_files.put_text(remote_files.joined(bag, "metadata.yaml"), "longer than it was")
     assert remote_files.files_of(bag) != before
     assert [size for _, size, _ in remote_files.files_of(remote_files.joined(bag, "cam_0.mcap"))] == [14]
     assert (
@@ -104,7 +104,7 @@ def test_names_in_a_store_do_not_lead_out(tmp_path):
 
 
 def test_a_short_copy_is_not_taken_for_a_whole_one(tmp_path, monkeypatch):
-    remote_files.write_text("memory://short/cam.mcap", "long text")
+    remote_files.put_text("memory://short/cam.mcap", "long text")
     store, _ = remote_files.open_store("memory://short/cam.mcap")
     entry = store.info("/short/cam.mcap")
     monkeypatch.setattr(type(store), "info", lambda *_, **__: {**entry, "size": entry["size"] + 1})
@@ -133,18 +133,18 @@ def test_results_are_put(place, tmp_path):
 
 def test_a_text_is_written_whole_or_not_at_all(place, tmp_path, monkeypatch):
     for where in (remote_files.joined(place, "a/note"), str(tmp_path / "local/note")):
-        remote_files.write_text(where, "ä")
+        remote_files.put_text(where, "ä")
         assert remote_files.read_text(where) == "ä"
-        remote_files.write_text(where, "b")
+        remote_files.put_text(where, "b")
         assert remote_files.read_text(where) == "b"
     assert [p.name for p in (tmp_path / "local").iterdir()] == ["note"]
 
 
 def test_a_full_disk_leaves_the_old_text(tmp_path, monkeypatch):
-    remote_files.write_text(str(tmp_path / "note"), "first")
+    remote_files.put_text(str(tmp_path / "note"), "first")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
-        remote_files.write_text(str(tmp_path / "note"), "second")
+        remote_files.put_text(str(tmp_path / "note"), "second")
     assert (tmp_path / "note").read_text() == "first"
 
 

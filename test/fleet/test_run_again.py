@@ -64,7 +64,7 @@ def test_old_results_stay_until_new_ones_are_whole(recordings, tmp_path, monkeyp
     assert state.startswith("failed: ") and state.endswith("; the results are those from before the bag changed")
     assert results(tmp_path / "out") == old
     shutil.copy(recordings / "street/street.mcap", bag)
-    real = Path.rename
+    real = Path.replace
 
     def killed(path, target):  # between the two renames
         if path.name == "street.partial":
@@ -72,7 +72,7 @@ def test_old_results_stay_until_new_ones_are_whole(recordings, tmp_path, monkeyp
         return real(path, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
+        patch.setattr(Path, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             run(settings)
     assert results(tmp_path / "out/.street.old") == {

@@ -8,7 +8,6 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from mrfs_ros.bag.reading.index_check import (
     Given,
@@ -18,13 +17,13 @@ from mrfs_ros.bag.reading.index_check import (
     expected_counts,
     index_error,
     losses,
-    storages_of,
 )
 from mrfs_ros.bag.reading.records import Channel, Record
 from mrfs_ros.bag.reading.salvage import salvage
 from mrfs_ros.bag.reading.salvage_mcap import read_summary
 from mrfs_ros.bag.reading.write_ahead_log import joined, log_of
 from mrfs_ros.bag.reading.zstd_files import unpack_file, unpacked
+from mrfs_ros.bag.rosbags_internals import file_of, first_last_ns, storages_of
 from mrfs_ros.data.video_files import VIDEO_SUFFIXES, VIDEO_WAY
 from mrfs_ros.errors import ConfigError, MissingPackageError, needs_package
 
@@ -130,14 +129,14 @@ class Bag:
             self._scan()
             return
         storages = storages_of(self._reader)
-        self._files = [Path(storage.path) for storage in storages]  # unpacked, if they were compressed
+        self._files = [file_of(storage) for storage in storages]  # unpacked, if they were compressed
         self._channels = {each.id: _channel(each, self.path) for each in self._reader.connections}
         counts: dict[Channel, int] = {}
         for connection in self._reader.connections:
             channel = self._channels[connection.id]
             counts[channel] = counts.get(channel, 0) + connection.msgcount
         self._set_topics(counts, expected_counts(self._reader))
-        times = [_times(storage) for storage in storages]
+        times = [first_last_ns(storage) for storage in storages]
         times = [first_last for first_last in times if first_last[0] <= first_last[1]]
         self.start_ns = min((first for first, _ in times), default=0)
         self.end_ns = max((last for _, last in times), default=0)
@@ -253,12 +252,6 @@ def _natural(path: Path) -> list:
     for letter in path.name:
         parts[-1:] = [parts[-1] + letter] if letter.isdigit() == parts[-1][-1:].isdigit() else [parts[-1], letter]
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
-
-
-def _times(storage: Any) -> tuple[int, int]:
-    """When the first and last message of a file were recorded [ns]; the first after the last if it has none."""
-    metadata = getattr(storage, "metadata", storage)
-    return metadata.start_time, metadata.end_time - 1
 
 
 def _indexed(path: Path):

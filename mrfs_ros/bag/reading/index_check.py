@@ -14,15 +14,19 @@ from mrfs_ros.bag.reading import salvage_mcap, salvage_ros1
 from mrfs_ros.bag.reading.records import Channel, Record, full_kind
 from mrfs_ros.bag.reading.salvage_mcap import read_summary
 from mrfs_ros.bag.reading.salvage_ros1 import read_ros1_index
+from mrfs_ros.bag.rosbags_internals import (
+    database_of,
+    file_of,
+    is_ros1,
+    mcap_chunks,
+    mcap_file,
+    mcap_times,
+    ros1_times,
+    storages_of,
+)
 
 _LOOKED_AT = 100  # messages whose topics are compared with those that the index names
 _FIRST, _LAST = -(2**63), 2**63 - 1
-
-
-def storages_of(reader: Any) -> list[Any]:
-    """What rosbags reads each file through."""
-    storage = getattr(reader, "storage", reader)
-    return getattr(storage, "storages", [storage])
 
 
 def index_error(reader: Any) -> str:
@@ -31,13 +35,11 @@ def index_error(reader: Any) -> str:
     if not all(isinstance(connection.msgcount, int) for connection in reader.connections):
         return "metadata.yaml does not say how many messages there are"
     for storage in storages:
-        if hasattr(storage, "chunk_infos"):
-            why = _ros1_index_error(storage)
-        else:
-            why = _sqlite_index_error(storage) if hasattr(storage, "dbconn") else _mcap_index_error(storage)
+        check = _ros1_index_error if is_ros1(storage) else _CHECKS[file_of(storage).suffix]
+        why = check(storage)
         if why:
             return why
-    if storages[0] is not getattr(reader, "storage", reader):
+    if not is_ros1(reader):
         for found in (connection for storage in storages for connection in storage.connections):
             if found.msgcount and not any(_same(found, named) for named in reader.connections):
                 return f"metadata.yaml does not name {found.topic} as the file does"
@@ -51,29 +53,28 @@ def _same(found: Any, named: Any) -> bool:
 
 
 def _mcap_index_error(storage: Any) -> str:
-    summary = read_summary(storage.path)
+    summary, chunks, file = read_summary(file_of(storage)), mcap_chunks(storage), mcap_file(storage)
     if summary.damaged:
         return "its checksum is wrong"
     if summary.statistics is None:
         return "it does not say how many messages there are"
-    if not storage.chunks:
+    if not chunks:
         return ""
     counts: Counter[int] = Counter()
-    for chunk in storage.chunks:
+    for chunk in chunks:
         counts.update(chunk.channel_count)
-        storage.bio.seek(chunk.chunk_start_offset)
-        head = storage.bio.read(33)
+        file.seek(chunk.chunk_start_offset)
+        head = file.read(33)
         length = 40 + len(chunk.compression) + chunk.compressed_size
         expected = length, chunk.message_start_time, chunk.message_end_time, chunk.uncompressed_size
         if chunk.chunk_length != length + 9 or head[:1] != b"\x06" or struct.unpack("<QQQQ", head[1:]) != expected:
             return "it names chunks that are not there"
-    full = [chunk for chunk in storage.chunks if any(chunk.channel_count.values())]
+    full = [chunk for chunk in chunks if any(chunk.channel_count.values())]
     if +counts != +Counter(summary.statistics):
         return "it disagrees with itself about how many messages there are"
-    times = storage.statistics.start_time, storage.statistics.end_time
-    if full and times != (min(c.message_start_time for c in full), max(c.message_end_time for c in full)):
+    if full and mcap_times(storage) != (min(c.message_start_time for c in full), max(c.message_end_time for c in full)):
         return "it disagrees with itself about when messages were recorded"
-    return _names_index_error(storage, +counts, salvage_mcap.first_channels(storage.path, _LOOKED_AT))
+    return _names_index_error(storage, +counts, salvage_mcap.first_channels(file_of(storage), _LOOKED_AT))
 
 
 def _names_index_error(storage: Any, counts: Mapping[int, int], met: Mapping[int, Channel]) -> str:
@@ -90,7 +91,7 @@ def _sqlite_index_error(storage: Any) -> str:
     total = sum(connection.msgcount for connection in storage.connections)
     try:
         counts = {
-            storage.dbconn.execute(f"SELECT count(*) FROM messages {how}").fetchone()[0] for how in _both(storage)
+            database_of(storage).execute(f"SELECT count(*) FROM messages {how}").fetchone()[0] for how in _both(storage)
         }
     except Exception as error:  # damaged files make SQLite raise all there is
         return str(error)
@@ -99,17 +100,21 @@ def _sqlite_index_error(storage: Any) -> str:
 
 def _both(storage: Any) -> list[str]:
     """Ways to count rows: through the table, and through its index, if there is one."""
-    index = storage.dbconn.execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'timestamp_idx'")
+    index = database_of(storage).execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = 'timestamp_idx'")
     return ["NOT INDEXED", *(["INDEXED BY timestamp_idx"] if index.fetchone() else [])]
+
+
+_CHECKS = {".mcap": _mcap_index_error, ".db3": _sqlite_index_error}
 
 
 def _ros1_index_error(reader: Any) -> str:
     index = read_ros1_index(reader.path)
     if not index.whole:
         return "it is not whole"
-    if +Counter(index.counts) != +Counter({number: len(entries) for number, entries in reader.indexes.items()}):
+    entries = ros1_times(reader)
+    if +Counter(index.counts) != +Counter({number: len(times) for number, times in entries.items()}):
         return "it disagrees with itself about how many messages there are"
-    times = [entry.time for entries in reader.indexes.values() for entry in (entries[:1] + entries[-1:])]
+    times = [time for times in entries.values() for time in (times[:1] + times[-1:])]
     if times and (min(times), max(times) + 1) != (reader.start_time, reader.end_time):
         return "it disagrees with itself about when messages were recorded"
     return _names_index_error(reader, index.counts, salvage_ros1.first_channels(reader.path, _LOOKED_AT))
@@ -134,18 +139,19 @@ def expected_between(reader: Any, topics: Collection[str], start_ns: int | None,
     counts: Counter[str] = Counter()
     for storage in storages_of(reader):
         names = {connection.id: connection.topic for connection in storage.connections if connection.topic in topics}
-        if hasattr(storage, "chunk_infos"):
+        if is_ros1(storage):
+            entries = ros1_times(storage)
             for number, topic in names.items():
-                times = [entry.time for entry in storage.indexes[number]]
+                times = entries[number]
                 counts[topic] += bisect_left(times, stop) - bisect_left(times, start)
-        elif hasattr(storage, "dbconn"):
+        elif file_of(storage).suffix == ".db3":
             query = "SELECT topic_id, count(*) FROM messages WHERE timestamp >= ? AND timestamp < ? GROUP BY topic_id"
-            for number, count in storage.dbconn.execute(query, (start, stop)):
+            for number, count in database_of(storage).execute(query, (start, stop)):
                 if number in names:
                     counts[names[number]] += count
         else:
-            for chunk in storage.chunks:
-                for number, count in _mcap_counts(storage.bio, chunk, names, start, stop).items():
+            for chunk in mcap_chunks(storage):
+                for number, count in _mcap_counts(mcap_file(storage), chunk, names, start, stop).items():
                     counts[names[number]] += count
     return counts
 

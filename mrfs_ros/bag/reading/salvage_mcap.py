@@ -17,8 +17,7 @@ from mrfs_ros.errors import needs_package
 _MAGIC = b"\x89MCAP0\r\n"
 _LARGEST_RECORD = 2**31
 _FOOTER = 9 + 20 + len(_MAGIC)
-_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _INDEX, _STATISTICS, _DATA_END = 3, 4, 5, 6, 7, 11, 15
-_CHUNK_INDEX = 8
+_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _INDEX, _DATA_END = 3, 4, 5, 6, 7, 15
 
 
 @dataclass
@@ -39,7 +38,8 @@ class McapSummary:
 
 def read_summary(path: Path) -> McapSummary:
     """As much of it as can be read; nothing of one whose checksum is wrong."""
-    kinds = _kinds()
+    with needs_package("reading damaged bags", "mcap", "bags"):
+        from mcap.stream_reader import StreamReader
     summary = McapSummary()
     try:
         with path.open("rb") as file:
@@ -51,30 +51,28 @@ def read_summary(path: Path) -> McapSummary:
                 return summary
             file.seek(start or end)
             content = file.read(end - (start or end))
-        if crc and zlib.crc32(content + footer[:-12]) != crc:
-            summary.damaged = True
-            return summary
-        for op, body in _plain_records(content):
-            _add_to_summary(kinds, summary, op, body)
+            if crc and zlib.crc32(content + footer[:-12]) != crc:
+                summary.damaged = True
+                return summary
+            file.seek(start or end)
+            for record in StreamReader(file, skip_magic=True, record_size_limit=_LARGEST_RECORD).records:
+                _add_to_summary(summary, record)
     except Exception:  # whatever damaged bytes make the decoders raise
         pass
     summary.chunk_starts.sort()
     return summary
 
 
-def _add_to_summary(kinds: Any, summary: McapSummary, op: int, body: bytes) -> None:
-    if op == _SCHEMA:
-        schema = kinds.Schema.read(_stream(body))
-        summary.schemas[schema.id] = schema
-    elif op == _CHANNEL:
-        channel = kinds.Channel.read(_stream(body))
-        summary.channels[channel.id] = _channel(channel, summary.schemas.get(channel.schema_id))
-    elif op == _CHUNK_INDEX:
-        summary.chunk_starts.append(kinds.ChunkIndex.read(_stream(body)).chunk_start_offset)
-    elif op == _STATISTICS:
-        statistics = kinds.Statistics.read(_stream(body))
-        if sum(statistics.channel_message_counts.values()) == statistics.message_count:
-            summary.statistics = statistics.channel_message_counts
+def _add_to_summary(summary: McapSummary, record: Any) -> None:
+    kind = type(record).__name__
+    if kind == "Schema":
+        summary.schemas[record.id] = record
+    elif kind == "Channel":
+        summary.channels[record.id] = _channel(record, summary.schemas.get(record.schema_id))
+    elif kind == "ChunkIndex":
+        summary.chunk_starts.append(record.chunk_start_offset)
+    elif kind == "Statistics" and sum(record.channel_message_counts.values()) == record.message_count:
+        summary.statistics = record.channel_message_counts
 
 
 def salvage_mcap(path: Path, damage: list[str]) -> Iterator[Record]:
@@ -202,14 +200,6 @@ class _Walk:
             channel = self._kinds.Channel.read(_stream(body))
             self.channels[channel.id] = _channel(channel, self._schemas.get(channel.schema_id))
         return None
-
-
-def _plain_records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    position = 0
-    while position < len(content):
-        op, length = struct.unpack_from("<BQ", content, position)
-        yield op, content[position + 9 : position + 9 + length]
-        position += 9 + length
 
 
 def _offsets(body: bytes) -> list[int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.bag.journal import Entry, Journal, Segment
+from mrfs_ros.bag.journal import Entry, Journal, Segment, Sizes
 from mrfs_ros.bag.plan import Plan
 from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.bag.reading.salvage import Record
@@ -52,6 +53,8 @@ class Results:
         self._copied = 0
         self._torn = False
         self._begun_s = 0.0
+        self._disk = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
         self._add_sinks(plan, facts, report_facts)
 
     def _add_sinks(self, plan: Plan, facts: Mapping[str, str], report_facts: Callable[[], Mapping[str, str]]) -> None:
@@ -146,22 +149,37 @@ class Results:
         return entry
 
     def _end_segment(self) -> None:
-        """Bring what was written to the disk, and then into the journal."""
-        sizes = {}
+        """Have what was written brought to the disk, and then into the journal, while the run goes on."""
         self._torn = True  # also when the disk does not take it
+        self._settle()
+        files: dict[Path, list[Path]] = {}
+        sizes: Sizes = {}
         for sink in self._sinks:
             if sink.target:
-                files, folder = list(sink.flush()), working_path(sink.target)
-                to_disk(files, folder.parent)
-                sizes[str(sink.target)] = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+                folder = working_path(sink.target)
+                files[folder.parent] = [*files.get(folder.parent, []), *(new := list(sink.flush()))]
+                sizes[str(sink.target)] = {str(path.relative_to(folder)): path.stat().st_size for path in new}
         if self._entries or any(sizes.values()):
-            self._journal.add(Segment(tuple(self._entries), sizes, self._copied))
+            segment = Segment(tuple(self._entries), sizes, self._copied)
+            self._pending = self._disk.submit(self._bring_to_disk, files, segment)
         self._entries, self._torn = [], False
         self._begun_s = time.monotonic()
+
+    def _bring_to_disk(self, files: Mapping[Path, list[Path]], segment: Segment) -> None:
+        for below, paths in files.items():
+            to_disk(paths, below)
+        self._journal.add(segment)
+
+    def _settle(self) -> None:
+        """Wait until the segment before is on the disk; OSError if it cannot be."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def finish(self) -> None:
         """Complete all results and move them to where they belong."""
         self._end_segment()
+        self._settle()
         if _wanted(self._settings.csv):
             names = metric_names(self._settings.metrics)
             write_table(Path(self._settings.csv), self._journal.entries(), self._info.classes, names)
@@ -174,6 +192,8 @@ class Results:
         with suppress(Exception):  # the error that brought us here matters more
             if self._entries and not self._torn:
                 self._end_segment()
+            self._settle()
+        self._disk.shutdown()
         for sink in self._sinks:
             with suppress(Exception):
                 sink.close()
