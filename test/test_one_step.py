@@ -12,7 +12,7 @@ from mrfs_ros.types import MFNET
 
 
 def csv_table(path: Path) -> None:
-    from mrfs_ros.bag.table import write_table
+    from mrfs_ros.bag.writing.csv_table import write_table
 
     write_table(path, [], MFNET, [])
 
@@ -26,8 +26,8 @@ def checkpoint(path: Path) -> None:
 
 
 def scores(path: Path) -> None:
-    from mrfs_ros.evaluation.evaluate import Evaluation, FrameScores
-    from mrfs_ros.evaluation.report import write_report
+    from mrfs_ros.evaluation.dataset_scores import Evaluation, FrameScores
+    from mrfs_ros.evaluation.score_report import write_report
 
     frame = FrameScores("set", "00001D", False, 0.1, np.eye(len(MFNET), len(MFNET) + 1, dtype=np.int64))
     write_report(Evaluation(MFNET, [frame]), path.parent, {})
