@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from functools import partial
 from pathlib import Path
 
 from mrfs_ros.cli.named_datasets import tell_notes
@@ -33,10 +35,14 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Cut, draw, write."""
+    from tqdm import tqdm
+
     from mrfs_ros.camera.image_io import write_jpeg
     from mrfs_ros.data.scenes import training_dataset
     from mrfs_ros.training.batches import StepExamples
+    from mrfs_ros.training.copied_objects import Donors
     from mrfs_ros.training.crop_sheet import preview
+    from mrfs_ros.training.label_survey import survey
     from mrfs_ros.training.memory import limit_caches
     from mrfs_ros.training.train_config import load_config
 
@@ -45,8 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     datasets = [training_dataset(entry, classes) for entry in config.datasets("train")]
     tell_notes(datasets)
     print(limit_caches(datasets), flush=True)
-    size = (config.crop_height, config.crop_width)
-    examples = StepExamples(datasets, size, config.augmentation(), config.seed, config.batch_size)
+    size, augmentation = (config.crop_height, config.crop_width), config.augmentation()
+    bar = partial(tqdm, total=sum(map(len, datasets)), unit="pair", dynamic_ncols=True, file=sys.stderr, disable=None)
+    objects = survey(datasets, objects=True, progress=bar).objects if augmentation.copied_objects else []
+    donors = Donors(datasets, objects, augmentation.short_side)
+    examples = StepExamples(datasets, size, augmentation, config.seed, config.batch_size, donors)
     made_folder(arguments.out.parent)
     write_jpeg(arguments.out, preview(examples, classes, arguments.sheet))
     print(f"{arguments.out}: {arguments.sheet} crops of {len(examples)} frames")

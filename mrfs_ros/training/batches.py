@@ -22,17 +22,25 @@ class StepExamples(Dataset):
 
     Datasets without ``share`` are one pool: every epoch takes each of their frames once, in random order. With shares,
     every batch has its part of each dataset, rounded up or down, and frames of a dataset are drawn at random.
-    ConfigError when only some datasets have a share.
+    ``donors``: of the objects that ``copied_objects`` copies. ConfigError when only some datasets have a share.
     """
 
     def __init__(
-        self, datasets: Sequence[PairDataset], size: tuple[int, int], config: AugmentConfig, seed: int, batch: int
+        self,
+        datasets: Sequence[PairDataset],
+        size: tuple[int, int],
+        config: AugmentConfig,
+        seed: int,
+        batch: int,
+        donors: Donors | None = None,
     ):
+        if config.copied_objects and donors is None:
+            raise ValueError("copied_objects: expected donors to copy from, got None")
         self._datasets = datasets
         self._shares = _shares(datasets)
         self._pairs = [(dataset, i) for dataset in datasets for i in range(len(dataset))]
         self._size, self._config, self._seed, self.batch = size, config, seed, batch
-        self._donors = Donors(datasets, config.short_side) if config.copied_objects else None
+        self._donors = donors if config.copied_objects else None
 
     def __len__(self) -> int:
         return len(self._pairs)

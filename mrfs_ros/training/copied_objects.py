@@ -6,14 +6,14 @@ here for pairs, with the light and the temperature of the place that an object i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from mrfs_ros.data.dataset import DatasetPair, PairDataset
-from mrfs_ros.data.scenes import SceneDataset
+from mrfs_ros.data.scenes import Scene
 from mrfs_ros.types import UNLABELLED
 
 SMALLEST_AREA = 150  # pixels in the donor's frame: smaller objects are blots
@@ -23,7 +23,7 @@ _GAIN = (0.4, 2.0)
 
 
 @dataclass(frozen=True)
-class _Place:
+class ObjectPlace:
     """Object ``label`` id in the rectangle ``rows``, ``columns`` of pair ``index``."""
 
     dataset: int
@@ -34,21 +34,20 @@ class _Place:
 
 
 class Donors:
-    """The objects of all labelled pairs with real thermal, to be copied into crops.
+    """Objects of labelled pairs with real thermal, to be copied into crops.
 
     Args:
-        datasets: where objects are taken from; simulated ones are left out. All labels are read once.
+        datasets: where objects are taken from.
+        objects: of ``object_places`` of their pairs.
         short_side: as ``AugmentConfig.short_side``, so that objects keep their size beside the scaled frames.
     """
 
-    def __init__(self, datasets: Sequence[PairDataset], short_side: int = 0):
-        self._datasets = [dataset for dataset in datasets if not isinstance(dataset, SceneDataset)]
+    def __init__(self, datasets: Sequence[PairDataset], objects: Iterable[ObjectPlace], short_side: int = 0):
+        self._datasets = datasets
         self._short_side = short_side
-        self._by_class: dict[int, list[_Place]] = {}
-        for number, dataset in enumerate(self._datasets):
-            for index, pair in enumerate(dataset):
-                for place in _places(number, index, pair):
-                    self._by_class.setdefault(place.label, []).append(place)
+        self._by_class: dict[int, list[ObjectPlace]] = {}
+        for place in objects:
+            self._by_class.setdefault(place.label, []).append(place)
 
     def __len__(self) -> int:
         return sum(map(len, self._by_class.values()))
@@ -77,14 +76,17 @@ class Donors:
         return _blend((rgb, thermal, label), patch, place.label, rng)
 
 
-def _places(dataset: int, index: int, pair: DatasetPair) -> list[_Place]:
-    found = []
+def object_places(dataset: int, index: int, pair: DatasetPair) -> list[ObjectPlace]:
+    """Objects of pair ``index`` of dataset number ``dataset`` that can be copied; none of a simulated thermal image."""
+    found: list[ObjectPlace] = []
+    if isinstance(pair, Scene):
+        return found
     for label in np.unique(pair.label[(pair.label != 0) & (pair.label != UNLABELLED)]):
         count, _, boxes, _ = cv2.connectedComponentsWithStats((pair.label == label).astype(np.uint8))
         for left, top, width, height, area in boxes[1:count].tolist():
             if area >= SMALLEST_AREA:
                 rows, columns = slice(top, top + height), slice(left, left + width)
-                found.append(_Place(dataset, index, int(label), rows, columns))
+                found.append(ObjectPlace(dataset, index, int(label), rows, columns))
     return found
 
 
@@ -97,7 +99,7 @@ class _Patch:
     mask: np.ndarray
 
 
-def _patch(pair: DatasetPair, place: _Place, scale: float, rng: np.random.Generator) -> _Patch:
+def _patch(pair: DatasetPair, place: ObjectPlace, scale: float, rng: np.random.Generator) -> _Patch:
     frame = pair.label.shape
     sides = (place.rows.stop - place.rows.start, place.columns.stop - place.columns.start)
     margins = [max(3, round(MARGIN * side)) for side in sides]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
 
@@ -20,6 +18,8 @@ from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.batches import StepExamples, batches, check_shares
+from mrfs_ros.training.copied_objects import Donors
+from mrfs_ros.training.label_survey import survey
 from mrfs_ros.training.logit_shift import KEY, undo_shifts
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.optimizer import adamw, averaged, rate_factor, set_rate
@@ -33,7 +33,7 @@ Validate = Callable[[MRFS], dict[str, float]]
 
 
 class Trainer:
-    """Network, average, optimizer and where they are in the run; ``progress``: as for ``class_pixels``."""
+    """Network, average, optimizer and where they are in the run; ``progress``: as for ``survey``."""
 
     def __init__(
         self,
@@ -54,7 +54,9 @@ class Trainer:
         self.average = averaged(self.network, config.ema_decay)
         self.optimizer = adamw(self.network, config.rate, config.weight_decay, config.head_rate)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=config.amp == "fp16")
-        self.pixels = class_pixels(datasets, len(self.classes), progress)
+        wants_objects = config.augmentation().copied_objects > 0
+        self.labels = survey(datasets, objects=wants_objects, progress=progress)
+        self.pixels = self.labels.pixels[: len(self.classes)]
         self.class_weights = class_weights(self.pixels, config.class_weights, processes.device)
         self.preset = config.loss_preset()
         self.step, self.elapsed_s, self.best = 0, 0.0, -1.0
@@ -155,9 +157,9 @@ def fit(
     config, processes = trainer.config, trainer.processes
     first = trainer.step
     log = MetricsLog(folder.path, first, config.tensorboard) if folder else None
-    examples = StepExamples(
-        datasets, (config.crop_height, config.crop_width), config.augmentation(), config.seed, config.batch_size
-    )
+    size, augmentation = (config.crop_height, config.crop_width), config.augmentation()
+    donors = Donors(datasets, trainer.labels.objects, augmentation.short_side)
+    examples = StepExamples(datasets, size, augmentation, config.seed, config.batch_size, donors)
     stream = batches(
         examples, first=first, workers=config.workers,
         rank=processes.rank, world=processes.world,
@@ -255,28 +257,6 @@ def _validate(trainer, datasets, folder, log, validate, clock: _Clock) -> None:
             save_checkpoint(best, network, trainer.classes, provenance, torch.float16, side)
     trainer.processes.wait()
     clock.skip()
-
-
-def class_pixels(datasets: list[PairDataset], count: int, progress: Callable[..., Iterable] = iter) -> np.ndarray:
-    """Labelled pixels of every class over all datasets, (count,) int64; every pair is read, and so checked, once.
-
-    ``progress``: wraps the pairs, such as tqdm.
-    """
-
-    def pixels(place: tuple[PairDataset, int]) -> np.ndarray:
-        dataset, index = place
-        return np.bincount(dataset[index].label.ravel(), minlength=256)
-
-    places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
-    total = np.zeros(256, np.int64)
-    with ThreadPoolExecutor(os.cpu_count()) as readers:
-        try:
-            for counts in progress(readers.map(pixels, places)):
-                total += counts
-        except BaseException:
-            readers.shutdown(cancel_futures=True)  # the first damaged file ends it, not the last
-            raise
-    return total[:count]
 
 
 def class_weights(pixels: np.ndarray, rule: str, device: torch.device) -> Tensor | None:

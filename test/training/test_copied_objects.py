@@ -14,6 +14,7 @@ from mrfs_ros.data.dataset import DatasetConfig, DatasetPair, PairDataset
 from mrfs_ros.data.scenes import training_dataset
 from mrfs_ros.training.augment import AugmentConfig, augment
 from mrfs_ros.training.copied_objects import SIZES, SMALLEST_AREA, Donors
+from mrfs_ros.training.label_survey import survey
 from mrfs_ros.types import MFNET
 
 SIZE = (80, 120)
@@ -32,7 +33,8 @@ def write_dataset(root: Path, objects: dict[int, tuple[slice, slice]]) -> Path:
 
 def donors(root: Path, short_side: int = 0, **options) -> Donors:
     config = DatasetConfig(root=str(root), split="all", **options)
-    return Donors([training_dataset(config, MFNET)], short_side)
+    datasets = [training_dataset(config, MFNET)]
+    return Donors(datasets, survey(datasets, objects=True).objects, short_side)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def test_the_same_generator_copies_the_same(root):
 def test_pairs_of_a_dataset_are_left_as_they_are(root):
     dataset = PairDataset(DatasetConfig(root=str(root), split="all"), MFNET)
     before = [image.copy() for image in (dataset[0].rgb, dataset[0].thermal, dataset[0].label)]
-    own = Donors([dataset])
+    own = Donors([dataset], survey([dataset], objects=True).objects)
     for seed in range(20):
         own.paste(*ground(), 1.0, np.random.default_rng(seed))
     assert all((a == b).all() for a, b in zip(before, (dataset[0].rgb, dataset[0].thermal, dataset[0].label)))

@@ -9,17 +9,18 @@ from toy_run import CLASSES, CPU, batch_of, one_step, trainer_of
 
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.network.parts import PARTS
-from mrfs_ros.training.fit import class_pixels, class_weights
+from mrfs_ros.training.fit import class_weights
+from mrfs_ros.training.label_survey import survey
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tidy")]  # seconds together: not for the core suite
 
 
 def test_class_pixels_count_every_label_once(settings):
     _, datasets = trainer_of(settings())
-    pixels = class_pixels(datasets, 3)
+    pixels = survey(datasets).pixels[:3]
     assert pixels.sum() == 2 * 64 * 64
     assert pixels.tolist() == [sum((pair.label == c).sum() for pair in datasets[0]) for c in range(3)]
-    assert class_pixels(datasets * 2, 3).tolist() == (2 * pixels).tolist()
+    assert survey(datasets * 2).pixels[:3].tolist() == (2 * pixels).tolist()
 
 
 def test_class_weights_by_rule():
@@ -40,7 +41,7 @@ def test_class_weights_and_label_smoothing_reach_the_loss(settings, rule, smooth
     trainer.network.register_forward_hook(lambda *arguments: seen.append(arguments[-1].logits))
     loss = one_step(trainer, datasets)["segmentation"]
     label = batch_of(datasets)["label"].long()
-    weights = class_weights(class_pixels(datasets, len(CLASSES)), rule, CPU)
+    weights = class_weights(survey(datasets).pixels[: len(CLASSES)], rule, CPU)
     assert (weights is None) == (rule == "none")
     expected = torch.nn.functional.cross_entropy(
         seen[0], label, weight=weights, ignore_index=255, label_smoothing=smoothing
