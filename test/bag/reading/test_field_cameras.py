@@ -13,7 +13,7 @@ from bags import COMPRESSED, STORE, images, pairs, read_bag, write_bag
 from stub_engine import StubEngine
 
 from mrfs_ros.bag.job import run_bag
-from mrfs_ros.bag.run_configuration import wishes_of
+from mrfs_ros.bag.run_configuration import requested_of
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.camera.encoded import encode_png
 from mrfs_ros.config import NodeConfig
@@ -175,4 +175,4 @@ def test_images_of_absurd_sizes_are_skipped_and_counted(tmp_path):
 
 def test_only_a_run_with_the_same_limit_goes_on():
     asked = [BagSettings(source="x", node=NodeConfig(max_image_pixels=n)) for n in (5000, 6000)]
-    assert wishes_of(asked[0]) != wishes_of(asked[1])
+    assert requested_of(asked[0]) != requested_of(asked[1])
