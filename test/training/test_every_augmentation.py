@@ -37,7 +37,8 @@ def pairs() -> Pairs:
 def crops(config: AugmentConfig, *parts: str) -> Any:
     """These parts of some crops, from the same random numbers whatever the settings are."""
     datasets = [pairs()]
-    donors = Donors(datasets, survey(datasets, objects=True).objects, config.short_side)
+    objects = survey(datasets, objects=True).objects
+    donors = Donors(datasets, objects, config.short_side) if config.copied_objects else None
     made = [
         augment(
             datasets[0][0], (32, 32), config, np.random.default_rng(seed), donors if config.copied_objects else None
