@@ -103,14 +103,16 @@ def set_threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture
-def small_encoders(monkeypatch) -> None:
-    """Encoders mit_b0 and mit_b1 of a hundredth of their weights, for one test."""
+@pytest.fixture(scope="module")
+def small_encoders() -> Iterator[None]:
+    """Encoders mit_b0 and mit_b1 of a hundredth of their weights, for the tests of a file."""
     from mrfs_ros.network.encoder_sizes import VARIANTS, Variant
 
-    for name, width in (("mit_b0", 1), ("mit_b1", 2)):
-        channels = (8 * width, 8 * width, 10 * width, 16 * width)
-        monkeypatch.setitem(VARIANTS, name, Variant(channels, (1, 1, 1, 1)))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, width in (("mit_b0", 1), ("mit_b1", 2)):
+            channels = (8 * width, 8 * width, 10 * width, 16 * width)
+            patch.setitem(VARIANTS, name, Variant(channels, (1, 1, 1, 1)))
+        yield
 
 
 @pytest.fixture(scope="session")
