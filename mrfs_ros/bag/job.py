@@ -132,6 +132,8 @@ def _write_results(
         journal = stack.enter_context(closing(Journal(path, configuration_of(settings, plan, engine.info))))
         if not len(journal):
             _check_absent(settings)
+        if journal.unreadable:
+            say(f"{path}: an earlier run's journal cannot be read: the run begins anew, with the settings given now")
         facts = facts_of(settings, engine.info)
         expected = -(-reader.count // settings.every)
 
