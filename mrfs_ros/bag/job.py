@@ -37,22 +37,6 @@ class Progress:
     resumed_at: int
 
 
-def loaded_engine(run: BagSettings) -> Engine:
-    """The engine that a run asks for; errors as of ``load_engine``."""
-    from mrfs_ros.engine import load_engine
-
-    node = run.node
-    return load_engine(
-        node.weights,
-        node.device,
-        node.backend,
-        classes=node.classes,
-        precision=node.precision,
-        encoder_side=node.encoder_side,
-        temporal_smoothing=node.temporal_smoothing,
-    )
-
-
 def run_bag(
     settings: BagSettings,
     engine: Engine,
