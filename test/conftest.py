@@ -103,6 +103,18 @@ def set_threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def small_encoders() -> Iterator[None]:
+    """Encoders mit_b0 and mit_b1 of a hundredth of their weights, for the tests of a file."""
+    from mrfs_ros.network.encoder_sizes import VARIANTS, Variant
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, width in (("mit_b0", 1), ("mit_b1", 2)):
+            channels = (8 * width, 8 * width, 10 * width, 16 * width)
+            patch.setitem(VARIANTS, name, Variant(channels, (1, 1, 1, 1)))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory) -> Path:
     """A safetensors file of a whole mit_b0 network with a narrow segmentation head: real, but quick to run."""

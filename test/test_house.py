@@ -323,7 +323,6 @@ def not_atomic(source: str) -> list[str]:
 @pytest.mark.parametrize("path", [p for p in OWN_TEXTS if p.suffix == ".py"], ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_are_written_whole_or_not_at_all(path):
     allowed = {
-        "ablation.py": ['.open("w")'],  # a lock
         "bags.py": ['.open("w")'],  # /dev/null
         "image_io.py": [".write_bytes("],  # pictures: thousands of them, none of which is worth a wait for the disk
         "png_folders.py": [".write_bytes("],  # in a folder that is moved when it is whole

@@ -37,22 +37,6 @@ class Progress:
     resumed_at: int
 
 
-def loaded_engine(run: BagSettings) -> Engine:
-    """The engine that a run asks for; errors as of ``load_engine``."""
-    from mrfs_ros.engine import load_engine
-
-    node = run.node
-    return load_engine(
-        node.weights,
-        node.device,
-        node.backend,
-        classes=node.classes,
-        precision=node.precision,
-        encoder_side=node.encoder_side,
-        temporal_smoothing=node.temporal_smoothing,
-    )
-
-
 def run_bag(
     settings: BagSettings,
     engine: Engine,
@@ -132,6 +116,8 @@ def _write_results(
         journal = stack.enter_context(closing(Journal(path, configuration_of(settings, plan, engine.info))))
         if not len(journal):
             _check_absent(settings)
+        if journal.unreadable:
+            say(f"{path}: an earlier run's journal cannot be read: the run begins anew, with the settings given now")
         facts = facts_of(settings, engine.info)
         expected = -(-reader.count // settings.every)
 

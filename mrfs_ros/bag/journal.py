@@ -96,6 +96,9 @@ class Journal:
 
     A segment counts if its file is there, and those of all segments before it. MrfsError when another process writes
     here, ConfigError when a run with another configuration has begun here.
+
+    Attributes:
+        unreadable: an earlier run left segments, but the first cannot be read, so that none counts.
     """
 
     def __init__(self, folder: Path, configuration: Mapping[str, object]):
@@ -109,6 +112,7 @@ class Journal:
             self.close()
             raise
         self._count = sum(1 for _ in read_segments(folder))
+        self.unreadable = not self._count and any(folder.glob("*.json"))
 
     def _check_configuration(self) -> None:
         begun = _content(self._folder, 0).get("configuration", self._configuration)

@@ -98,7 +98,7 @@ def _do_all(runs, data, arguments: argparse.Namespace) -> None:
             continue
         title = f"run {number} of {len(runs)}: {wanted.variant}, seed {wanted.seed}"
         try:
-            alone = do_run(
+            do_run(
                 wanted,
                 data,
                 device=arguments.device,
@@ -108,9 +108,6 @@ def _do_all(runs, data, arguments: argparse.Namespace) -> None:
             )
         except MrfsError as error:
             tqdm.write(f"mrfs: {wanted.variant}, seed {wanted.seed}: {error}", file=sys.stderr)
-            continue
-        if not alone:
-            tqdm.write(f"mrfs: {wanted.variant}, seed {wanted.seed}: left to the process at it", file=sys.stderr)
 
 
 def _pictures(folder: str, classes) -> list:

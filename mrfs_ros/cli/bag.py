@@ -80,9 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from mrfs_ros.bag.job import loaded_engine, run_bag
+    from mrfs_ros.bag.job import run_bag
+    from mrfs_ros.engine.configured_engine import configured_engine
 
-    engine = loaded_engine(settings)
+    engine = configured_engine(settings.node)
     print(f"engine: {engine.info}")
     with tqdm(unit="pair", dynamic_ncols=True, disable=None) as bar:  # none in logs
 

@@ -28,12 +28,12 @@ class EngineWorker:
         host = socket.gethostname()
         if version != __version__:
             raise MrfsError(f"{host} has mrfs_ros {__version__}, this machine {version}: install the same on both")
-        from mrfs_ros.bag.job import loaded_engine
+        from mrfs_ros.engine.configured_engine import configured_engine
         from mrfs_ros.engine.threads import use_threads
 
         if threads:
             use_threads(threads)
-        self.engine = loaded_engine(settings)
+        self.engine = configured_engine(settings.node)
         return host, str(self.engine.info)
 
     def run(self, task: Task) -> Outcome:

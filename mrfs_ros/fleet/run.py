@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mrfs_ros import __version__
-from mrfs_ros.bag.job import loaded_engine
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import check_settings, setting
+from mrfs_ros.engine.configured_engine import configured_engine
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.files import lock
 from mrfs_ros.fleet import remote_files, summary_table
@@ -90,7 +90,7 @@ def _runner(settings: FleetSettings, say: Callable[[str], None]) -> Callable[[Se
         from mrfs_ros.fleet.ray_cluster import on_ray
 
         return lambda tasks: on_ray(tasks, settings.ray, settings.cores, settings.retries, say)
-    return lambda tasks: one_after_another(tasks, loaded_engine(settings.run), settings.retries)
+    return lambda tasks: one_after_another(tasks, configured_engine(settings.run.node), settings.retries)
 
 
 def one_after_another(tasks: Sequence[Task], engine: Engine, retries: int) -> Iterator[Outcome]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
+from mrfs_ros.engine.configured_engine import configured_engine
 from mrfs_ros.engine.encoder_rate import median_ms, side_for_rate, tried_sides
 from mrfs_ros.engine.encoder_side import AUTO, WEIGHTS, EncoderSide
 from mrfs_ros.engine.protocol import SidedEngine
@@ -16,17 +19,8 @@ WARM_UP_FRAMES = 2  # ONNX Runtime plans its memory in the second
 
 def loaded(config: NodeConfig) -> Engine:
     """The engine that the parameters ask for; errors as for ``load_engine``."""
-    from mrfs_ros.engine import load_engine  # here: it imports torch, which an engine of one's own may not need
-
-    return load_engine(
-        config.weights,
-        config.device,
-        config.backend,
-        classes=config.classes,
-        precision=config.precision,
-        encoder_side=WEIGHTS if config.encoder_side == AUTO else config.encoder_side,
-        temporal_smoothing=config.temporal_smoothing,
-    )
+    side = WEIGHTS if config.encoder_side == AUTO else config.encoder_side  # auto: see choose_encoder_side
+    return configured_engine(replace(config, encoder_side=side))
 
 
 def choose_encoder_side(engine: Engine, preprocessor: Preprocessor, size: tuple[int, int], rate_hz: float) -> None:

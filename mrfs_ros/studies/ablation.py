@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.evaluation.dataset_scores import evaluate
 from mrfs_ros.evaluation.metrics import SMALLEST_SIDE
 from mrfs_ros.evaluation.score_report import write_report
+from mrfs_ros.files import lock
 from mrfs_ros.studies.ablation_variants import variant_config
 from mrfs_ros.training.fit import Trainer, fit
 from mrfs_ros.training.memory import limit_caches
@@ -118,21 +117,18 @@ def do_run(
     backend: str = "auto",
     training_bar: Callable[..., object] | None = None,
     scoring_bar: Callable[..., Iterator] = iter,
-) -> bool:
-    """Train a run to its last step, from where it was left, and score it; False if another process is at it.
+) -> None:
+    """Train a run to its last step, from where it was left, and score it; MrfsError if another process is at it.
 
     ``training_bar``, ``scoring_bar``: as for ``fit`` and ``evaluate``.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with _alone(run.folder) as alone:
-        if not alone:
-            return False
-        if not run.done:
-            _train(run, data, device, training_bar)
-            engine = load_engine(run.folder / WEIGHTS, device, backend)
-            evaluation = evaluate(engine, data.val, progress=scoring_bar)
-            write_report(evaluation, run.folder, {"variant": run.variant, "seed": str(run.seed)})
-    return True
+    with lock(run.folder / _LOCK, 0.0, "does this run"):
+        if run.done:
+            return
+        _train(run, data, device, training_bar)
+        engine = load_engine(run.folder / WEIGHTS, device, backend)
+        evaluation = evaluate(engine, data.val, progress=scoring_bar)
+        write_report(evaluation, run.folder, {"variant": run.variant, "seed": str(run.seed)})
 
 
 def _train(run: Run, data: Data, device: str, bar: Callable[..., object] | None) -> None:
@@ -153,15 +149,3 @@ def _clear(folder: Path) -> None:
     for entry in folder.iterdir():
         if entry.name != _LOCK:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Whether this process is the only one at work in ``folder``, until the block ends; the system frees dead ones."""
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True

@@ -29,12 +29,13 @@ from mcap.reader import make_reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from stub_engine import StubEngine
 
-from mrfs_ros.bag.job import loaded_engine, run_bag
+from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.journal import read_segments
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.data.dataset import DatasetConfig, PairDataset
 from mrfs_ros.engine import load_engine
+from mrfs_ros.engine.configured_engine import configured_engine
 from mrfs_ros.errors import ConfigError, ImageError
 
 FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
@@ -104,7 +105,7 @@ def test_temporal_smoothing_goes_from_pair_to_pair(bag, tmp_path, tiny_weights, 
     for smoothing in (0.0, 0.9):
         node = NodeConfig(weights=str(tiny_weights), device="cpu", temporal_smoothing=smoothing)
         out = tmp_path / f"smoothed_{smoothing}"
-        engine = loaded_engine(BagSettings(node=node))
+        engine = configured_engine(node)
         run(bag, tmp_path, engine, node=node, out=str(out), batch=batch)
         shares[smoothing] = np.stack(list(images(read_bag(out)[SEGMENTATION]).values()))
     assert (shares[0.0][0] == shares[0.9][0]).all()

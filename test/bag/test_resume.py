@@ -324,6 +324,22 @@ def test_a_journal_counts_up_to_the_first_segment_that_cannot_be_read(bag, tmp_p
     assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT
 
 
+@pytest.mark.parametrize("how", ["emptied", "truncated", "deleted"])
+def test_a_journal_without_a_readable_start_is_told(bag, tmp_path, how):
+    """Nobody can compare the settings then: the run is one of those given now."""
+    order, told = BagSettings(source=str(bag), out=str(tmp_path / "out")), []
+    journal = tmp_path / "out.partial.journal"
+    line = f"{journal}: an earlier run's journal cannot be read: the run begins anew, with the settings given now"
+    with pytest.raises(Stopped):
+        run_bag(replace(order, segment_s=0.0), StubEngine(), on_progress=stopped_after(3), say=told.append)
+    assert line not in told
+    damage(journal / "000000.json", how)
+    summary = run_bag(replace(order, every=2), StubEngine(), say=told.append)
+    assert told.count(line) == 1
+    assert (summary.resumed_at, summary.answered) == (0, COUNT // 2)
+    assert len(images(read_bag(tmp_path / "out")["/mrfs/fused"])) == COUNT // 2
+
+
 def test_beginning_anew_leaves_nothing_of_before(bag, tmp_path):
     order = BagSettings(source=str(bag), frames=str(tmp_path / "frames"))
     with pytest.raises(Stopped):

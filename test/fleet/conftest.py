@@ -25,7 +25,7 @@ def recordings(tmp_path_factory) -> Path:
 def engine(monkeypatch, tmp_path) -> StubEngine:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     engine = StubEngine()
-    monkeypatch.setattr(fleet, "loaded_engine", lambda _: engine)
+    monkeypatch.setattr(fleet, "configured_engine", lambda _: engine)
     return engine
 
 
@@ -33,7 +33,7 @@ def engine(monkeypatch, tmp_path) -> StubEngine:
 def undisturbed(recordings, tmp_path_factory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fleet, "loaded_engine", lambda _: StubEngine())
+        patch.setattr(fleet, "configured_engine", lambda _: StubEngine())
         assert set(run(asked(recordings, out)).values()) == {"done"}
     return results(out)
 

@@ -98,7 +98,7 @@ def test_a_run_that_was_cut_short_begins_anew_when_the_bag_has_changed(recording
     bag = shutil.copy(recordings / "street/street.mcap", tmp_path / "in/street.mcap")
     settings = asked(recordings, tmp_path / "out", bags=(str(bag),))
     with monkeypatch.context() as patch:
-        patch.setattr(fleet, "loaded_engine", lambda _: Interrupted(4))
+        patch.setattr(fleet, "configured_engine", lambda _: Interrupted(4))
         with pytest.raises(KeyboardInterrupt):
             run(settings)
     os.utime(bag, (1, 1))
@@ -111,7 +111,7 @@ def test_a_bag_that_fails_half_way_says_that_it_goes_on(recordings, tmp_path, mo
     bag = shutil.copy(recordings / "street/street.mcap", tmp_path / "in/street.mcap")
     settings = asked(recordings, tmp_path / "out", bags=(str(bag),), retries=0)
     with monkeypatch.context() as patch:
-        patch.setattr(fleet, "loaded_engine", lambda _: Interrupted(4))
+        patch.setattr(fleet, "configured_engine", lambda _: Interrupted(4))
         with pytest.raises(KeyboardInterrupt):
             run(settings)
     moved = bag.rename(tmp_path / "moved")
@@ -160,7 +160,7 @@ class Interrupted(StubEngine):
 
 def test_an_interrupted_call_goes_on_where_it_was(recordings, undisturbed, tmp_path, monkeypatch, engine):
     with monkeypatch.context() as patch:
-        patch.setattr(fleet, "loaded_engine", lambda _: Interrupted(PAIRS + 4))
+        patch.setattr(fleet, "configured_engine", lambda _: Interrupted(PAIRS + 4))
         with pytest.raises(KeyboardInterrupt):
             run(asked(recordings, tmp_path / "out"))
     facts = json.loads((tmp_path / "out/summary.json").read_text())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import pytest
 from toy_run import course, write_pairs, write_settings
 
 from mrfs_ros.checkpoint import read_checkpoint
-from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.evaluation.metrics import CONVENTIONS
+from mrfs_ros.files import lock
 from mrfs_ros.network.cost import Cost
 from mrfs_ros.studies.ablation import Run, do_run, planned_runs, read_data
 from mrfs_ros.studies.ablation_table import Scored, markdown, scored, shown
@@ -48,12 +49,12 @@ def test_a_run_is_done_once_and_other_settings_are_refused(config, tmp_path):
     # Left by a run that was killed before its first state: begun anew.
     run.folder.mkdir(parents=True)
     (run.folder / "metrics.jsonl").write_text('{"step": 1, "name": "total", "value": 1e9, "unit": ""}\n')
-    assert do_run(run, data, device="cpu", backend="eager")
+    do_run(run, data, device="cpu", backend="eager")
     assert run.done
     assert read_checkpoint(run.folder / "last.safetensors").config.visual_attention == "none"
     assert course(run.folder, "total").keys() == {1, 2}
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.name != "lock"}
-    assert do_run(run, data, device="cpu", backend="eager")
+    do_run(run, data, device="cpu", backend="eager")
     assert before == {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.name != "lock"}
     with pytest.raises(ConfigError, match="differs from the settings given in steps"):
         planned_runs(replace(config, steps=3), ["rmIGM"], [0], tmp_path)
@@ -92,7 +93,7 @@ def test_a_run_goes_on_from_its_last_state_to_the_same_weights(config, tmp_path)
     """Stopped after its first step, as by a kill: equal to a run that never stopped."""
     data = read_data(config)
     whole, cut = (planned_runs(config, ["full"], [0], tmp_path / name)[0] for name in ("whole", "cut"))
-    assert do_run(whole, data, device="cpu", backend="eager")
+    do_run(whole, data, device="cpu", backend="eager")
 
     class Stop(Exception):
         pass
@@ -110,7 +111,7 @@ def test_a_run_goes_on_from_its_last_state_to_the_same_weights(config, tmp_path)
     with pytest.raises(Stop):
         do_run(cut, data, device="cpu", backend="eager", training_bar=Bar)
     assert not cut.done
-    assert do_run(cut, data, device="cpu", backend="eager")
+    do_run(cut, data, device="cpu", backend="eager")
     weights = [read_checkpoint(run.folder / "last.safetensors").weights for run in (whole, cut)]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
     scores = [run.scores() for run in (whole, cut)]
@@ -119,11 +120,10 @@ def test_a_run_goes_on_from_its_last_state_to_the_same_weights(config, tmp_path)
 
 def test_a_run_of_another_process_is_left_to_it(config, tmp_path):
     (run,) = planned_runs(config, ["full"], [0], tmp_path)
-    run.folder.mkdir(parents=True)
-    with (run.folder / "lock").open("w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        assert not do_run(run, read_data(config), device="cpu")
-    assert [path.name for path in run.folder.iterdir()] == ["lock"]
+    with lock(run.folder / "lock", 0.0, ""):
+        with pytest.raises(MrfsError, match=rf"lock: another process does this run \(.* {os.getpid()}\): try again"):
+            do_run(run, read_data(config), device="cpu")
+        assert [path.name for path in run.folder.iterdir()] == ["lock"]
 
 
 def written(folder: Path, variant: str, seed: int, iou: dict[str, float | None], entropy: float) -> Run:
