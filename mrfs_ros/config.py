@@ -14,6 +14,7 @@ BACKENDS = ("auto", "eager", "torch", "torch-plain", "onnx", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 OVERLAY_OPACITY = 0.5
 MAX_IMAGE_PIXELS = 64_000_000
+MAX_TEMPORAL_SMOOTHING = 0.95
 THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
 VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
 SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
@@ -142,7 +143,7 @@ class NodeConfig:
         "Share [0 to 0.95] of the logits before in those of each pair: a steadier mask of a camera that stands still, "
         "which follows late what moves. 0 = off.",
         low=0.0,
-        high=0.95,
+        high=MAX_TEMPORAL_SMOOTHING,
         fixed=True,
     )
     warmup_height: int = setting(

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.files import atomic, lock
+from mrfs_ros.files import lock, write_text
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,7 @@ class Journal:
     def add(self, segment: Segment) -> None:
         """Write a segment; once this returns, it survives a power cut if its files do."""
         content = {"configuration": self._configuration, **asdict(segment)}
-        with atomic(_path(self._folder, self._count)) as unfinished:
-            unfinished.write_text(json.dumps(content), encoding="utf-8")
+        write_text(_path(self._folder, self._count), json.dumps(content))
         self._count += 1
 
     def remove(self) -> None:

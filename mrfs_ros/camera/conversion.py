@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ def kind_of(camera: str, fields: ImageFields, pixel: int) -> Kind:
     return Kind(camera, fields.encoding, bool(fields.is_bigendian), fields.step != fields.width * pixel)
 
 
+@cache
 def pixel_bytes(camera: str) -> dict[str, int]:
     """Encodings whose pixels lie one after the other, and the bytes of a pixel of each."""
     if camera == "rgb":

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mrfs_ros.config import MAX_TEMPORAL_SMOOTHING
 from mrfs_ros.errors import ConfigError
 
-LARGEST_SHARE = 0.95
 MAX_GAP_S = 1.0
 """A pair whose stamp is further behind the one before, or before it, starts a new average."""
 
@@ -28,16 +28,16 @@ class TemporalSmoothing:
     It starts anew for logits of another size, and after a jump or a gap of the stamps.
 
     Args:
-        share: of the average before, from above 0 to ``LARGEST_SHARE``; after n pairs, ``share ** n`` of what was
-            there before a change is left.
+        share: of the average before, from above 0 to ``MAX_TEMPORAL_SMOOTHING``; after n pairs, ``share ** n`` of what
+            was there before a change is left.
 
     Raises:
         ConfigError: for another share.
     """
 
     def __init__(self, share: float):
-        if not 0 < share <= LARGEST_SHARE:
-            raise ConfigError(f"temporal_smoothing: expected 0 (off) to {LARGEST_SHARE}, got {share}")
+        if not 0 < share <= MAX_TEMPORAL_SMOOTHING:
+            raise ConfigError(f"temporal_smoothing: expected 0 (off) to {MAX_TEMPORAL_SMOOTHING}, got {share}")
         self.share = share
         self._stamps_ns: list[int | None] = []
         self._last_ns: int | None = None

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -39,10 +39,17 @@ def camera_conversion() -> tuple[Conversion, str]:
             f"images are converted by this package: cv_bridge ended its process ({why}): "
             f"was it built for another NumPy than {np.__version__}?"
         )
-    equal = {kind for kind, digest in _results(trial.stdout) if digest == digest_of(_own(kind, trial_images()[kind]))}
+    images = trial_images()
+    equal = {kind for kind, digest in _results(trial.stdout) if digest == digest_of(_own(kind, images[kind]))}
+    if not equal:
+        why = (trial.stderr.strip().splitlines() or ["other pixels"])[-1]
+        return (
+            OWN,
+            f"images are converted by this package: cv_bridge does none of {len(images)} kinds alike ({why})",
+        )
     by_bridge = Conversion(*(partial(_convert, camera, equal) for camera in _DESIRED))
     return by_bridge, (
-        f"images are converted by cv_bridge: it gives this package's pixels for {len(equal)} of {len(trial_images())} "
+        f"images are converted by cv_bridge: it gives this package's pixels for {len(equal)} of {len(images)} "
         "kinds of images, the others are converted here"
     )
 
@@ -58,13 +65,22 @@ def _convert(camera: str, by_bridge: set[Kind], fields: ImageFields) -> np.ndarr
     try:
         return _bridged(camera, fields)
     except Exception as error:  # of OpenCV, Boost or cv_bridge
-        raise ImageError(f"{camera} image: cv_bridge: {type(error).__name__}: {error}", "cv_bridge") from error
+        raise ImageError(
+            f"{camera} image: cv_bridge failed on {fields.encoding} ({type(error).__name__}: {error}): let the camera "
+            "driver send another encoding, or remove cv_bridge, without which this package converts",
+            "cv_bridge",
+        ) from error
+
+
+@cache
+def _bridge():
+    from cv_bridge import CvBridge
+
+    return CvBridge()  # it fills tables: once, not for each image
 
 
 def _bridged(camera: str, fields: ImageFields) -> np.ndarray:
-    from cv_bridge import CvBridge
-
-    return CvBridge().imgmsg_to_cv2(fields, _DESIRED[camera])
+    return _bridge().imgmsg_to_cv2(fields, _DESIRED[camera])
 
 
 def _results(text: str) -> Iterator[tuple[Kind, str]]:
