@@ -114,6 +114,12 @@ class NodeConfig:
         fixed=True,
     )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
+    label_groups: str = setting(
+        "",
+        "YAML file by which classes are joined under new ids and names, in everything that shows classes; empty = the "
+        "classes as they are.",
+        fixed=True,
+    )
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)
     backend: str = setting(
         "auto", "What runs the network; auto = the fastest that works here.", choices=BACKENDS, fixed=True
