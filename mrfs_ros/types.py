@@ -133,6 +133,7 @@ class FusionResult:
     Args:
         fused: (H, W, 3) uint8, RGB, 0-255.
         labels: (H, W) uint8 class ids, ``UNLABELLED`` (255) where none.
+        confidence: (H, W) uint8, softmax probability [1/255] of the class that the network chose; None = not asked for.
 
     Raises:
         ImageError: an array has another shape or type.
@@ -144,10 +145,13 @@ class FusionResult:
 
     fused: np.ndarray
     labels: np.ndarray
+    confidence: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        fused, labels = self.fused, self.labels
+        fused, labels, confidence = self.fused, self.labels, self.confidence
         if fused.dtype != np.uint8 or fused.ndim != 3 or fused.shape[2] != 3:
             raise ImageError(f"fused: expected (H, W, 3) uint8, got {fused.shape} {fused.dtype}")
         if labels.dtype != np.uint8 or labels.shape != fused.shape[:2]:
             raise ImageError(f"labels: expected {fused.shape[:2]} uint8, got {labels.shape} {labels.dtype}")
+        if confidence is not None and (confidence.dtype != np.uint8 or confidence.shape != labels.shape):
+            raise ImageError(f"confidence: expected {labels.shape} uint8, got {confidence.shape} {confidence.dtype}")

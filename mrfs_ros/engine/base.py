@@ -21,20 +21,20 @@ class BaseEngine(ABC):
     """See ``Engine``; subclasses run a checked batch."""
 
     has_logits = False  # or what it runs ends in labels
+    gives_confidence = True
     smoothing: TemporalSmoothing | None = None
 
     def __init__(self, info: EngineInfo):
         self.info = info
         self.device = torch.device(info.device)
 
-    def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> FusionResult:
+    def __call__(self, rgb: np.ndarray, thermal: np.ndarray, *, confidence: bool = False) -> FusionResult:
         check_pair(rgb, thermal)
-        fused, labels = self._guarded(self._run, rgb[None], thermal[None])
-        return FusionResult(fused[0], labels[0])
+        return FusionResult(*(array[0] for array in self._guarded(self._run, rgb[None], thermal[None], confidence)))
 
-    def batch(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, rgb: np.ndarray, thermal: np.ndarray, *, confidence: bool = False) -> tuple[np.ndarray, ...]:
         check_batch(rgb, thermal)
-        return self._guarded(self._run, rgb, thermal)
+        return self._guarded(self._run, rgb, thermal, confidence)
 
     def use_encoder_side(self, side: EncoderSide) -> None:
         """See ``SidedEngine``."""
@@ -76,12 +76,12 @@ class BaseEngine(ABC):
         }
 
     @abstractmethod
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fused images and labels of a checked batch; see ``Engine.batch``."""
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool) -> tuple[np.ndarray, ...]:
+        """Fused images, labels and, where asked for, confidence of a checked batch; see ``ConfidentEngine.batch``."""
 
     def _guarded(
-        self, run: Callable[..., tuple[np.ndarray, np.ndarray]], rgb: np.ndarray, *others: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, run: Callable[..., tuple[np.ndarray, ...]], rgb: np.ndarray, *others: Any
+    ) -> tuple[np.ndarray, ...]:
         try:
             return run(rgb, *others)
         except (MemoryError, RuntimeError) as error:

@@ -51,6 +51,8 @@ def within(pixels: np.ndarray, size: Size) -> np.ndarray:
 def outside_fused(result: FusionResult, rgb: np.ndarray, valid: np.ndarray) -> FusionResult:
     """``result`` where ``valid`` ((H, W) bool); elsewhere the fused image is ``rgb`` and labels are ``UNLABELLED``.
 
+    Confidence is 0 there.
+
     ``rgb``: (H, W, 3) uint8 RGB, the image that was fused. ImageError for arrays of other sizes.
     """
     if rgb.shape != result.fused.shape or valid.shape != result.labels.shape:
@@ -61,7 +63,9 @@ def outside_fused(result: FusionResult, rgb: np.ndarray, valid: np.ndarray) -> F
     if valid.all():
         return result
     return FusionResult(
-        np.where(valid[:, :, None], result.fused, rgb), np.where(valid, result.labels, np.uint8(UNLABELLED))
+        np.where(valid[:, :, None], result.fused, rgb),
+        np.where(valid, result.labels, np.uint8(UNLABELLED)),
+        None if result.confidence is None else result.confidence * valid,
     )
 
 

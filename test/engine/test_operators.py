@@ -235,6 +235,18 @@ def test_labels(native, numbers, batch, height, width, classes):
         assert (highest - chosen).max() <= 4e-6  # which of two equal scores it is may differ, not more
 
 
+@rule(examples, numbers, batches, side(1, 61), side(1, 61), st.sampled_from([1, 2, 9, 15]), st.sampled_from([1, 30]))
+def test_confident_labels(native, numbers, batch, height, width, classes, spread):
+    (logits,) = scales_of(numbers, batch, (height, width), [4], classes)
+    logits = logits * spread
+    probability = upsampled(logits.double(), (height, width)).softmax(1).amax(1)
+    for operators in (PLAIN, native):
+        labels, confidence = operators.confident_labels(logits, (height, width))
+        assert torch.equal(labels, operators.labels(logits, (height, width)))
+        assert confidence.dtype == torch.uint8
+        assert (confidence / 255 - probability).abs().max() <= 0.5 / 255 + 1e-5
+
+
 def test_bytes_to_numbers_and_back(native):
     every = torch.arange(256, dtype=torch.uint8).repeat(130)  # more than a thread takes in a row
     assert torch.equal(native.from_bytes(every), PLAIN.from_bytes(every))

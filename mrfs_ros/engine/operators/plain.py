@@ -138,6 +138,13 @@ class PlainOperators:
         """Class of the highest logit after upsampling, (B, H, W) uint8."""
         return self.upsampled(logits, size).argmax(3).to(torch.uint8)
 
+    def confident_labels(self, logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """``labels``, and the softmax probability of each [1/255], rounded to the nearest, (B, H, W) uint8."""
+        upsampled = self.upsampled(logits, size).float()
+        highest, classes = upsampled.max(3, keepdim=True)
+        probability = 1 / (upsampled - highest).exp().sum(3)
+        return classes[..., 0].to(torch.uint8), self.to_bytes(probability)
+
     def fuse(self, scales: list[Tensor], rgb: Tensor, thermal: Tensor, weights: Weights) -> Tensor:
         """The fused image (B, H, W, 3) in (0, 1) from each scale's nine taps (B, h, w, 9 * 16) and both images."""
         images = torch.cat((rgb, thermal), dim=3).permute(0, 3, 1, 2)

@@ -83,7 +83,7 @@ struct Argument<const uint8_t*> {
 template <>
 struct Argument<uint8_t*> {
   static uint8_t* of(Memory& memory) {
-    expect("b");
+    expect("bp");
     return reinterpret_cast<uint8_t*>(memory.tensor(true));
   }
 };

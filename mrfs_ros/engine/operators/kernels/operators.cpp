@@ -167,18 +167,20 @@ int mrfs_area_average(const float* x, int batch, int height, int width, int chan
   return guarded([&] { area_average({x, height, width, channels}, batch, out_height, out_width, out); });
 }
 
+// confidence: may be null.
 int mrfs_labels(const float* logits, int batch, int small_height, int small_width, int classes, int height, int width,
-                uint8_t* out) {
+                uint8_t* out, uint8_t* confidence) {
   return guarded([&] {
     const Axis rows(small_height, height), columns(small_width, width);
     thread_local Scratch kept;
     Scratch& scratch = kept;
-    scratch.reserve(static_cast<long>(classes) * small_width + 2L * width);
+    scratch.reserve(label_row_room(small_width, classes, width));
 #pragma omp parallel for collapse(2)
     for (int b = 0; b < batch; ++b)
       for (int y = 0; y < height; ++y) {
-        label_row({logits, small_height, small_width, classes}, b, y, rows, columns, width, scratch.mine(),
-                  out + (static_cast<long>(b) * height + y) * width);
+        const long first = (static_cast<long>(b) * height + y) * width;
+        label_row({logits, small_height, small_width, classes}, b, y, rows, columns, width, scratch.mine(), out + first,
+                  confidence ? confidence + first : nullptr);
       }
   });
 }
