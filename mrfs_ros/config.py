@@ -281,6 +281,12 @@ class NodeConfig:
     overlay_opacity: float = setting(
         OVERLAY_OPACITY, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0
     )
+    object_classes: str = setting(
+        "", "Classes whose connected parts are objects, names with commas between; empty = all but background."
+    )
+    min_object_area: int = setting(
+        100, "Area [pixels] of the smallest object; smaller parts are left out.", low=1, high=2**31 - 1
+    )
     features_rest_s: float = setting(
         3.0,
         "Rest [s] between two sheets of ~/debug/features, which are made for subscribers only, on the CPU.",

@@ -23,6 +23,7 @@ FLOORS = {
     "config": 1,
     "shipped": 1,
     "label_groups": 2,
+    "objects": 2,
     "network": 2,
     "camera": 2,
     "geometry": 2,
@@ -50,7 +51,7 @@ ROS_PACKAGES = {
 HOME = {  # the rooms in which a heavy package may be imported
     "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench", "studies"},
     "safetensors": {"checkpoint"},
-    "cv2": {"camera", "geometry", "draw", "data", "training", "evaluation", "calibration", "studies"},
+    "cv2": {"camera", "geometry", "draw", "objects", "data", "training", "evaluation", "calibration", "studies"},
     "yaml": {"training", "bag", "geometry", "label_groups"},
     "PIL": {"data"},
     "matplotlib": {"studies"},

@@ -23,11 +23,13 @@ from stub_engine import StubEngine
 
 from mrfs_ros import engine as engines
 from mrfs_ros.config import NodeConfig
+from mrfs_ros.objects import find_objects, object_ids
 from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.ros import node_program
 from mrfs_ros.ros.engine_startup import loaded
 from mrfs_ros.ros.feature_publisher import FeatureSheets
 from mrfs_ros.ros.node import MrfsNode
+from mrfs_ros.types import MFNET, FusionResult
 
 S, MS = 10**9, 10**6
 COUNTS = np.add.outer(np.arange(96) * 40, np.arange(128) * 25).astype(np.uint16) + 7000
@@ -248,6 +250,15 @@ def overlaid(bench: Bench) -> Any:
     return pixels_of(world.answers["overlay"][S]).tobytes()
 
 
+def objects(bench: Bench) -> Any:
+    """Of a mask with a car of 200 and a person of 50 pixels, by the node's parameters."""
+    config = bench.node("object_classes", "min_object_area")._config
+    labels = np.zeros((48, 64), np.uint8)
+    labels[:10, :20], labels[20:30, :5] = 1, 2
+    ids = object_ids(config.object_classes, MFNET)
+    return find_objects(FusionResult(np.zeros((48, 64, 3), np.uint8), labels), MFNET, ids, config.min_object_area)
+
+
 def rested(bench: Bench) -> Any:
     """Does a second sheet come soon after the first?"""
     sheet = np.zeros((8, 8, 3), np.uint8)
@@ -323,6 +334,8 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "sync_warning_s": (warned_after, {"sync_warning_s": 1.0}, 60.0),
     "expected_rate_hz": (expected, {}, 20.0),
     "overlay_opacity": (overlaid, {}, 0.9),
+    "object_classes": (objects, {}, "person"),
+    "min_object_area": (objects, {}, 20),
     "features_rest_s": (rested, {"features_rest_s": 60.0}, 0.0),
     "exit_with_parent": (orphaned, {}, False),
 }
