@@ -18,7 +18,8 @@ MAX_TEMPORAL_SMOOTHING = 0.95
 THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
 VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
 SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
-THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius")
+SCALED = "scaled"
+THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius", SCALED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +203,15 @@ class NodeConfig:
     )
     thermal_unit: str = setting(
         "counts",
-        "What deep thermal values are: counts, centikelvin (100 a kelvin), decikelvin, kelvin or celsius.",
+        "What deep thermal values are: counts, centikelvin (100 a kelvin), decikelvin, kelvin, celsius, or scaled = "
+        "thermal_scale * value + thermal_offset is degrees Celsius, of 8 bits too.",
         choices=THERMAL_UNITS,
+    )
+    thermal_scale: float = setting(
+        1.0, "Degrees [K] of one step of a thermal value, for thermal_unit: scaled.", low=1e-6, high=1e6
+    )
+    thermal_offset: float = setting(
+        0.0, "Temperature [degrees Celsius] of the thermal value 0, for thermal_unit: scaled.", low=-1e6, high=1e6
     )
     thermal_low: float = setting(
         0.0, "Value shown black [degrees Celsius, or counts], of window fixed.", low=-300.0, high=100000.0

@@ -21,9 +21,9 @@ from mrfs_ros.errors import ConfigError
 _OF_NO_EFFECT = ("workers", "batch", "segment_s", "node")  # on the results; of the node only these have one:
 _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
-    "overlay_opacity", "thermal_window", "thermal_unit", "thermal_low", "thermal_high", "thermal_percentile",
-    "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m", "encoder_side", "max_image_pixels",
-    "temporal_smoothing",
+    "overlay_opacity", "thermal_window", "thermal_unit", "thermal_scale", "thermal_offset", "thermal_low",
+    "thermal_high", "thermal_percentile", "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m",
+    "encoder_side", "max_image_pixels", "temporal_smoothing",
 )  # fmt: skip
 
 

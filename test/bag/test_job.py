@@ -99,6 +99,11 @@ def test_reference_camera_offset_and_slop_are_the_nodes(bag, tmp_path):
     assert run(bag, tmp_path, node=late, out=str(tmp_path / "offset"))[0].pairs == 20
 
 
+def test_a_scale_that_the_unit_does_not_use_is_told(bag, tmp_path):
+    said = run(bag, tmp_path, node=NodeConfig(thermal_scale=0.04))[1]
+    assert said[-1] == "thermal_scale has no effect: it is for thermal_unit: scaled, not counts"
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_temporal_smoothing_goes_from_pair_to_pair(bag, tmp_path, tiny_weights, batch):
     shares = {}

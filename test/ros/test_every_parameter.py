@@ -281,6 +281,7 @@ def orphaned(bench: Bench) -> Any:
 
 
 FIXED = {"thermal_window": "fixed", "thermal_low": 7000.0, "thermal_high": 10000.0}
+SCALED = {**FIXED, "thermal_unit": "scaled"}
 # Field: what it changes, the settings beside it, and its other value.
 OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "weights": (engine_request, {}, "untrained"),
@@ -304,6 +305,8 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "thermal_time_offset_s": (lambda bench: pairs_by(bench, "thermal_time_offset_s"), {}, -0.1),
     "thermal_window": (greys, {}, "plateau"),
     "thermal_unit": (greys, {**FIXED, "thermal_low": 0.0, "thermal_high": 60.0}, "centikelvin"),
+    "thermal_scale": (greys, SCALED, 0.9),
+    "thermal_offset": (greys, SCALED, -500.0),
     "thermal_low": (greys, FIXED, 8000.0),
     "thermal_high": (greys, FIXED, 9000.0),
     "thermal_percentile": (greys, {}, 10.0),
