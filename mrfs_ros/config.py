@@ -19,6 +19,15 @@ THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
 VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
 SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
 SCALED = "scaled"
+OUTPUTS = (
+    "segmentation", "segmentation_color", "overlay", "alignment", "confidence", "thermal", "fused",
+    "segmentation/compressed", "overlay/compressed", "fused/compressed", "objects", "object_temperatures",
+)  # fmt: skip
+"""What is made of a pair, named as the topics below ``~/``."""
+CONFIDENT_OUTPUTS = ("confidence", "objects", "object_temperatures")
+"""Those that need the confidence of the classes."""
+THERMAL_OUTPUTS = ("thermal", "objects", "object_temperatures")
+"""Those that show degrees Celsius, where thermal values are temperatures."""
 THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius", SCALED)
 
 
@@ -275,6 +284,13 @@ class NodeConfig:
     overlay_opacity: float = setting(
         OVERLAY_OPACITY, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0
     )
+    min_confidence: float = setting(
+        0.0,
+        "Least softmax probability [0 to 1] of a pixel's class; the mask says 255 where it is less probable. 0 = off.",
+        low=0.0,
+        high=1.0,
+    )
+    jpeg_quality: int = setting(90, "Quality of the outputs that are JPEG, 1 to 100.", low=1, high=100)
     features_rest_s: float = setting(
         3.0,
         "Rest [s] between two sheets of ~/debug/features, which are made for subscribers only, on the CPU.",
