@@ -34,6 +34,11 @@ class Outputs:
         """The fused image's full topic name."""
         return self._fused.topic_name
 
+    def listened(self) -> bool:
+        """Does anybody subscribe to something that is made of a pair?"""
+        made = self._fused, self._segmentation, self._overlay, self._alignment, self._camera_info
+        return any(publisher.get_subscription_count() for publisher in made)
+
     def publish(
         self,
         result: FusionResult,
