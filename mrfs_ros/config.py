@@ -88,13 +88,16 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     fixed: bool = False,
+    once: bool = False,
     whole: bool = False,
 ) -> Any:
-    """A dataclass field with what a user needs to know: text with unit, range or choices, restart or not.
+    """A dataclass field with what a user needs to know: text with unit, range or choices, when it is read.
 
-    ``whole``: a text for which a whole number may be given.
+    ``fixed``: when the node is configured; ``once``: at its start. ``whole``: a text for which a whole number may be
+    given.
     """
-    metadata = {"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed, "whole": whole}
+    rules = {"low": low, "high": high, "choices": choices}
+    metadata = {"text": text, **rules, "fixed": fixed, "once": once, "whole": whole}
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -115,7 +118,13 @@ def check_settings(config: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeConfig:
-    """The ROS node's parameters; ``fixed`` ones need a restart."""
+    """The ROS node's parameters; ``fixed`` ones are read at configure, ``once`` ones at the start."""
+
+    autostart: bool = setting(
+        True,
+        "Configure and activate at the start; false = wait for the transitions of a lifecycle manager.",
+        once=True,
+    )
 
     weights: str = setting(
         "",
@@ -257,6 +266,16 @@ class NodeConfig:
         low=0.0,
         high=100000.0,
     )
+    lazy: bool = setting(
+        True, "Sleep, with no inference, while no output has a subscriber; false = work on every pair all the same."
+    )
+    max_rate_hz: float = setting(
+        0.0,
+        "Pairs a second [Hz, by their stamps] that are worked on at most; those that come sooner are left out. "
+        "0 = no limit.",
+        low=0.0,
+        high=1000.0,
+    )
     max_age_s: float = setting(
         0.0,
         "Pairs older than this [s, node clock minus stamp] are dropped; 0 = no limit. Leave 0 "
@@ -300,7 +319,7 @@ class NodeConfig:
     exit_with_parent: bool = setting(
         True,
         "End when the process that started the node ends (ros2 launch killed, terminal closed); false for nohup.",
-        fixed=True,
+        once=True,
     )
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ FLOORS = {
 }
 ROS_PACKAGES = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rcl_interfaces", "builtin_interfaces",
-    "rosgraph_msgs", "vision_msgs", "message_filters",
+    "rosgraph_msgs", "vision_msgs", "message_filters", "lifecycle_msgs",
 }  # fmt: skip
 HOME = {  # the rooms in which a heavy package may be imported
     "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench", "studies"},
@@ -71,6 +71,7 @@ INSIDE_FUNCTIONS_ONLY = {
     "apsw",
     "av",
     "message_filters",
+    "lifecycle_msgs",
     "cv_bridge",
     "vision_msgs",
     "tqdm",

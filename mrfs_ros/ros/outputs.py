@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -44,10 +43,9 @@ class Outputs:
         """The fused image's full topic name."""
         return self._publishers["fused"].topic_name
 
-    @property
-    def publishers(self) -> list[Publisher]:
-        """Those of everything that is made of a pair."""
-        return [*self._publishers.values(), self._camera_info]
+    def listened(self) -> bool:
+        """Does anybody subscribe to something that is made of a pair?"""
+        return any(out.get_subscription_count() for out in (*self._publishers.values(), self._camera_info))
 
     def want_confidence(self) -> bool:
         """Does somebody listen to what needs the result's confidence?"""
@@ -67,8 +65,8 @@ class Outputs:
             if (message := output_message(name, made, messages)) is not None:
                 out.publish(message)
 
-    def tell_min_confidence(self, least: float) -> None:
-        """Publish the class names anew, with the confidence below which the mask has none."""
+    def tell_classes(self, least: float) -> None:
+        """Publish the class names, latched, with the confidence below which the mask has none."""
         self._labels.publish(least)
 
     def _listened(self, name: str) -> bool:

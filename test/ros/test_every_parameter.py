@@ -126,7 +126,7 @@ def input_reliability(bench: Bench) -> Any:
 
 
 def input_depth(bench: Bench) -> Any:
-    return [qos.depth for qos in bench.node("qos_depth")._input_qos]
+    return [qos.depth for qos in bench.node("qos_depth").inputs.qos]
 
 
 def output_reliability(bench: Bench) -> Any:
@@ -146,9 +146,9 @@ def too_large(bench: Bench) -> Any:
     wait_until(out.get_subscription_count)
     time.sleep(0.5)
     out.publish(CompressedImage(format="png", data=content))
-    wait_until(lambda: node._statistics.inputs[1].count)
+    wait_until(lambda: node.pipeline.statistics.inputs[1].count)
     time.sleep(0.1)
-    return node._statistics.drops()
+    return node.pipeline.statistics.drops()
 
 
 def pairs_by(bench: Bench, *names: str, gaps_ms: tuple[int, ...] = (100,)) -> Any:
@@ -181,7 +181,7 @@ def greys(bench: Bench) -> Any:
     shown = []
     for number in range(24):
         message = image(COUNTS + np.uint16(50 * number), "mono16", number * S // 2)
-        shown.append(node._preprocessor.grey(message))
+        shown.append(node.pipeline.preprocessor.grey(message))
         assert (shown[-1] == preprocessor.grey(message)).all()  # the node's is the one of its parameters
     return [grey.tobytes() for grey in shown]
 
@@ -214,7 +214,7 @@ def alone(bench: Bench) -> Any:
     rgb, thermal = numbered_pair(1)
     found = []
     for number, pair in enumerate(((rgb, None), (None, thermal)), start=1):
-        world.spin_until(lambda: len(node._source.missing()) == 2)
+        world.spin_until(lambda: len(node.inputs.source.missing()) == 2)
         world.send(number * S, *pair, gap_ns=0)
         world.spin_for(0.4)
         found.append(number * S in world.answers["fused"])
@@ -224,13 +224,13 @@ def alone(bench: Bench) -> Any:
 def missing_after(bench: Bench) -> Any:
     node = bench.node("missing_timeout_s")
     time.sleep(1.5)
-    return node._source.missing()
+    return node.inputs.source.missing()
 
 
 def warned_after(bench: Bench) -> Any:
     node = bench.node("sync_warning_s")
     time.sleep(2.5)
-    return bool(node._no_pairs)
+    return bool(node._reporter.no_pairs)
 
 
 def expected(bench: Bench) -> Any:
