@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mrfs_ros import load_engine
-from mrfs_ros.camera.image_io import read_rgb
+from mrfs_ros.camera.image_io import read_rgb, read_thermal
 from mrfs_ros.config import OUTPUTS, NodeConfig
 from mrfs_ros.outputs import PairOutputs, output_message
 from mrfs_ros.preprocess import PairImages
@@ -44,10 +44,9 @@ def milliseconds(call) -> tuple[float, float]:
 
 def main() -> None:
     """Print the table."""
-    name = sorted(path.name for path in (SAMPLES / "rgb").iterdir())[0]
-    rgb = cv2.resize(read_rgb(SAMPLES / "rgb" / name), (640, 480), interpolation=cv2.INTER_AREA)
-    thermal = cv2.imread(str(next((SAMPLES / "thermal").glob(f"{Path(name).stem}.*"))), cv2.IMREAD_GRAYSCALE)
-    thermal = cv2.resize(thermal, (640, 480), interpolation=cv2.INTER_AREA)
+    name = min(path.name for path in (SAMPLES / "rgb").iterdir())
+    images = read_rgb(SAMPLES / "rgb" / name), read_thermal(SAMPLES / "thermal" / name)
+    rgb, thermal = (cv2.resize(image, (640, 480), interpolation=cv2.INTER_AREA) for image in images)
     engine = load_engine()
     print(f"{engine.info}; {torch.get_num_threads()} threads")
     result = engine(rgb, thermal, confidence=True)
