@@ -309,7 +309,7 @@ class NodeConfig:
         low=0.0,
         high=1.0,
     )
-    jpeg_quality: int = setting(90, "Quality of the outputs that are JPEG, 1 to 100.", low=1, high=100)
+    jpeg_quality: int = setting(90, "Quality [1 to 100] of the outputs that are JPEG.", low=1, high=100)
     features_rest_s: float = setting(
         3.0,
         "Rest [s] between two sheets of ~/debug/features, which are made for subscribers only, on the CPU.",

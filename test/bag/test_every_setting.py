@@ -112,10 +112,10 @@ def several_threads(settings: BagSettings) -> Any:
     """Do several threads decode?"""
     seen = set()
 
-    def decode(*arguments: Any) -> Any:
+    def decode(*arguments: Any, **more: Any) -> Any:
         seen.add(threading.get_ident())
         time.sleep(0.02)
-        return real(*arguments)
+        return real(*arguments, **more)
 
     real = job.decode
     with pytest.MonkeyPatch.context() as patch:
