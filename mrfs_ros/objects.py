@@ -1,53 +1,53 @@
-"""tmp"""
+"""CPU time of finding objects on real 480x640 masks: labels alone, with confidence, with temperatures.
+
+    python benchmarks/objects.py ../shared/data/msrs/label
+
+CPU time of all threads, several rounds over all masks of the folder.
+"""
 
 from __future__ import annotations
-from dataclasses import dataclass
-import numpy as np, cv2
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mrfs_ros.objects import find_objects, object_ids
+from mrfs_ros.types import FusionResult, class_set_named
 
 
-@dataclass(frozen=True)
-class ImageObject:
-    class_id: int
-    name: str
-    score: float
-    x: int
-    y: int
-    width: int
-    height: int
-    area: int
-    mean_celsius: float | None = None
-    max_celsius: float | None = None
+def main() -> None:
+    """Print smallest, median and largest time of a mask for each kind of input."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("labels", type=Path, help="folder of masks, PNG of class ids")
+    parser.add_argument("--classes", default="MFNet")
+    parser.add_argument("--min-area", type=int, default=100, metavar="PIXELS")
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    classes = class_set_named(arguments.classes)
+    ids, rng = object_ids("", classes), np.random.default_rng(0)
+    masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(arguments.labels.glob("*.png"))]
+    size = masks[0].shape
+    fused = np.zeros((*size, 3), np.uint8)
+    confidence = rng.integers(0, 256, size, np.uint8)
+    celsius = rng.uniform(-20, 60, size).astype(np.float32)
+    celsius[rng.random(size) < 0.05] = np.nan
+    kinds = {"labels": (None, None), "and confidence": (confidence, None), "and temperatures": (confidence, celsius)}
+    for kind, (probable, degrees) in kinds.items():
+        times, count = [], 0
+        for _ in range(arguments.rounds):
+            for mask in masks:
+                result = FusionResult(fused, mask, probable)
+                begin_s = time.process_time()
+                count += len(find_objects(result, classes, ids, min_area=arguments.min_area, celsius=degrees))
+                times.append((time.process_time() - begin_s) * 1e3)
+        print(
+            f"{kind}: {len(masks)} masks of {size[0]}x{size[1]}, {count / len(times):.1f} objects each: "
+            f"min {min(times):.2f} ms, median {np.median(times):.2f} ms, max {max(times):.2f} ms"
+        )
 
-    @property
-    def center(self):
-        return self.x + self.width / 2, self.y + self.height / 2
 
-
-def class_ids(names, classes):
-    return [classes.names.index(n) for n in names] or list(range(1, len(classes)))
-
-
-def find_objects(labels, confidence, classes, ids, min_area, celsius=None):
-    out = []
-    for i in ids:
-        n, parts, stats, _ = cv2.connectedComponentsWithStats((labels == i).astype(np.uint8), connectivity=8)
-        for k in range(1, n):
-            x, y, w, h, a = map(int, stats[k])
-            if a < min_area:
-                continue
-            m = parts == k
-            out.append(
-                ImageObject(
-                    i,
-                    classes.names[i],
-                    float(confidence[m].mean() / 255),
-                    x,
-                    y,
-                    w,
-                    h,
-                    a,
-                    None if celsius is None else float(celsius[m].mean()),
-                    None if celsius is None else float(celsius[m].max()),
-                )
-            )
-    return out
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.draw import alignment, overlay
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
-from mrfs_ros.objects import ImageObject, class_ids, find_objects
+from mrfs_ros.objects import SegmentedObject, find_objects, object_ids
 from mrfs_ros.preprocess import PairImages
 from mrfs_ros.types import FusionResult
 
@@ -50,11 +50,11 @@ class PairOutputs:
         return overlay(fused, labels, self.info.classes, opacity=self.config.overlay_opacity, notice=notice)
 
     @cached_property
-    def objects(self) -> list[ImageObject]:
-        """Connected parts of the classes that ``object_classes`` names; they need the result's confidence."""
-        ids = class_ids(self.config.object_classes, self.info.classes)
-        labels, confidence = self.result.labels, self.result.confidence
-        return find_objects(labels, confidence, self.info.classes, ids, self.config.min_object_area, self.celsius)
+    def objects(self) -> list[SegmentedObject]:
+        """Connected parts of the classes that ``object_classes`` names."""
+        classes, config = self.info.classes, self.config
+        ids = object_ids(config.object_classes, classes)
+        return find_objects(self.result, classes, ids, min_area=config.min_object_area, celsius=self.celsius)
 
 
 Pixels = Callable[[PairOutputs], np.ndarray | None]
@@ -87,7 +87,7 @@ class Messages(Protocol):
     def compressed(self, content: bytes, kind: str) -> Any:
         """A sensor_msgs/CompressedImage; ``kind``: jpeg or png."""
 
-    def detections(self, objects: list[ImageObject]) -> Any:
+    def detections(self, objects: list[SegmentedObject]) -> Any:
         """A vision_msgs/Detection2DArray."""
 
     def points(self, points: np.ndarray) -> Any:
@@ -115,7 +115,7 @@ def output_message(name: str, made: PairOutputs, messages: Messages) -> Any | No
     return messages.compressed(encode_jpeg(image, made.config.jpeg_quality), "jpeg")
 
 
-def _points(objects: list[ImageObject]) -> np.ndarray:
+def _points(objects: list[SegmentedObject]) -> np.ndarray:
     rows = []
     for found in objects:
         degrees = (float("nan") if value is None else value for value in (found.mean_celsius, found.max_celsius))

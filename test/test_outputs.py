@@ -81,7 +81,7 @@ def test_compressed_images(made):
 
 def test_objects_and_their_temperatures(made):
     (found,) = output_message(OBJECTS, made, Plain())
-    assert (found.class_id, found.name, found.score) == (6, "guardrail", pytest.approx(0.8))
+    assert (found.class_id, found.class_name, found.score) == (6, "guardrail", pytest.approx(0.8))
     assert (found.x, found.y, found.width, found.height, found.area) == (5, 10, 20, 20, 400)
     assert (found.mean_celsius, found.max_celsius) == (pytest.approx(19.5), 29.0)
     points = output_message(TEMPERATURES, made, Plain())

@@ -22,7 +22,7 @@ class Entry:
 
     ``shares``: part of the pixels of each class, 0 to 1, the last one of unlabelled pixels. ``metrics``: name to
     value. ``problem``: why there is no answer to this pair, or empty. ``unpaired``: rgb and thermal images in no pair
-    since the entry before. ``objects``: fields of each ``ImageObject``, where these are asked for.
+    since the entry before. ``objects``: fields of each ``SegmentedObject``, where these are asked for.
     """
 
     index: int

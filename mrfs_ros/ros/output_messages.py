@@ -10,7 +10,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from mrfs_ros.objects import ImageObject
+from mrfs_ros.objects import SegmentedObject
 from mrfs_ros.ros.image_messages import bytes_of, image_message
 
 try:
@@ -43,14 +43,14 @@ class RosMessages:
         message.data = bytes_of(points)
         return message
 
-    def detections(self, objects: Sequence[ImageObject]) -> Any:
+    def detections(self, objects: Sequence[SegmentedObject]) -> Any:
         """A vision_msgs/Detection2DArray; only where that package is."""
         return vision_msgs.Detection2DArray(header=self._header, detections=[self._detection(one) for one in objects])
 
-    def _detection(self, found: ImageObject) -> Any:
+    def _detection(self, found: SegmentedObject) -> Any:
         detection = vision_msgs.Detection2D(header=self._header)
         result = vision_msgs.ObjectHypothesisWithPose()
-        result.hypothesis.class_id, result.hypothesis.score = found.name, found.score
+        result.hypothesis.class_id, result.hypothesis.score = found.class_name, found.score
         detection.results = [result]
         detection.bbox.center.position.x, detection.bbox.center.position.y = found.center
         detection.bbox.size_x, detection.bbox.size_y = float(found.width), float(found.height)

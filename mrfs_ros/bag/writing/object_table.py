@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 
 from mrfs_ros.bag.journal import Entry
 from mrfs_ros.files import atomic
-from mrfs_ros.objects import ImageObject
+from mrfs_ros.objects import SegmentedObject
 
 
 def write_objects(path: Path, entries: Iterable[Entry]) -> None:
     """Write ``path`` in one step, as its suffix says; nothing of pairs without an answer.
 
-    ``pair``: index of the pair, ``stamp_ns``: stamp of its results [ns]; the rest as in ``ImageObject``, what is not
+    ``pair``: index of the pair, ``stamp_ns``: stamp of its results [ns]; the rest as in ``SegmentedObject``, what is not
     known empty (CSV) or null (JSON).
     """
     answered = (entry for entry in entries if not entry.problem)
@@ -28,9 +27,8 @@ def write_objects(path: Path, entries: Iterable[Entry]) -> None:
                 file.write(("," if number else "") + "\n" + json.dumps(pair))
             file.write("\n]\n")
             return
-        names = [field.name for field in fields(ImageObject)]
         writer = csv.writer(file)
-        writer.writerow(["pair", "stamp_ns", *names])
+        writer.writerow(["pair", "stamp_ns", *SegmentedObject._fields])
         for entry in answered:
             for found in entry.objects:
-                writer.writerow([entry.index, entry.stamp_ns, *(found[name] for name in names)])
+                writer.writerow([entry.index, entry.stamp_ns, *found.values()])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mrfs_ros.bag.reading.codec import Codec
-from mrfs_ros.objects import ImageObject
+from mrfs_ros.objects import SegmentedObject
 
 POINT_CLOUD, DETECTIONS = "sensor_msgs/msg/PointCloud2", "vision_msgs/msg/Detection2DArray"
 POINT_TYPES = {"<f4": 7, "<u4": 6}  # of sensor_msgs/PointField
@@ -70,18 +70,18 @@ class BagMessages:
         )
         return self._codec.store.serialize_cdr(message, POINT_CLOUD)
 
-    def detections(self, objects: list[ImageObject]) -> memoryview:
+    def detections(self, objects: list[SegmentedObject]) -> memoryview:
         header = self._codec.header(self._stamp_ns, self._frame_id)
         found = [self._detection(one, header) for one in objects]
         message = self._codec.store.types[DETECTIONS](header=header, detections=found)
         return self._codec.store.serialize_cdr(message, DETECTIONS)
 
-    def _detection(self, found: ImageObject, header: Any) -> Any:
+    def _detection(self, found: SegmentedObject, header: Any) -> Any:
         make = self._codec.store.types
         point = make["geometry_msgs/msg/Point"](0.0, 0.0, 0.0)
         pose = make["geometry_msgs/msg/Pose"](point, make["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0))
         nowhere = make["geometry_msgs/msg/PoseWithCovariance"](pose, np.zeros(36))  # an image says nothing of it
-        hypothesis = make["vision_msgs/msg/ObjectHypothesis"](found.name, found.score)
+        hypothesis = make["vision_msgs/msg/ObjectHypothesis"](found.class_name, found.score)
         result = make["vision_msgs/msg/ObjectHypothesisWithPose"](hypothesis, nowhere)
         center = make["vision_msgs/msg/Pose2D"](make["vision_msgs/msg/Point2D"](*found.center), 0.0)
         box = make["vision_msgs/msg/BoundingBox2D"](center, float(found.width), float(found.height))

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ class Results:
             class_shares(frame.result.labels, len(self._info.classes)),
             frame_metrics(frame, self._settings.metrics) if self._measured else {},
             unpaired=item.decoded.pair.unpaired,
-            objects=tuple(map(asdict, frame.made.objects)) if self._settings.objects else (),
+            objects=tuple(found._asdict() for found in frame.made.objects) if self._settings.objects else (),
         )
         return entry, frame, [sink.encode(frame) for sink in self._sinks]
 

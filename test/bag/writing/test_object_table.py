@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict, fields
 
 from made_frames import START_NS, STEP_NS, made_entry
 
 from mrfs_ros.bag.writing.object_table import write_objects
-from mrfs_ros.objects import ImageObject
+from mrfs_ros.objects import SegmentedObject
 
 
 def found(x: int, mean: float | None = None) -> dict:
-    return asdict(ImageObject(1, "car", 0.75, x, 2, 30, 20, 550, mean, mean and mean + 5))
+    return SegmentedObject(1, "car", 0.75, x, 2, 30, 20, 550, mean, mean and mean + 5)._asdict()
 
 
 ENTRIES = [
@@ -28,13 +27,15 @@ def test_csv_has_a_line_for_each_object(tmp_path):
     write_objects(tmp_path / "objects.csv", ENTRIES)
     with (tmp_path / "objects.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["pair", "stamp_ns", *(field.name for field in fields(ImageObject))]
+    assert list(rows[0]) == ["pair", "stamp_ns", *SegmentedObject._fields]
     assert [(row["pair"], row["x"], row["mean_celsius"], row["max_celsius"]) for row in rows] == [
         ("0", "1", "", ""),
         ("0", "40", "21.5", "26.5"),
         ("3", "2", "", ""),
     ]
-    assert {(row["class_id"], row["name"], row["score"], row["area"]) for row in rows} == {("1", "car", "0.75", "550")}
+    assert {(row["class_id"], row["class_name"], row["score"], row["area"]) for row in rows} == {
+        ("1", "car", "0.75", "550")
+    }
 
 
 def test_json_has_an_entry_for_each_answered_pair(tmp_path):
