@@ -183,4 +183,4 @@ def _content(folder: Path, number: int) -> dict:
 
 
 def _entry(values: dict) -> Entry:
-    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values["unpaired"])})
+    return Entry(**values | {name: tuple(values[name]) for name in ("shares", "unpaired", "objects")})

@@ -15,8 +15,8 @@ from mrfs_ros.objects import SegmentedObject
 def write_objects(path: Path, entries: Iterable[Entry]) -> None:
     """Write ``path`` in one step, as its suffix says; nothing of pairs without an answer.
 
-    ``pair``: index of the pair, ``stamp_ns``: stamp of its results [ns]; the rest as in ``SegmentedObject``, what is not
-    known empty (CSV) or null (JSON).
+    ``pair``: index of the pair, ``stamp_ns``: stamp of its results [ns]; the rest as in ``SegmentedObject``, empty
+    (CSV) or null (JSON) where that is not known.
     """
     answered = (entry for entry in entries if not entry.problem)
     with atomic(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
