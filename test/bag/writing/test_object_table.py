@@ -33,9 +33,8 @@ def test_csv_has_a_line_for_each_object(tmp_path):
         ("0", "40", "21.5", "26.5"),
         ("3", "2", "", ""),
     ]
-    assert {(row["class_id"], row["class_name"], row["score"], row["area"]) for row in rows} == {
-        ("1", "car", "0.75", "550")
-    }
+    names = "class_id", "class_name", "score", "area"
+    assert {tuple(row[name] for name in names) for row in rows} == {("1", "car", "0.75", "550")}
 
 
 def test_json_has_an_entry_for_each_answered_pair(tmp_path):
