@@ -257,7 +257,10 @@ def test_parameters_change_while_it_runs_or_are_refused_with_a_reason(tmp_path, 
         for values, text in (
             ({"slop_s": 0.0}, "slop_s"),
             ({"on_missing": "pray"}, "expected one of drop, rgb_only, thermal_only, got 'pray'"),
-            ({"weights": "other.pth"}, "parameter weights is read when the node is configured, and it is active: deactivate, clean up, "),
+            (
+                {"weights": "other.pth"},
+                "weights is read when the node is configured, and it is active: deactivate, clean up, set it",
+            ),
         ):
             answer = set_parameters(world, **values)[0]
             assert not answer.successful
