@@ -8,7 +8,6 @@ from functools import partial
 
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy, qos_policy_name_from_kind
-from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -27,6 +26,7 @@ from mrfs_ros.ros.message_filters_pairing import pairing_kind
 from mrfs_ros.ros.node_parameters import unknown_qos_overrides
 from mrfs_ros.ros.pipeline import Pipeline
 from mrfs_ros.ros.qos import profile, subscription
+from mrfs_ros.ros.rest import SILENCE_S, PausableGroup, Rest
 from mrfs_ros.ros.topics import camera_info_topic
 from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, InputReport
 from mrfs_ros.types import CAMERAS, RGB, THERMAL
@@ -38,7 +38,8 @@ TOPICS = ("rgb/image", "thermal/image")
 class Inputs:
     """Subscribes on ``node`` and gives ``pipeline`` the pairs that come while ``enabled()`` and somebody listens.
 
-    Raises ConfigError for qos_overrides that cannot be; what it had opened until then is closed.
+    Else it is at rest: images are counted a few at a time and not decoded, which is a small part of the cost. Raises
+    ConfigError for qos_overrides that cannot be; what it had opened until then is closed.
     """
 
     def __init__(self, node: Node, pipeline: Pipeline, enabled: Callable[[], bool]):
@@ -51,11 +52,15 @@ class Inputs:
         self.refused = ""  # why images could not be used since the last pair
         self.apply(config)
         self._opened: list[Subscription] = []
+        self._group = PausableGroup(node.default_callback_group)
+        self._rest: Rest | None = None
+        self._rested_s = [0.0, 0.0]  # when an image came during a rest, of each camera
         try:
             self._open()
         except BaseException:
             self.close()
             raise
+        self._rest = self._rested()
         if lost := unknown_qos_overrides(node):
             say(f"qos_overrides of topics or policies that this node does not have: {lost}")
 
@@ -70,6 +75,8 @@ class Inputs:
 
     def close(self) -> None:
         """Unsubscribe."""
+        if self._rest is not None:
+            self._rest.stop()
         for end in self._opened:
             self._node.destroy_subscription(end)
         self._opened = []
@@ -89,7 +96,6 @@ class Inputs:
         transports = config.rgb_transport, config.thermal_transport
         self._types = [IMAGE_TYPES[transport] for transport in transports]
         self.qos = [profile(config.input_qos, config.qos_depth) for _ in CAMERAS]
-        # raw: as long as nobody listens, nothing is read of an image.
         self._images = [
             self._subscribe(
                 self._types[camera],
@@ -97,7 +103,6 @@ class Inputs:
                 partial(self._on_image, camera),
                 self.qos[camera],
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible, camera)),
-                raw=True,
             )
             for camera in (RGB, THERMAL)
         ]
@@ -108,8 +113,20 @@ class Inputs:
                 keep = partial(self._pipeline.camera_info.__setitem__, camera)
                 self._subscribe(CameraInfo, topic, keep, profile("sensor_data", 1))
 
+    def _rested(self) -> Rest:
+        rest = Rest(
+            self._node,
+            self._group,
+            counted=[(end, qos.depth) for end, qos in zip(self._images, self.qos)],
+            kept=self._opened[len(self._images) :],
+            on_count=self._on_rest_count,
+            is_over=lambda: not self.at_rest,
+        )
+        rest.start()
+        return rest
+
     def _subscribe(self, *arguments: object, **more: object) -> Subscription:
-        self._opened.append(subscription(self._node, *arguments, **more))
+        self._opened.append(subscription(self._node, *arguments, callback_group=self._group, **more))
         return self._opened[-1]
 
     def _camera_info_topic(self, camera: int) -> str:
@@ -122,20 +139,42 @@ class Inputs:
 
     # Images -----------------------------------------------------------------------------------------------------
 
-    def _on_image(self, camera: int, raw: bytes) -> None:
+    @property
+    def at_rest(self) -> bool:
+        """Is there nothing to do with images but to count them?"""
+        return not self._enabled() or self._pipeline.asleep
+
+    def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
         now_s = time.monotonic()
         self._pipeline.statistics.inputs[camera].note(self._pipeline.now_ns())
         self.source.heard(camera, now_s)
-        if not self._enabled() or self._pipeline.asleep:
+        if self.at_rest:
+            self._go_to_rest(now_s)
             return
         # Bad images end here: one that reached the worker's mailbox could push a good pair out of it.
         try:
-            message = deserialize_message(raw, self._types[camera])
             self._pipeline.preprocessor.check_message(camera, message)
             self._on_good_image(camera, message, now_s)
         except ImageError as error:
             self.refused = str(error)
             self._pipeline.skip(error.reason, str(error))
+
+    def _go_to_rest(self, now_s: float) -> None:
+        if all(self.source.silence_s(camera, now_s) < SILENCE_S for camera in (RGB, THERMAL)):
+            self._rest.begin()
+
+    def watch(self) -> None:
+        """Notice cameras that fell silent or came back; to be called from time to time."""
+        now_s = time.monotonic()
+        for camera, at_s in enumerate(self._rested_s):
+            if now_s - at_s < self.source.silence_s(camera, now_s):
+                self.source.heard(camera, at_s)
+        self.source.watch(now_s)
+
+    def _on_rest_count(self, camera: int, count: int) -> None:
+        self._rested_s[camera] = time.monotonic()
+        for _ in range(count):
+            self._pipeline.statistics.inputs[camera].note(self._pipeline.now_ns())
 
     def _on_good_image(self, camera: int, message: Image | CompressedImage, now_s: float) -> None:
         pair = self.source.add(camera, stamp_ns(message), message, now_s)

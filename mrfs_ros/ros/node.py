@@ -93,7 +93,9 @@ class MrfsNode(LifecycleNode):
         return INACTIVE if self.inputs is None else ACTIVE
 
     def close(self) -> bool:
-        """Stop the workers; False if a frame is still in one's network after ``STOP_WAIT_S``."""
+        """Unsubscribe and stop the workers; False if a frame is still in one's network after ``STOP_WAIT_S``."""
+        if self.inputs is not None:
+            self.inputs.close()
         return self.pipeline is None or self.pipeline.stop(STOP_WAIT_S)
 
     # Transitions ------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from mrfs_ros.types import RGB, THERMAL
 if TYPE_CHECKING:
     from mrfs_ros.ros.node import MrfsNode
 
+WATCH_NS, REST_NS = 100_000_000, 500_000_000  # period of the looks at what changed; while there is nothing to do
+
 
 class Reporter:
     """Publishes ``node``'s diagnostics every second, and between times as soon as a status changes its level."""
@@ -28,7 +30,7 @@ class Reporter:
         self._device: dict[str, str] = {}
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(1.0, self._each_second, clock=steady)
-        node.create_timer(0.1, self._watch, clock=steady)
+        self._watch_timer = node.create_timer(WATCH_NS / 1e9, self._watch, clock=steady)
 
     def begin_activity(self) -> None:
         """Forget what was told: the node becomes active."""
@@ -47,9 +49,13 @@ class Reporter:
         self._report(due=True)
 
     def _watch(self) -> None:
-        """Ten times a second: notice what changed."""
+        """Notice what changed."""
+        at_rest = self._node.inputs is None or self._node.inputs.at_rest
+        period_ns = REST_NS if at_rest else WATCH_NS
+        if period_ns != self._watch_timer.timer_period_ns:
+            self._watch_timer.timer_period_ns = period_ns
         if (inputs := self._node.inputs) is not None:
-            inputs.source.watch(time.monotonic())
+            inputs.watch()
             if self._node.pipeline.statistics.pairs.count != self._pairs:
                 self._pairs = self._node.pipeline.statistics.pairs.count
                 self.forget_reasons()

@@ -217,7 +217,7 @@ def test_parameters_change_while_it_runs_or_are_refused_with_a_reason(tmp_path, 
             ({"on_missing": "pray"}, "expected one of drop, rgb_only, thermal_only, got 'pray'"),
             (
                 {"weights": "other.pth"},
-                "parameter weights is read when the node is configured, and it is active: deactivate, clean up, ",
+                "weights is read when the node is configured, and it is active: deactivate, clean up, set it",
             ),
         ):
             answer = set_parameters(world, **values)[0]
