@@ -128,7 +128,7 @@ class BagSink:
         for name, fact in self._facts.items():
             self._writer.set_custom_data(name, fact)
         self._writer.open()
-        topics = {topic_of(name): (_kind(name), self._codec.store, False) for name in self._outputs}
+        topics = {topic_of(name): (type_of(name), self._codec.store, False) for name in self._outputs}
         for topic, channel in self._copied.items():
             topics[topic] = channel.kind, self._codec.store_of(channel), channel.is_latched
         self._connections = {
@@ -142,8 +142,8 @@ def topic_of(output: str) -> str:
     return f"/mrfs/{output}"
 
 
-def _kind(output: str) -> str:
-    """Its message type."""
+def type_of(output: str) -> str:
+    """The message type of one of ``OUTPUTS``."""
     own = {OBJECTS: DETECTIONS, TEMPERATURES: POINT_CLOUD}
     return own.get(output) or (COMPRESSED_IMAGE if output in COMPRESSED else IMAGE)
 
