@@ -132,6 +132,12 @@ class NodeConfig:
         fixed=True,
     )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
+    label_groups: str = setting(
+        "",
+        "YAML file by which classes are joined under new ids and names, in everything that shows classes; empty = the "
+        "classes as they are.",
+        fixed=True,
+    )
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)
     backend: str = setting(
         "auto", "What runs the network; auto = the fastest that works here.", choices=BACKENDS, fixed=True
@@ -310,6 +316,12 @@ class NodeConfig:
         high=1.0,
     )
     jpeg_quality: int = setting(90, "Quality [1 to 100] of the outputs that are JPEG.", low=1, high=100)
+    object_classes: str = setting(
+        "", "Classes whose connected parts are objects, names with commas between; empty = all but background."
+    )
+    min_object_area: int = setting(
+        100, "Area [pixels] of the smallest object; smaller parts are left out.", low=1, high=2**31 - 1
+    )
     features_rest_s: float = setting(
         3.0,
         "Rest [s] between two sheets of ~/debug/features, which are made for subscribers only, on the CPU.",

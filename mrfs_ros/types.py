@@ -13,6 +13,8 @@ MIN_SIDE = 32
 """Smallest height and width in pixels: below it the spatial reductions of the attention have nothing to reduce."""
 UNLABELLED = 255
 """Label id of pixels without a class: ignored in training and scoring, never coloured."""
+BACKGROUND = "background"
+"""Name of class 0. MFNet's authors and older weights files call it unlabeled, which is what 255 is here."""
 RGB, THERMAL = 0, 1
 """The two cameras, as indices of everything that there is once for each."""
 CAMERAS = ("rgb", "thermal")
@@ -20,7 +22,7 @@ CAMERAS = ("rgb", "thermal")
 
 @dataclass(frozen=True)
 class ClassSet:
-    """Names and colours of a segmentation's classes; index = label id, 0 = background.
+    """Names and colours of a segmentation's classes; index = label id, 0 = background, which is never ``unlabeled``.
 
     ``names``: one text per class. ``colors``: one (R, G, B), each 0-255, per class.
     """
@@ -30,9 +32,11 @@ class ClassSet:
     colors: tuple[tuple[int, int, int], ...]
 
     def __post_init__(self) -> None:
-        if len(self.names) != len(self.colors) or not 1 <= len(self.names) < UNLABELLED:
+        if self.names[:1] == ("unlabeled",):
+            object.__setattr__(self, "names", (BACKGROUND, *self.names[1:]))
+        if len(self.names) != len(self.colors) or not 1 <= len(self.names) <= UNLABELLED:
             raise ConfigError(
-                f"class set {self.name!r}: expected 1 to {UNLABELLED - 1} names and as many colours, "
+                f"class set {self.name!r}: expected 1 to {UNLABELLED} names and as many colours, "
                 f"got {len(self.names)} names and {len(self.colors)} colours"
             )
 
@@ -54,7 +58,7 @@ def _table(name: str, rows: dict[str, tuple[int, int, int]]) -> ClassSet:
 # Names and palettes as the datasets' authors publish them: MFNet (Ha et al., IROS 2017),
 # FMB (Liu et al., ICCV 2023), PST900 (Shivakumar et al., ICRA 2020).
 MFNET = _table("MFNet", {
-    "unlabeled": (0, 0, 0), "car": (64, 0, 128), "person": (64, 64, 0), "bike": (0, 128, 192),
+    "background": (0, 0, 0), "car": (64, 0, 128), "person": (64, 64, 0), "bike": (0, 128, 192),
     "curve": (0, 0, 192), "car_stop": (128, 128, 0), "guardrail": (64, 64, 128),
     "color_cone": (192, 128, 128), "bump": (192, 64, 0),
 })

@@ -84,9 +84,11 @@ def requested_of(settings: BagSettings) -> dict[str, Any]:
     """The settings that the results depend on, by name; bag and network not looked at yet."""
     asked = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
     chosen = {name: getattr(settings.node, name) for name in _OF_THE_NODE}
-    file = settings.node.calibration
-    calibration = sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else file
-    return {**asked, **chosen, "calibration": calibration}
+    files = {name: getattr(settings.node, name) for name in ("calibration", "label_groups")}
+    for name, file in files.items():
+        if file and Path(file).is_file():
+            files[name] = sha256(Path(file).read_bytes()).hexdigest()
+    return {**asked, **chosen, **files}
 
 
 def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:

@@ -27,7 +27,7 @@ bag could not be read, paired or answered (what could is there), 2 for other err
 """
 _KEPT_EVENTS = 20
 _OF_THE_NODE = (
-    "weights", "classes", "device", "backend", "precision", "encoder_side", "slop_s", "calibration",
+    "weights", "classes", "label_groups", "device", "backend", "precision", "encoder_side", "slop_s", "calibration",
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     add_options(read, "--rgb-topic", "--thermal-topic", "--start", "--end", "--stamp", "--every", "--params-file")
     add_options(read, "--slop", "--calibration")
     made = command.add_argument_group("what the results hold")
-    add_options(made, "--overlay", "--compressed", "--storage", "--metrics")
+    add_options(made, "--label-groups", "--overlay", "--compressed", "--storage", "--metrics")
     made.add_argument(
         "--outputs",
         type=lambda text: tuple(entries(text)),

@@ -61,8 +61,8 @@ RESULTS = {
 
 _FIELDS = {
     NodeConfig: {
-        "weights": "FILE", "classes": "NAME", "device": "DEVICE", "backend": "", "precision": "", "encoder_side": "N",
-        "slop_s": "S", "calibration": "YAML", "max_image_pixels": "N",
+        "weights": "FILE", "classes": "NAME", "label_groups": "YAML", "device": "DEVICE", "backend": "",
+        "precision": "", "encoder_side": "N", "slop_s": "S", "calibration": "YAML", "max_image_pixels": "N",
     },
     BagSettings: {
         **{name: metavar for name, metavar in RESULTS.items() if name != "out"},

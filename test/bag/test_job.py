@@ -83,7 +83,7 @@ def test_the_bag_says_what_made_it(bag, tmp_path, storage):
     metadata = yaml.safe_load((tmp_path / "out" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
     assert metadata["storage_identifier"] == storage
     facts = metadata["custom_data"]
-    assert facts["mrfs_source"] == "drive" and facts["mrfs_classes"].startswith("unlabeled,car,person,")
+    assert facts["mrfs_source"] == "drive" and facts["mrfs_classes"].startswith("background,car,person,")
     assert "stub weights" in facts["mrfs_network"] and facts["mrfs_version"]
     assert len(read_bag(tmp_path / "out")[FUSED]) == 20
 

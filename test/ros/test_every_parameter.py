@@ -307,6 +307,7 @@ SCALED = {**FIXED, "thermal_unit": "scaled"}
 OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "weights": (engine_request, {}, "untrained"),
     "classes": (engine_request, {}, "FMB"),
+    "label_groups": (engine_request, {}, "groups.yaml"),
     "device": (engine_request, {}, "cpu"),
     "backend": (engine_request, {}, "eager"),
     "precision": (engine_request, {}, "fp32"),
