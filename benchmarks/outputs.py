@@ -18,7 +18,7 @@ import torch
 from mrfs_ros import load_engine
 from mrfs_ros.camera.image_io import read_rgb, read_thermal
 from mrfs_ros.config import OUTPUTS, NodeConfig
-from mrfs_ros.outputs import PairOutputs, output_message
+from mrfs_ros.pair_outputs import PairOutputs, output_message
 from mrfs_ros.preprocess import PairImages
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

@@ -8,7 +8,7 @@ from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.journal import Entry
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import EngineInfo
-from mrfs_ros.outputs import PairOutputs
+from mrfs_ros.pair_outputs import PairOutputs
 from mrfs_ros.preprocess import PairImages
 from mrfs_ros.types import MFNET, UNLABELLED, FusionResult
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mrfs_ros.outputs import PairOutputs
+from mrfs_ros.pair_outputs import PairOutputs
 from mrfs_ros.types import FusionResult
 
 

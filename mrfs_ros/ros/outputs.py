@@ -8,10 +8,10 @@ from std_msgs.msg import Header
 
 from mrfs_ros.config import CONFIDENT_OUTPUTS
 from mrfs_ros.engine.protocol import EngineInfo
-from mrfs_ros.outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES, PairOutputs, output_message
+from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES, PairOutputs, output_message
 from mrfs_ros.ros.image_messages import scaled_camera_info
-from mrfs_ros.ros.output_messages import RosMessages, vision_msgs
 from mrfs_ros.ros.qos import latched, profile, publisher
+from mrfs_ros.ros.ros_messages import RosMessages, vision_msgs
 
 ALWAYS = ("segmentation", "fused")  # published whoever listens: late subscribers may ask for the last by their QoS
 
@@ -25,8 +25,8 @@ class Outputs:
     def __init__(self, node: Node, qos: str, info: EngineInfo, *, confident: bool):
         kinds = {**dict.fromkeys(IMAGES, Image), **dict.fromkeys(COMPRESSED, CompressedImage)}
         kinds[TEMPERATURES] = PointCloud2
-        if vision_msgs:
-            kinds[OBJECTS] = vision_msgs.Detection2DArray
+        if vision_msgs():
+            kinds[OBJECTS] = vision_msgs().Detection2DArray
         if not confident:
             kinds = {name: kind for name, kind in kinds.items() if name not in CONFIDENT_OUTPUTS}
             node.get_logger().info(
@@ -78,19 +78,19 @@ class LabelInfoPublisher:
 
     def __init__(self, node: Node, info: EngineInfo):
         self._clock, self._names = node.get_clock(), info.classes.names
-        if vision_msgs is None:
+        if vision_msgs() is None:
             node.get_logger().info(
                 "no ~/label_info and ~/objects (class names are in /diagnostics): they need vision_msgs, "
                 "apt install ros-$ROS_DISTRO-vision-msgs"
             )
             return
-        self._publisher = publisher(node, vision_msgs.LabelInfo, "~/label_info", latched())
+        self._publisher = publisher(node, vision_msgs().LabelInfo, "~/label_info", latched())
 
     def publish(self, threshold: float) -> None:
         """Publish the names; ``threshold``: the least confidence that the mask takes, 0 to 1."""
-        if vision_msgs is None:
+        if vision_msgs() is None:
             return
-        classes = [vision_msgs.VisionClass(class_id=i, class_name=name) for i, name in enumerate(self._names)]
-        message = vision_msgs.LabelInfo(class_map=classes, threshold=threshold)
+        classes = [vision_msgs().VisionClass(class_id=i, class_name=name) for i, name in enumerate(self._names)]
+        message = vision_msgs().LabelInfo(class_map=classes, threshold=threshold)
         message.header.stamp = self._clock.now().to_msg()
         self._publisher.publish(message)

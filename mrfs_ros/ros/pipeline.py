@@ -14,7 +14,7 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
 from mrfs_ros.engine.allocator import release_memory
 from mrfs_ros.engine.encoder_side import AUTO
-from mrfs_ros.outputs import PairOutputs
+from mrfs_ros.pair_outputs import PairOutputs
 from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.process import check_gives_confidence, gives_confidence
 from mrfs_ros.ros.cv_bridge_conversion import camera_conversion

@@ -15,7 +15,7 @@ from mrfs_ros.camera.messages import output_header
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
-from mrfs_ros.outputs import PairOutputs
+from mrfs_ros.pair_outputs import PairOutputs
 from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.process import CameraPair, process_pairs
 from mrfs_ros.ros.mailbox import Mailbox

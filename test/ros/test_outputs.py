@@ -18,17 +18,17 @@ from stub_engine import StubEngine
 from mrfs_ros.bag.job import run_bag
 from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.writing.output_messages import register_vision_msgs
+from mrfs_ros.bag.writing.bag_messages import register_vision_msgs
 from mrfs_ros.bag.writing.result_bag import type_of
 from mrfs_ros.config import OUTPUTS, NodeConfig
-from mrfs_ros.outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES
+from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES
 from mrfs_ros.ros import outputs
-from mrfs_ros.ros.output_messages import vision_msgs
+from mrfs_ros.ros.ros_messages import vision_msgs
 
 PARAMETERS = {"thermal_unit": "centikelvin", "thermal_window": "percentile", "min_confidence": 0.3}
 KINDS = {**dict.fromkeys(IMAGES, Image), **dict.fromkeys(COMPRESSED, CompressedImage), TEMPERATURES: PointCloud2}
-if vision_msgs:
-    KINDS[OBJECTS] = vision_msgs.Detection2DArray
+if vision_msgs():
+    KINDS[OBJECTS] = vision_msgs().Detection2DArray
 NAMESPACE = "/outputs_test"
 
 
@@ -169,12 +169,12 @@ def test_an_engine_without_confidence(world, ros):
         plain.end()
 
 
-@pytest.mark.skipif(vision_msgs is None, reason="needs vision_msgs: apt install ros-$ROS_DISTRO-vision-msgs")
+@pytest.mark.skipif(vision_msgs() is None, reason="needs vision_msgs: apt install ros-$ROS_DISTRO-vision-msgs")
 def test_class_names_carry_the_least_confidence(world, live):
     from mrfs_ros.ros.qos import latched
 
     got = []
-    world.create_subscription(vision_msgs.LabelInfo, "mrfs/label_info", got.append, latched())
+    world.create_subscription(vision_msgs().LabelInfo, "mrfs/label_info", got.append, latched())
     spin_until(world, lambda: got)
     assert got[-1].threshold == pytest.approx(0.3)
     assert live.set(min_confidence=0.7).successful

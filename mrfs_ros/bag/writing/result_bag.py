@@ -15,11 +15,11 @@ from mrfs_ros.bag.reading.codec import IMAGE, Codec
 from mrfs_ros.bag.reading.salvage import Channel, Record
 from mrfs_ros.bag.reading.salvage_mcap import salvage_mcap
 from mrfs_ros.bag.rosbags_internals import flush_mcap
-from mrfs_ros.bag.writing.output_messages import DETECTIONS, POINT_CLOUD, BagMessages, register_vision_msgs
+from mrfs_ros.bag.writing.bag_messages import DETECTIONS, POINT_CLOUD, BagMessages, register_vision_msgs
 from mrfs_ros.bag.writing.result_writer import working_path
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.files import move, to_disk
-from mrfs_ros.outputs import COMPRESSED, OBJECTS, TEMPERATURES, output_message
+from mrfs_ros.pair_outputs import COMPRESSED, OBJECTS, TEMPERATURES, output_message
 
 _MCAP = "mcap"
 _JOINED = "joined"

@@ -28,7 +28,7 @@ from mrfs_ros.bag.writing.web_page import ReportSink
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.files import to_disk
-from mrfs_ros.outputs import PairOutputs
+from mrfs_ros.pair_outputs import PairOutputs
 
 
 class Results:

@@ -11,7 +11,7 @@ from made_frames import made_frame
 
 from mrfs_ros.config import CONFIDENT_OUTPUTS, OUTPUTS, THERMAL_OUTPUTS, NodeConfig
 from mrfs_ros.draw import alignment, overlay
-from mrfs_ros.outputs import COMPRESSED, IMAGES, OBJECTS, POINT, TEMPERATURES, PairOutputs, output_message
+from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, OBJECTS, POINT, TEMPERATURES, PairOutputs, output_message
 from mrfs_ros.types import MFNET
 
 

@@ -38,7 +38,7 @@ def register_vision_msgs(codec: Codec) -> None:
 
 
 class BagMessages:
-    """See ``mrfs_ros.outputs.Messages``; serialized, all under one header.
+    """See ``mrfs_ros.pair_outputs.Messages``; serialized, all under one header.
 
     ``codec`` knows vision_msgs (``register_vision_msgs``) where ``detections`` is called.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,21 @@ from std_msgs.msg import Header
 from mrfs_ros.objects import SegmentedObject
 from mrfs_ros.ros.image_messages import bytes_of, image_message
 
-try:
-    import vision_msgs.msg as vision_msgs
-except ImportError:  # the wheels have none
-    vision_msgs = None
-
 POINT_TYPES = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
 
 
+@cache
+def vision_msgs() -> Any | None:
+    """The messages of that package; None where it is not installed, as ROS 2's wheels have none."""
+    try:
+        import vision_msgs.msg
+    except ImportError:
+        return None
+    return vision_msgs.msg
+
+
 class RosMessages:
-    """See ``mrfs_ros.outputs.Messages``; all under ``header``."""
+    """See ``mrfs_ros.pair_outputs.Messages``; all under ``header``."""
 
     def __init__(self, header: Header):
         self._header = header
@@ -45,11 +51,11 @@ class RosMessages:
 
     def detections(self, objects: Sequence[SegmentedObject]) -> Any:
         """A vision_msgs/Detection2DArray; only where that package is."""
-        return vision_msgs.Detection2DArray(header=self._header, detections=[self._detection(one) for one in objects])
+        return vision_msgs().Detection2DArray(header=self._header, detections=[self._detection(one) for one in objects])
 
     def _detection(self, found: SegmentedObject) -> Any:
-        detection = vision_msgs.Detection2D(header=self._header)
-        result = vision_msgs.ObjectHypothesisWithPose()
+        detection = vision_msgs().Detection2D(header=self._header)
+        result = vision_msgs().ObjectHypothesisWithPose()
         result.hypothesis.class_id, result.hypothesis.score = found.class_name, found.score
         detection.results = [result]
         detection.bbox.center.position.x, detection.bbox.center.position.y = found.center
