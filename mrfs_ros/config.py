@@ -19,6 +19,15 @@ THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
 VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
 SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
 SCALED = "scaled"
+OUTPUTS = (
+    "segmentation", "segmentation_color", "overlay", "alignment", "confidence", "thermal", "fused",
+    "segmentation/compressed", "overlay/compressed", "fused/compressed", "objects", "object_temperatures",
+)  # fmt: skip
+"""What is made of a pair, named as the topics below ``~/``."""
+CONFIDENT_OUTPUTS = ("confidence", "objects", "object_temperatures")
+"""Those that need the confidence of the classes."""
+THERMAL_OUTPUTS = ("thermal", "objects", "object_temperatures")
+"""Those that show degrees Celsius, where thermal values are temperatures."""
 THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius", SCALED)
 
 
@@ -79,13 +88,16 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     fixed: bool = False,
+    once: bool = False,
     whole: bool = False,
 ) -> Any:
-    """A dataclass field with what a user needs to know: text with unit, range or choices, restart or not.
+    """A dataclass field with what a user needs to know: text with unit, range or choices, when it is read.
 
-    ``whole``: a text for which a whole number may be given.
+    ``fixed``: when the node is configured; ``once``: at its start. ``whole``: a text for which a whole number may be
+    given.
     """
-    metadata = {"text": text, "low": low, "high": high, "choices": choices, "fixed": fixed, "whole": whole}
+    rules = {"low": low, "high": high, "choices": choices}
+    metadata = {"text": text, **rules, "fixed": fixed, "once": once, "whole": whole}
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -106,7 +118,13 @@ def check_settings(config: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeConfig:
-    """The ROS node's parameters; ``fixed`` ones need a restart."""
+    """The ROS node's parameters; ``fixed`` ones are read at configure, ``once`` ones at the start."""
+
+    autostart: bool = setting(
+        True,
+        "Configure and activate at the start; false = wait for the transitions of a lifecycle manager.",
+        once=True,
+    )
 
     weights: str = setting(
         "",
@@ -254,6 +272,16 @@ class NodeConfig:
         low=0.0,
         high=100000.0,
     )
+    lazy: bool = setting(
+        True, "Sleep, with no inference, while no output has a subscriber; false = work on every pair all the same."
+    )
+    max_rate_hz: float = setting(
+        0.0,
+        "Pairs a second [Hz, by their stamps] that are worked on at most; those that come sooner are left out. "
+        "0 = no limit.",
+        low=0.0,
+        high=1000.0,
+    )
     max_age_s: float = setting(
         0.0,
         "Pairs older than this [s, node clock minus stamp] are dropped; 0 = no limit. Leave 0 "
@@ -281,6 +309,13 @@ class NodeConfig:
     overlay_opacity: float = setting(
         OVERLAY_OPACITY, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0
     )
+    min_confidence: float = setting(
+        0.0,
+        "Least softmax probability [0 to 1] of a pixel's class; the mask says 255 where it is less probable. 0 = off.",
+        low=0.0,
+        high=1.0,
+    )
+    jpeg_quality: int = setting(90, "Quality [1 to 100] of the outputs that are JPEG.", low=1, high=100)
     object_classes: str = setting(
         "", "Classes whose connected parts are objects, names with commas between; empty = all but background."
     )
@@ -296,7 +331,7 @@ class NodeConfig:
     exit_with_parent: bool = setting(
         True,
         "End when the process that started the node ends (ros2 launch killed, terminal closed); false for nohup.",
-        fixed=True,
+        once=True,
     )
 
     def __post_init__(self) -> None:

@@ -80,9 +80,14 @@ def process_pairs(
     return [Processed(pair, _confident(result, min_confidence)) for pair, result in zip(images, results)]
 
 
+def gives_confidence(engine: Engine) -> bool:
+    """Can it say how probable its classes are?"""
+    return isinstance(engine, ConfidentEngine) and engine.gives_confidence
+
+
 def check_gives_confidence(engine: Engine) -> None:
     """ConfigError for an engine that gives no confidence, which says how to get one that does."""
-    if not (isinstance(engine, ConfidentEngine) and engine.gives_confidence):
+    if not gives_confidence(engine):
         raise ConfigError(
             f"confidence: {engine.info.backend} ({engine.info.weights}) gives none: expected an engine of this package "
             "or, of an ONNX file, one by mrfs export --confidence; without it set min_confidence: 0"

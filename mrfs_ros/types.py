@@ -1,4 +1,4 @@
-"""Data that every room shares: the two cameras, class sets with their palettes, and the result of one pair."""
+"""Data that every package shares: the two cameras, class sets with their palettes, and the result of one pair."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ def node_parameters() -> str:
     for spec in fields(NodeConfig):
         value = getattr(NodeConfig(), spec.name)
         default = f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "empty"
-        restart = " *(restart)*" if spec.metadata["fixed"] else ""
+        read = " *(restart)*" if spec.metadata["once"] else " *(configure)*" if spec.metadata["fixed"] else ""
         text = _cell(spec.metadata["text"])
-        rows.append(f"| `{spec.name}` | {default} | {_allowed(spec)} | {text}{restart} |")
+        rows.append(f"| `{spec.name}` | {default} | {_allowed(spec)} | {text}{read} |")
     return "\n".join(rows)
 
 

@@ -23,7 +23,8 @@ _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
     "overlay_opacity", "thermal_window", "thermal_unit", "thermal_scale", "thermal_offset", "thermal_low",
     "thermal_high", "thermal_percentile", "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m",
-    "encoder_side", "max_image_pixels", "temporal_smoothing", "object_classes", "min_object_area",
+    "encoder_side", "max_image_pixels", "temporal_smoothing", "min_confidence", "jpeg_quality",
+    "object_classes", "min_object_area",
 )  # fmt: skip
 
 
@@ -32,7 +33,8 @@ def check_targets(settings: BagSettings) -> None:
     targets = settings.targets()
     if not targets and settings.rerun != LIVE:
         raise ConfigError(
-            "no result is asked for: name at least one of --out, --video, --frames, --pairs, --csv, --report, --rerun"
+            "no result is asked for: name at least one of --out, --video, --frames, --pairs, --csv, --objects, "
+            "--report, --rerun"
         )
     try:
         _check_apart(settings.sources(), targets)

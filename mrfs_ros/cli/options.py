@@ -53,7 +53,8 @@ def field_option(kind: type, name: str, metavar: str | None = None) -> dict[str,
 
 
 RESULTS = {
-    "out": "BAG", "video": "MP4", "frames": "FOLDER", "pairs": "FOLDER", "csv": "CSV", "report": "HTML",
+    "out": "BAG", "video": "MP4", "frames": "FOLDER", "pairs": "FOLDER", "csv": "CSV",
+    "objects": "CSV|JSON", "report": "HTML",
     "rerun": "RRD|live",
 }  # fmt: skip
 """Results of a bag, fields of ``BagSettings``, with what an option for one takes."""

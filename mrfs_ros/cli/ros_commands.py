@@ -1,4 +1,4 @@
-"""``mrfs play`` and ``mrfs record``: the commands that need ROS, handed on to the room that has it."""
+"""``mrfs play`` and ``mrfs record``: the commands that need ROS, handed on to the package that has it."""
 
 from __future__ import annotations
 

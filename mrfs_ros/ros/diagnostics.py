@@ -1,4 +1,4 @@
-"""The node's state as diagnostic_msgs, for rqt_robot_monitor, aggregators and greenwave_monitor."""
+"""The node's state as diagnostic_msgs, for rqt_robot_monitor, aggregators and greenwave_monitor, in every state."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from mrfs_ros.ros.statistics import Statistics
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 FAILURE_SHOWN_S = 5.0  # an engine failure stays visible for this long
+ACTIVE = "active"  # as lifecycle_msgs calls it
+ASLEEP = "asleep: no subscriber on any output"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The node at one moment; times of ``now_ns`` by the node's clock, ``now_s`` by a steady one."""
+    """The active node at one moment; times of ``now_ns`` by the node's clock, ``now_s`` by a steady one."""
 
     name: str
     fused_topic: str
     now_ns: int
     now_s: float
     enabled: bool
+    asleep: bool  # nobody subscribes to an output
     missing: tuple[str, ...]  # cameras that are silent
     no_pairs: str  # the watchdog's text, empty while pairs come
     best_gap_s: float | None  # between images that made no pair
@@ -40,18 +43,51 @@ class Snapshot:
 
 def diagnostics(snapshot: Snapshot, config: NodeConfig, info: EngineInfo, statistics: Statistics) -> DiagnosticArray:
     """The whole array: inputs, sync, inference, device, and the fused topic with the keys that greenwave reads."""
-    now = snapshot.now_ns
-    array = DiagnosticArray()
-    array.header.stamp = TimeMessage(sec=now // 10**9, nanosec=now % 10**9)
-    parts = {
-        "inputs": _inputs(snapshot, config, statistics),
-        "sync": _sync(snapshot, config, statistics),
-        "inference": _inference(snapshot, info, statistics),
-        "device": (OK, info.device, {"backend": info.backend, "variant": info.variant, **snapshot.device}),
+    contents = {
+        f"{snapshot.name}: inputs": _inputs(snapshot, config, statistics),
+        f"{snapshot.name}: sync": _sync(snapshot, config, statistics),
+        f"{snapshot.name}: inference": _inference(snapshot, info, statistics),
+        f"{snapshot.name}: device": (OK, info.device, _device(info, snapshot.device)),
+        snapshot.fused_topic: _output(snapshot, config, statistics),
     }
-    array.status = [_status(f"{snapshot.name}: {part}", info.device, *content) for part, content in parts.items()]
-    array.status.append(_status(snapshot.fused_topic, info.device, *_output(snapshot, config, statistics)))
-    return array
+    return _array(snapshot.now_ns, info.device, contents)
+
+
+def diagnostics_at_rest(
+    *,
+    name: str,
+    fused_topic: str,
+    now_ns: int,
+    state: str,
+    failure: str,
+    info: EngineInfo | None,
+    device: dict[str, str],
+) -> DiagnosticArray:
+    """The same statuses while the node is not active, so that no monitor takes them for lost.
+
+    ``failure``: why the last transition failed, empty if it did not. ``info``: None without an engine.
+    """
+    hardware = "" if info is None else info.device
+    text = f"{state}: {failure}" if failure else state
+    contents = {f"{name}: {part}": (OK, state, {}) for part in ("inputs", "sync")}
+    known = {} if info is None else _network(info)
+    contents[f"{name}: inference"] = (ERROR if failure else OK, text, {"state": state, **known})
+    contents[f"{name}: device"] = (OK, hardware or state, {} if info is None else _device(info, device))
+    contents[fused_topic] = (OK, state, {})
+    return _array(now_ns, hardware, contents)
+
+
+def _device(info: EngineInfo, report: dict[str, str]) -> dict[str, object]:
+    return {"backend": info.backend, "variant": info.variant, **report}
+
+
+def _network(info: EngineInfo) -> dict[str, object]:
+    return {
+        "weights": info.weights or UNTRAINED_NOTICE,
+        "weights sha256": info.sha256,
+        "encoder side": str(info.encoder_side),
+        "classes": f"{info.classes.name}: {', '.join(info.classes.names)}",
+    }
 
 
 def _inputs(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
@@ -89,6 +125,8 @@ def _sync(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
     }
     if snapshot.no_pairs:
         return WARN, snapshot.no_pairs, values
+    if snapshot.asleep:
+        return OK, ASLEEP, values
     if snapshot.pair_gap_s and fastest * abs(snapshot.pair_gap_s) > 0.5:
         text = (
             f"pairs are {abs(snapshot.pair_gap_s):.3f} s apart, more than half the period of {1 / fastest:.3f} s: one "
@@ -101,14 +139,12 @@ def _sync(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
 def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
     p50, p95 = statistics.latency_ms(0.5), statistics.latency_ms(0.95)
     values = {
+        "state": ACTIVE,
         "published": statistics.outputs.count,
         "latency p50 [ms]": f"{p50:.1f}",
         "latency p95 [ms]": f"{p95:.1f}",
         "age [s]": f"{statistics.age_s:.3f}",
-        "weights": info.weights or UNTRAINED_NOTICE,
-        "weights sha256": info.sha256,
-        "encoder side": str(info.encoder_side),
-        "classes": f"{info.classes.name}: {', '.join(info.classes.names)}",
+        **_network(info),
     }
     if not snapshot.working:
         return ERROR, "the worker ended; restart the node and report its log", values
@@ -118,6 +154,8 @@ def _inference(snapshot: Snapshot, info: EngineInfo, statistics: Statistics):
         return OK, "switched off by the enable service", values
     if info.untrained:
         return WARN, UNTRAINED_NOTICE, values
+    if snapshot.asleep:
+        return OK, ASLEEP, values
     return OK, f"latency {p50:.0f} ms (p50), {p95:.0f} ms (p95)", values
 
 
@@ -132,9 +170,18 @@ def _output(snapshot: Snapshot, config: NodeConfig, statistics: Statistics):
         "expected_frequency": f"{expected:.3f}",
         "tolerance": f"{tolerance:.3f}",
     }
+    if snapshot.asleep:
+        return OK, ASLEEP, values
     if expected and rate < expected - tolerance:
         return WARN, f"{rate:.1f} Hz, expected {expected:.1f} Hz", values
     return OK, f"{rate:.1f} Hz", values
+
+
+def _array(now_ns: int, hardware: str, contents: dict[str, tuple[bytes, str, dict]]) -> DiagnosticArray:
+    array = DiagnosticArray()
+    array.header.stamp = TimeMessage(sec=now_ns // 10**9, nanosec=now_ns % 10**9)
+    array.status = [_status(name, hardware, *content) for name, content in contents.items()]
+    return array
 
 
 def _status(name: str, hardware: str, level: bytes, message: str, values: dict[str, object]) -> DiagnosticStatus:

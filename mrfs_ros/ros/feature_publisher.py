@@ -38,23 +38,37 @@ class FeatureSheets(threading.Thread):
     """Draws the newest pair that was offered, one at a time, ``config().features_rest_s`` of rest between two.
 
     The network is loaded for the first sheet: ``engine`` is what the node runs, ``loaded`` whether the node loaded it
-    itself. Where that has no plain network, or loading fails, the log says so once and the thread ends.
+    itself. Where that has no plain network, or loading fails, the log says so once and the thread ends. ``active()``:
+    may a sheet be published?
     """
 
-    def __init__(self, node: Node, config: Callable[[], NodeConfig], engine: EngineInfo, *, loaded: bool):
+    def __init__(
+        self,
+        node: Node,
+        config: Callable[[], NodeConfig],
+        engine: EngineInfo,
+        *,
+        loaded: bool,
+        active: Callable[[], bool] = lambda: True,
+    ):
         super().__init__(name="mrfs features", daemon=True)
         self._publisher = publisher(node, Image, TOPIC, profile(config().output_qos, 1))
         self._log = node.get_logger()
         self._config = config
         self._engine = engine
         self._loaded = loaded
+        self._active = active
         self._mailbox: Mailbox[_Pair] = Mailbox()
         self._stopped = threading.Event()
         self._told = ""
 
+    def listened(self) -> bool:
+        """Is there somebody to draw for?"""
+        return self.is_alive() and self._publisher.get_subscription_count() > 0
+
     def offer(self, images: PairImages, header: Header) -> None:
         """Leave a pair, if there is somebody to draw it for; never waits."""
-        if self.is_alive() and self._publisher.get_subscription_count():
+        if self.listened():
             self._mailbox.put(_Pair(images, header))
 
     def stop(self) -> None:
@@ -92,7 +106,7 @@ class FeatureSheets(threading.Thread):
         config = self._config()
         model = load_model(config.weights, config.classes)
         if model.sha256 != self._engine.sha256:
-            raise ConfigError(f"{model.weights} has changed since the node began: restart the node")
+            raise ConfigError(f"{model.weights} has changed since it was loaded: clean up and configure the node")
         reader = FeatureReader(replace(model, encoder_side=self._engine.encoder_side), DEVICE)
 
         def draw(images: PairImages) -> np.ndarray:
@@ -107,7 +121,7 @@ class FeatureSheets(threading.Thread):
             if not self._publisher.get_subscription_count():
                 return
             sheet = draw(pair.images)
-            if not self._stopped.is_set():
+            if self._active() and not self._stopped.is_set():
                 self._publisher.publish(image_message(sheet, "rgb8", pair.header))
         except Exception as error:
             self._tell(f"no sheet on {TOPIC} for this pair: {type(error).__name__}: {error}")

@@ -31,6 +31,11 @@ class Mailbox(Generic[Item]):
             item, self._item = self._item, None
             return None if self._closed else item
 
+    def clear(self) -> None:
+        """Forget an unread item."""
+        with self._changed:
+            self._item = None
+
     def close(self) -> None:
         """Wake the reader for the last time."""
         with self._changed:

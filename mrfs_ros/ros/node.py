@@ -1,228 +1,188 @@
-"""The ROS 2 node: subscriptions, pairs, mailbox, worker, publishers, and what it tells about itself."""
+"""The ROS 2 node: a managed (lifecycle) node's transitions, its parameters and its services."""
 
 from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from difflib import get_close_matches
-from functools import partial
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.node import Node
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import ReliabilityPolicy, qos_policy_name_from_kind
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
-
 from mrfs_ros.bag.yaml_parameters import unused_sections
-from mrfs_ros.camera.messages import stamp_ns
-from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.encoder_side import AUTO
-from mrfs_ros.errors import ConfigError, ImageError, MrfsError
-from mrfs_ros.pairing.pair_source import PairSource
-from mrfs_ros.preprocess import PairImages, Preprocessor
-from mrfs_ros.ros.cv_bridge_conversion import camera_conversion
-from mrfs_ros.ros.diagnostics import Snapshot, diagnostics
-from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
-from mrfs_ros.ros.feature_publisher import FeatureSheets
-from mrfs_ros.ros.graph import publishers_of
-from mrfs_ros.ros.mailbox import Mailbox
-from mrfs_ros.ros.message_filters_pairing import pairing_kind
-from mrfs_ros.ros.node_parameters import (
-    changed,
-    declare_parameters,
-    params_files,
-    unknown_parameters,
-    unknown_qos_overrides,
-)
-from mrfs_ros.ros.outputs import Outputs
-from mrfs_ros.ros.processor import Processor, Work
-from mrfs_ros.ros.qos import profile, publisher, subscription
-from mrfs_ros.ros.statistics import Statistics
-from mrfs_ros.ros.topics import camera_info_topic
-from mrfs_ros.ros.watchdog import TRANSPORT_TYPES, Explanation, InputReport, explain_no_pairs
-from mrfs_ros.types import CAMERAS, RGB, THERMAL, FusionResult
+from mrfs_ros.errors import ConfigError, MrfsError
+from mrfs_ros.ros.diagnostics import ACTIVE
+from mrfs_ros.ros.inputs import Inputs
+from mrfs_ros.ros.node_parameters import changed, declare_parameters, params_files, unknown_parameters
+from mrfs_ros.ros.pipeline import Pipeline
+from mrfs_ros.ros.reporter import Reporter
 
-IMAGE_TYPES = {"raw": Image, "compressed": CompressedImage}
-TOPICS = ("rgb/image", "thermal/image")
-WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 STOP_WAIT_S = 1.0  # how long a frame in a network may hold up the end of the node
+CLEANUP_WAIT_S = 10.0  # and how long a cleanup
+UNCONFIGURED, INACTIVE, FINALIZED = "unconfigured", "inactive", "finalized"  # as lifecycle_msgs calls them
+SUCCESS, FAILURE, ERROR = (
+    TransitionCallbackReturn.SUCCESS,
+    TransitionCallbackReturn.FAILURE,
+    TransitionCallbackReturn.ERROR,
+)
 
 
-class MrfsNode(Node):
+class MrfsNode(LifecycleNode):
     """Pairs of ``rgb/image`` and ``thermal/image`` in, ``~/fused``, ``~/segmentation`` and ``~/overlay`` out.
 
-    ``engine``: for tests and for teams with an engine of their own; by default loaded as the parameters say.
-    Raises MrfsError for parameters or weights that cannot be used.
+    A managed node: configure loads the weights, activate subscribes and publishes, deactivate keeps the weights,
+    cleanup frees them. With the parameter ``autostart`` (true by default) it is active when it is made.
+
+    ``engine``: for tests and for teams with an engine of their own, which stays theirs; by default one is loaded as the
+    parameters say. Raises MrfsError for parameters and, with ``autostart``, for weights that cannot be used.
     """
 
     def __init__(self, engine: Engine | None = None, **node_arguments):
         super().__init__("mrfs", **node_arguments)
-        begin_s = time.monotonic()
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._own_engine = engine
+        self.pipeline: Pipeline | None = None  # from configure to cleanup
+        self.inputs: Inputs | None = None  # while active
+        self.enabled = True
+        self.failure = ""  # of the last transition, in one line
+        self.interruptible: Callable[[], AbstractContextManager] = nullcontext  # around what takes long
+        self._finalized = False
+        self._starting = False
+        self._error: Exception | None = None
         self._config = declare_parameters(self)
         self._report_parameters()
-        config = self._config
-        conversion, self._conversion_report = camera_conversion()
-        self._preprocessor = Preprocessor(config, self.get_logger().warning, conversion=conversion)
-        self._engine = engine or loaded(config)
-        loaded_s = time.monotonic()
-        warmup_size = config.warmup_height, config.warmup_width
-        warm_up(self._engine, self._preprocessor, warmup_size)
-        if config.encoder_side == AUTO:
-            choose_encoder_side(self._engine, self._preprocessor, warmup_size, config.target_rate_hz)
-        ready_s = time.monotonic()
-        self._enabled = True
-        self._camera_info: list[CameraInfo | None] = [None, None]  # of each camera
-        self._told: dict[str, float] = {}
-        self._first_pair_s: float | None = None
-        self._forget_reasons()
-        self._last_pair_s = ready_s
-        self._levels: list = []
-        self._device = self._ask_device()
-        self._statistics = Statistics()
-        self._mailbox: Mailbox[Work] = Mailbox()
-        self._outputs = Outputs(self, config.output_qos, self._engine.info)
-        self._features = FeatureSheets(self, lambda: self._config, self._engine.info, loaded=engine is None)
-        self._source = PairSource(self._pairing_of(config), start_s=ready_s, say=self.get_logger().warning)
-        self._apply(config)
-        self._processor = Processor(
-            engine=self._engine,
-            mailbox=self._mailbox,
-            statistics=self._statistics,
-            config=lambda: self._config,
-            preprocessor=lambda: self._preprocessor,
-            publish=self._publish,
-            skip=self._skip,
-            now_ns=self._now_ns,
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._enable_service = self.create_service(SetBool, "~/enable", self._on_enable)
+        self._reporter = Reporter(self)
+        self._jump_handle = self.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
+            post_callback=self._on_clock_jump,
         )
-        self._processor.start()
-        self._features.start()
-        self._open_services()
-        self._open_inputs()
-        self._report_start(loaded_s - begin_s, ready_s - loaded_s)
+        if self._config.autostart:
+            self._autostart()
+        else:
+            self.get_logger().info("unconfigured: waiting for transitions (autostart: false)")
 
-    def _report_start(self, loading_s: float, warm_up_s: float) -> None:
-        log, config = self.get_logger(), self._config
-        if self._engine.info.untrained:
-            log.warning("UNTRAINED network: fused images and masks mean nothing; set the parameter weights")
-        if config.target_rate_hz and config.encoder_side != AUTO:
-            log.warning(f"target_rate_hz has no effect: it is for encoder_side: auto, not {config.encoder_side}")
-        log.info(
-            f"ready in {loading_s + warm_up_s:.1f} s (engine {loading_s:.1f} s, warm-up at {config.warmup_height}x"
-            f"{config.warmup_width} {warm_up_s:.1f} s): {self._engine.info}; pairs by "
-            f"{pairing_kind().__name__}; {self._conversion_report}; listening on "
-            + " and ".join(end.topic_name for end in self._subscriptions_in)
-            + f", for camera_info on {self._camera_info_in.topic_name}"
-        )
+    def _autostart(self) -> None:
+        self._starting = True
+        try:
+            for trigger in (self.trigger_configure, self.trigger_activate):
+                if trigger() != SUCCESS:
+                    raise self._error
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._starting = False
+        self.get_logger().info(f"ready in {self.pipeline.summary}; {self.inputs.summary}")
+
+    @property
+    def state(self) -> str:
+        """unconfigured, inactive, active or finalized."""
+        if self._finalized:
+            return FINALIZED
+        if self.pipeline is None:
+            return UNCONFIGURED
+        return INACTIVE if self.inputs is None else ACTIVE
 
     def close(self) -> bool:
-        """Stop the workers; False if a frame is still in one's network after ``STOP_WAIT_S``."""
-        deadline = time.monotonic() + STOP_WAIT_S
-        self._mailbox.close()
-        self._features.stop()
-        workers = self._processor, self._features
-        for worker in workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
-        return not any(worker.is_alive() for worker in workers)
+        """Unsubscribe and stop the workers; False if a frame is still in one's network after ``STOP_WAIT_S``."""
+        if self.inputs is not None:
+            self.inputs.close()
+        return self.pipeline is None or self.pipeline.stop(STOP_WAIT_S)
 
-    # Inputs -----------------------------------------------------------------------------------------------------
+    # Transitions ------------------------------------------------------------------------------------------------
 
-    def _open_inputs(self) -> None:
-        config = self._config
-        self._subscriptions_in, self._input_qos = [], []
-        for camera, (topic, transport) in enumerate(zip(TOPICS, (config.rgb_transport, config.thermal_transport))):
-            events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, camera))
-            qos, callback = profile(config.input_qos, config.qos_depth), partial(self._on_image, camera)
-            self._subscriptions_in.append(
-                subscription(self, IMAGE_TYPES[transport], topic, callback, qos, event_callbacks=events)
-            )
-            self._input_qos.append(qos)
-        rgb, thermal = (self._camera_info_topic(camera) for camera in (RGB, THERMAL))
-        self._camera_info_in = self._listen_for_camera_info(RGB, rgb)
-        if thermal != rgb:  # where images of both lie side by side, it is rgb's
-            self._thermal_info_in = self._listen_for_camera_info(THERMAL, thermal)
-        if lost := unknown_qos_overrides(self):
-            self.get_logger().warning(f"qos_overrides of topics or policies that this node does not have: {lost}")
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the weights and warm up, by the parameters of now."""
+        with self.interruptible():
+            return self._transition("configure", self._configure, FAILURE)
 
-    def _camera_info_topic(self, camera: int) -> str:
-        name = f"{CAMERAS[camera]}/camera_info"
-        topic = self.resolve_topic_name(name)
-        if topic != self.resolve_topic_name(name, only_expand=True):
-            return topic
-        return camera_info_topic(self._subscriptions_in[camera].topic_name)  # not remapped: beside the images
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the cameras, and publish."""
+        return self._transition("activate", self._activate, FAILURE)
 
-    def _listen_for_camera_info(self, camera: int, topic: str) -> Subscription:
-        callback = partial(self._camera_info.__setitem__, camera)
-        return subscription(self, CameraInfo, topic, callback, profile("sensor_data", 1))
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and be silent; the weights stay."""
+        return self._transition("deactivate", self._deactivate, ERROR)
 
-    def _on_image(self, camera: int, message: Image | CompressedImage) -> None:
-        now_s = time.monotonic()
-        self._statistics.inputs[camera].note(self._now_ns())
-        self._source.heard(camera, now_s)
-        if not self._enabled:
-            return
-        # Bad images end here: one that reached the mailbox could push a good pair out of it.
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give back the weights' memory."""
+        return self._transition("cleanup", self._clean_up, ERROR)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End all work, whatever the state; what is left is a node that can be asked for its state."""
+        result = self._transition("shutdown", self._end_work, ERROR)
+        self._finalized = result == SUCCESS
+        return result
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition that went wrong half-way: end all work; the node is unconfigured then."""
+        result = self._transition("error processing", self._end_work, FAILURE)
+        self._finalized = result == FAILURE
+        return result
+
+    def _transition(
+        self, name: str, step: Callable[[], None], otherwise: TransitionCallbackReturn
+    ) -> TransitionCallbackReturn:
+        result = SUCCESS
         try:
-            self._preprocessor.check_message(camera, message)
-            self._on_good_image(camera, message, now_s)
-        except ImageError as error:
-            self._refused = str(error)
-            self._skip(error.reason, str(error))
+            step()
+            self.failure = ""
+        except Exception as error:
+            self._failed(name, error)
+            result = otherwise
+        self._reporter.publish()
+        return result
 
-    def _on_good_image(self, camera: int, message: Image | CompressedImage, now_s: float) -> None:
-        pair = self._source.add(camera, stamp_ns(message), message, now_s)
-        if pair is None:
+    def _failed(self, name: str, error: Exception) -> None:
+        self.failure = f"{name} failed: {' '.join(str(error).split()) or type(error).__name__}"
+        if self._starting:
+            self._error = error  # tells who starts the node
             return
-        self._preprocessor.check(*pair)
-        self._last_pair_s = now_s
-        self._forget_reasons()
-        self._statistics.pairs.note(self._now_ns())
-        if self._mailbox.put(Work(*pair, now_s)):
-            self._statistics.drop("replaced_by_newer")
+        more = "" if isinstance(error, MrfsError) else f"\n{traceback.format_exc()}"
+        self.get_logger().error(f"{self.failure}; the node is {self.state}{more}")
 
-    def _forget_reasons(self) -> None:
-        self._no_pairs = self._told_cause = self._refused = ""
+    def _configure(self) -> None:
+        self.pipeline = Pipeline(self, self._config, self._own_engine)
+        if not self._starting:
+            self.get_logger().info(f"configured in {self.pipeline.summary}")
 
-    def _on_incompatible_qos(self, camera: int, event) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        overridden = self._asks_reliable(camera) != (self._config.input_qos == "reliable")
-        asks = "qos_overrides" if overridden else f"input_qos: {self._config.input_qos}"
-        way = "change qos_overrides" if overridden else "set input_qos: sensor_data"
-        remedy = f"{way}, or make" if policy == "RELIABILITY" else "make"
-        self.get_logger().error(
-            f"{self._subscriptions_in[camera].topic_name}: a publisher offers another {policy} than "
-            f"{asks} asks for, so none of its images arrive; {remedy} the camera driver's QoS match"
-        )
+    def _activate(self) -> None:
+        begin_s = time.monotonic()
+        self.inputs = Inputs(self, self.pipeline, lambda: self.enabled)
+        self.pipeline.activate()
+        self._reporter.begin_activity()
+        if not self._starting:
+            self.get_logger().info(f"ready in {time.monotonic() - begin_s:.1f} s: {self.inputs.summary}")
 
-    # Outputs ----------------------------------------------------------------------------------------------------
+    def _deactivate(self) -> None:
+        inputs, self.inputs = self.inputs, None
+        inputs.close()
+        self.pipeline.deactivate()
+        self.get_logger().info("inactive: the cameras are not listened to; the weights stay loaded")
 
-    def _publish(
-        self, result: FusionResult, images: PairImages, work: Work, header: Header, config: NodeConfig
-    ) -> None:
-        self._outputs.publish(result, images, header, self._camera_info[work.grid], config.overlay_opacity)
-        self._features.offer(images, header)
+    def _clean_up(self) -> None:
+        pipeline, self.pipeline = self.pipeline, None
+        if pipeline.close(CLEANUP_WAIT_S):
+            self.get_logger().info("unconfigured: the weights' memory is free")
+        else:
+            self.get_logger().warning("unconfigured: a pair is still in the network, whose memory is freed after it")
 
-    def _skip(self, reason: str, text: str) -> None:
-        count = self._statistics.drop(reason)
-        now_s = time.monotonic()
-        if now_s - self._told.get(reason, float("-inf")) >= WARN_EVERY_S:
-            self._told[reason] = now_s
-            self.get_logger().warning(f"frame skipped ({reason}, {count} so far): {text}")
+    def _end_work(self) -> None:
+        if self.inputs is not None:
+            self._deactivate()
+        if self.pipeline is not None:
+            self._clean_up()
 
-    # Parameters, services, timers -------------------------------------------------------------------------------
+    # Parameters, services, clock --------------------------------------------------------------------------------
 
     def _report_parameters(self) -> None:
         log = self.get_logger()
@@ -235,155 +195,33 @@ class MrfsNode(Node):
                 if unused := unused_sections(file, self.get_fully_qualified_name()):
                     log.warning(unused)
 
-    def _open_services(self) -> None:
-        self.add_on_set_parameters_callback(self._on_parameters)
-        self._enable_service = self.create_service(SetBool, "~/enable", self._on_enable)
-        self._diagnostics_out = publisher(self, DiagnosticArray, "/diagnostics", profile("reliable", 10))
-        self._jump_handle = self.get_clock().create_jump_callback(
-            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
-            post_callback=self._on_clock_jump,
-        )
-        self.create_timer(1.0, self._report_each_second, clock=self._steady)
-        self.create_timer(0.1, self._watch, clock=self._steady)
-
-    def _on_clock_jump(self, jump: TimeJump) -> None:
-        self._source.clock_jumped_back(-jump.delta.nanoseconds / 1e9, time.monotonic())
-
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        config, answer = changed(self._config, parameters)
+        state = "" if self.pipeline is None else self.state
+        config, answer = changed(self._config, parameters, configured=state)
         if not answer.successful:
             return answer
         try:
-            self._preprocessor = self._preprocessor.updated(config)
+            if self.pipeline is not None:
+                self.pipeline.apply(config)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self._apply(config)
+        if self.inputs is not None:
+            self.inputs.apply(config)
+        self._config = config
         return answer
 
-    def _apply(self, config: NodeConfig) -> None:
-        old, self._config = self._config, config
-        if (old.slop_s, old.sync_queue_size) != (config.slop_s, config.sync_queue_size):
-            self._source.restart(self._pairing_of(config))
-        self._source.thermal_offset_ns = round(config.thermal_time_offset_s * 1e9)
-        self._source.on_missing = config.on_missing
-        self._source.missing_timeout_s = config.missing_timeout_s
-
-    @staticmethod
-    def _pairing_of(config: NodeConfig) -> partial:
-        return partial(pairing_kind(), slop_s=config.slop_s, queue_size=config.sync_queue_size)
-
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._enabled = request.data
-        self._last_pair_s = time.monotonic()
-        self._forget_reasons()
+        self.enabled = request.data
+        self._reporter.forget_reasons()
         response.success = True
         response.message = "inference is on" if request.data else "inference is off; images are counted and dropped"
+        if self.inputs is None:
+            response.message += f" (once the node is active; it is {self.state})"
+        else:
+            self.inputs.last_pair_s, self.inputs.refused = time.monotonic(), ""
         self.get_logger().info(response.message)
         return response
 
-    def _watch(self) -> None:
-        """Ten times a second: notice what changed."""
-        self._source.watch(time.monotonic())
-        self._report(due=False)
-
-    def _report_each_second(self) -> None:
-        silence_s = time.monotonic() - self._last_pair_s
-        if self._enabled and silence_s > self._config.sync_warning_s:
-            explanation = self._explain(silence_s)
-            self._no_pairs = str(explanation)
-            if explanation.cause() != self._told_cause:
-                self._told_cause = explanation.cause()
-                self.get_logger().warning(self._no_pairs)
-        self._tell_camera_info()
-        self._device = self._ask_device()
-        self._report(due=True)
-
-    def _tell_camera_info(self) -> None:
-        """Once, when pairs have come for a while and no camera_info has."""
-        pairs = self._statistics.pairs.count
-        if self._camera_info[RGB] is not None or not pairs or "camera_info" in self._told:
-            return
-        self._first_pair_s = self._first_pair_s or time.monotonic()
-        if time.monotonic() - self._first_pair_s > self._config.sync_warning_s:
-            self._told["camera_info"] = time.monotonic()
-            self.get_logger().info(
-                f"camera_info: {self._camera_info_report()}: ~/camera_info stays silent; remap rgb/camera_info if it "
-                "is elsewhere"
-            )
-
-    def _ask_device(self) -> dict[str, str]:
-        try:
-            return self._engine.device_report()
-        except Exception as error:  # a broken GPU must not end the node through its diagnostics
-            return {"error": f"{type(error).__name__}: {error}"}
-
-    def _report(self, due: bool) -> None:
-        """Publish diagnostics when ``due``, and between times as soon as a status changes its level."""
-        snapshot = Snapshot(
-            name=self.get_fully_qualified_name().lstrip("/"),
-            fused_topic=self._outputs.fused_topic,
-            now_ns=self._now_ns(),
-            now_s=time.monotonic(),
-            enabled=self._enabled,
-            missing=tuple(self._source.missing()),
-            no_pairs=self._no_pairs,
-            best_gap_s=self._source.best_gap_s,
-            pair_gap_s=self._source.pair_gap_s(),
-            refused=self._refused,
-            working=self._processor.is_alive(),
-            jumps=self._source.jumps,
-            thermal_window=self._preprocessor.window.state,
-            corrections=self._preprocessor.window.corrections,
-            registration=self._preprocessor.registration,
-            camera_info=self._camera_info_report(),
-            device=self._device,
-        )
-        array = diagnostics(snapshot, self._config, self._engine.info, self._statistics)
-        levels = [status.level for status in array.status]
-        if due or levels != self._levels:
-            self._levels = levels
-            self._diagnostics_out.publish(array)
-
-    def _explain(self, silence_s: float) -> Explanation:
-        clock_stands = self.get_parameter("use_sim_time").value and not self.count_publishers("/clock")
-        return explain_no_pairs(
-            (self._input_report(0), self._input_report(1)),
-            silence_s=silence_s,
-            best_gap_s=self._source.best_gap_s,
-            slop_s=self._config.slop_s,
-            refused=self._refused,
-            clock_stands=clock_stands,
-        )
-
-    def _input_report(self, camera: int) -> InputReport:
-        topic = self._subscriptions_in[camera].topic_name
-        meter = self._statistics.inputs[camera]
-        silent = self._source.silence_s(camera, time.monotonic()) > self._config.sync_warning_s
-        transport = self._config.rgb_transport if camera == RGB else self._config.thermal_transport
-        kind = TRANSPORT_TYPES[transport]
-        there = publishers_of(self, topic, kind, {end.topic_name for end in self._subscriptions_in})
-        return InputReport(
-            name=CAMERAS[camera],
-            topic=topic,
-            received=meter.count,
-            rate_hz=0.0 if silent else meter.rate_hz(),
-            silent=silent,
-            publishers=there.reliability,
-            asks_reliable=self._asks_reliable(camera),
-            alternatives=there.alternatives,
-            kind=kind,
-            others=there.others,
-        )
-
-    def _asks_reliable(self, camera: int) -> bool:
-        return self._input_qos[camera].reliability == ReliabilityPolicy.RELIABLE
-
-    def _camera_info_report(self) -> str:
-        """Where camera_info is looked for, and whether it comes."""
-        topic = self._camera_info_in.topic_name
-        if self._camera_info[RGB] is not None:
-            return f"from {topic}"
-        return f"none came on {topic}" + ("" if self.count_publishers(topic) else ", which nobody publishes")
-
-    def _now_ns(self) -> int:
-        return self.get_clock().now().nanoseconds
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        if self.inputs is not None:
+            self.inputs.source.clock_jumped_back(-jump.delta.nanoseconds / 1e9, time.monotonic())

@@ -53,13 +53,28 @@ def params_files(arguments: Sequence[str]) -> list[Path]:
     return [Path(file) for word, file in pairwise(arguments) if word == "--params-file"]
 
 
-def changed(config: NodeConfig, parameters: list[Parameter]) -> tuple[NodeConfig, SetParametersResult]:
-    """The config after ``parameters`` are set, and the answer to who sets them: all of the set or nothing."""
-    values = {p.name: p.value for p in parameters if p.name in {spec.name for spec in fields(NodeConfig)}}
+def changed(
+    config: NodeConfig, parameters: list[Parameter], *, configured: str = ""
+) -> tuple[NodeConfig, SetParametersResult]:
+    """The config after ``parameters`` are set, and the answer to who sets them: all of the set or nothing.
+
+    ``configured``: the state, inactive or active, in which fixed parameters stay as they are; empty = unconfigured.
+    """
+    specs = {spec.name: spec for spec in fields(NodeConfig)}
     try:
+        values = {p.name: p.value for p in parameters if p.name in specs}
+        for name in values:
+            if specs[name].metadata["whole"]:
+                values[name] = _text(values[name])
         _check_choices(values)
+        for name, value in values.items():
+            if configured and specs[name].metadata["fixed"] and value != getattr(config, name):
+                raise ConfigError(
+                    f"parameter {name} is read when the node is configured, and it is {configured}: "
+                    f"{'' if configured == 'inactive' else 'deactivate, '}clean up, set it, configure again"
+                )
         return replace(config, **values), SetParametersResult(successful=True)
-    except ConfigError as error:
+    except (ConfigError, TypeError) as error:
         return config, SetParametersResult(successful=False, reason=str(error))
 
 
@@ -80,7 +95,7 @@ def _check_choices(values: dict[str, Any]) -> None:
 def _descriptor(spec: Field) -> ParameterDescriptor:
     meta = spec.metadata
     # Numbers and texts are types of their own in ROS.
-    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["fixed"], dynamic_typing=meta["whole"])
+    descriptor = ParameterDescriptor(description=meta["text"], read_only=meta["once"], dynamic_typing=meta["whole"])
     if meta["choices"]:
         descriptor.additional_constraints = "one of: " + ", ".join(meta["choices"])
     if meta["low"] is not None:

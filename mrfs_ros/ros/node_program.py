@@ -66,6 +66,7 @@ def _spin(node, parent: int, stop: Stop) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     stop.patient = True
+    node.interruptible = stop.impatient  # loading weights takes long
     with contextlib.suppress(ExternalShutdownException):  # somebody's engine called rclpy.shutdown
         while not stop.asked:
             executor.spin_once()  # the node's timers end it ten times a second

@@ -34,7 +34,7 @@ def latched() -> QoSProfile:
 
 def publisher(node: Node, kind: type, topic: str, qos: QoSProfile) -> Publisher:
     """A publisher whose QoS ``qos_overrides.TOPIC.publisher.*`` may change; ConfigError for values that cannot be."""
-    return _opened(node.create_publisher, topic, kind, topic, qos)
+    return _opened(node, "publisher", topic, kind, topic, qos)
 
 
 def subscription(
@@ -44,13 +44,17 @@ def subscription(
 
     ``qos`` holds what came of it afterwards.
     """
-    return _opened(node.create_subscription, topic, kind, topic, callback, qos, **more)
+    return _opened(node, "subscription", topic, kind, topic, callback, qos, **more)
 
 
-def _opened(create: Callable[..., Any], topic: str, *arguments: Any, **more: Any) -> Any:
-    options = QoSOverridingOptions(policy_kinds=_OVERRIDDEN)
+def _opened(node: Node, end: str, topic: str, *arguments: Any, **more: Any) -> Any:
+    create = {"publisher": node.create_publisher, "subscription": node.create_subscription}[end]
+    # Those given alone: rclpy keeps what it has declared, which would outlive a cleanup and another output_qos.
+    prefix = f"qos_overrides.{node.resolve_topic_name(topic)}.{end}."
+    given = getattr(node, "_parameter_overrides", {})  # rclpy offers no public way to see undeclared overrides
+    policies = [policy for policy in _OVERRIDDEN if prefix + policy.name.lower() in given]
     try:
-        return create(*arguments, qos_overriding_options=options, **more)
+        return create(*arguments, qos_overriding_options=QoSOverridingOptions(policy_kinds=policies), **more)
     except Exception as error:  # of several types, none of which names the value that came
         raise ConfigError(
             f"qos_overrides of {topic}: {error}: expected reliability best_effort or reliable, durability volatile or "

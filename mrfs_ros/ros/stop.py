@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -20,6 +22,17 @@ class Stop:
         self.patient = patient
         for number in SIGNALS:
             signal.signal(number, self._heard)
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """A stretch of a patient program in which a signal is an exception at once."""
+        if self.asked:
+            raise SystemExit(0)
+        self.patient, before = False, self.patient
+        try:
+            yield
+        finally:
+            self.patient = before
 
     def ignore_more(self) -> None:
         """Let no second signal disturb the end."""

@@ -95,6 +95,8 @@ NOT_RUN = {
     r"ros2 (launch|bag|topic|param|run) .*": "needs a ROS installation; launch arguments are checked as text",
     r"export FAST\w+=\$\(ros2 pkg prefix .*": "needs a ROS installation",
     r"export FASTDDS_DEFAULT_PROFILES_FILE=\$FASTRTPS_DEFAULT_PROFILES_FILE": "goes with the line above it",
+    r"export RMW_IMPLEMENTATION=.*": "needs a middleware that has no wheels",
+    r"sudo sysctl .*": "needs root, and changes the machine",
     r"cd ~/ros2_ws && git clone .*": "needs the network",
     r"rosdep .*": "needs a ROS installation and root",
     r"python3 -m pip install -r src/.*": "would change the environment; the file is checked to be there",

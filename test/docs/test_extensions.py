@@ -19,7 +19,7 @@ def test_the_table_has_every_parameter():
     assert all(len(rest) == 3 for rest in cells.values())
     assert cells["slop_s"][:2] == ["`0.03`", "0.0001 to 10"]
     assert cells["on_missing"][:2] == ["`drop`", "`drop`, `rgb_only`, `thermal_only`"]
-    assert cells["weights"][:2] == ["empty", "text"] and cells["weights"][2].endswith("*(restart)* |")
+    assert cells["weights"][:2] == ["empty", "text"] and cells["weights"][2].endswith("*(configure)* |")
     assert cells["exit_with_parent"][:2] == ["`true`", "true, false"]
 
 

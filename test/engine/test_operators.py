@@ -247,16 +247,6 @@ def test_confident_labels(native, numbers, batch, height, width, classes, spread
         assert (confidence / 255 - probability).abs().max() <= 0.5 / 255 + 1e-5
 
 
-def test_bytes_to_numbers_and_back(native):
-    every = torch.arange(256, dtype=torch.uint8).repeat(130)  # more than a thread takes in a row
-    assert torch.equal(native.from_bytes(every), PLAIN.from_bytes(every))
-    assert torch.equal(native.to_bytes(native.from_bytes(every)), every)
-    halves = (torch.arange(255) + 0.5) / 255
-    near_halves = torch.cat([halves, halves.nextafter(torch.tensor(0.0)), halves.nextafter(torch.tensor(1.0))])
-    for x in (near_halves, torch.rand(50_001, generator=torch.Generator().manual_seed(0)), torch.tensor([0.0, 1.0])):
-        assert torch.equal(native.to_bytes(x), PLAIN.to_bytes(x))
-
-
 @rule(examples, numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))
 def test_area_average(native, numbers, batch, height, width, small_height, small_width, channels):
     size = min(height, small_height), min(width, small_width)

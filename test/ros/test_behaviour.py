@@ -140,7 +140,7 @@ def test_no_subscription_exists_before_the_warm_up_is_done(tmp_path, cameras):
         world.spin_until(world.rgb_out.get_subscription_count)
     assert len(seen_early) > 5
     assert sum(map(bool, seen_early)) <= 1  # the line may be written a moment after the subscription
-    assert node.log().count(": ready in ") == node.log().count("parameters: weights=") == 1
+    assert node.log().count(": ready in ") == node.log().count("parameters: autostart=") == 1
 
 
 def test_simulated_time_rules_ages_and_rates(tmp_path, cameras):

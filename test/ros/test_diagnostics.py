@@ -17,9 +17,10 @@ S = 10**9
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 INFO = EngineInfo("torch", "cpu", "mit_b0", MFNET, "street.safetensors", sha256="abc")
 GOOD = Snapshot(
-    name="mrfs", fused_topic="/mrfs/fused", now_ns=100 * S, now_s=50.0, enabled=True, missing=(), no_pairs="",
-    best_gap_s=0.0123, pair_gap_s=0.0045, refused="", working=True, jumps=3, thermal_window="7 to 9, standing",
-    corrections=4, registration="calib.yaml", camera_info="from /rgb/camera_info", device={"memory [MB]": "12"},
+    name="mrfs", fused_topic="/mrfs/fused", now_ns=100 * S, now_s=50.0, enabled=True, asleep=False, missing=(),
+    no_pairs="", best_gap_s=0.0123, pair_gap_s=0.0045, refused="", working=True, jumps=3,
+    thermal_window="7 to 9, standing", corrections=4, registration="calib.yaml", camera_info="from /rgb/camera_info",
+    device={"memory [MB]": "12"},
 )  # fmt: skip
 CONFIG = NodeConfig(slop_s=0.02, on_missing="rgb_only", expected_rate_hz=5.0)
 

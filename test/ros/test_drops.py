@@ -33,12 +33,12 @@ def test_every_replaced_pair_is_counted_and_no_other(cameras, live_node):
     assert engine.begun.wait(10)
     for number in range(2, 6):  # three of these four are replaced while the first is worked on
         world.send(number * S, *numbered_pair(number))
-        world.spin_until(lambda n=number: node._statistics.pairs.count == n)
+        world.spin_until(lambda n=number: node.pipeline.statistics.pairs.count == n)
     engine.released.set()
     for number in (1, 5):
         world.await_answer(number * S)
         assert (pixels_of(world.answers["fused"][number * S]) == numbered_pair(number)[0]).all()
     assert sorted(world.answers["fused"]) == [S, 5 * S]
-    assert node._statistics.drops() == {"replaced_by_newer": 3}
+    assert node.pipeline.statistics.drops() == {"replaced_by_newer": 3}
     world.spin_until(lambda: world.value("mrfs: inputs", "dropped replaced_by_newer") == "3")
-    assert node._statistics.outputs.count == node._statistics.output_stamps.count == 2
+    assert node.pipeline.statistics.outputs.count == node.pipeline.statistics.output_stamps.count == 2

@@ -18,18 +18,16 @@ import pytest
 from harness import RELIABLE, Cameras, LiveNode, image, numbered_pair, pixels_of
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, PointCloud2
 from stub_engine import StubEngine
 
 from mrfs_ros import engine as engines
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.objects import find_objects, object_ids
 from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.ros import node_program
 from mrfs_ros.ros.engine_startup import loaded
 from mrfs_ros.ros.feature_publisher import FeatureSheets
 from mrfs_ros.ros.node import MrfsNode
-from mrfs_ros.types import MFNET, FusionResult
 
 S, MS = 10**9, 10**6
 COUNTS = np.add.outer(np.arange(96) * 40, np.arange(128) * 25).astype(np.uint16) + 7000
@@ -128,7 +126,7 @@ def input_reliability(bench: Bench) -> Any:
 
 
 def input_depth(bench: Bench) -> Any:
-    return [qos.depth for qos in bench.node("qos_depth")._input_qos]
+    return [qos.depth for qos in bench.node("qos_depth").inputs.qos]
 
 
 def output_reliability(bench: Bench) -> Any:
@@ -148,9 +146,9 @@ def too_large(bench: Bench) -> Any:
     wait_until(out.get_subscription_count)
     time.sleep(0.5)
     out.publish(CompressedImage(format="png", data=content))
-    wait_until(lambda: node._statistics.inputs[1].count)
+    wait_until(lambda: node.pipeline.statistics.inputs[1].count)
     time.sleep(0.1)
-    return node._statistics.drops()
+    return node.pipeline.statistics.drops()
 
 
 def pairs_by(bench: Bench, *names: str, gaps_ms: tuple[int, ...] = (100,)) -> Any:
@@ -183,7 +181,7 @@ def greys(bench: Bench) -> Any:
     shown = []
     for number in range(24):
         message = image(COUNTS + np.uint16(50 * number), "mono16", number * S // 2)
-        shown.append(node._preprocessor.grey(message))
+        shown.append(node.pipeline.preprocessor.grey(message))
         assert (shown[-1] == preprocessor.grey(message)).all()  # the node's is the one of its parameters
     return [grey.tobytes() for grey in shown]
 
@@ -216,7 +214,7 @@ def alone(bench: Bench) -> Any:
     rgb, thermal = numbered_pair(1)
     found = []
     for number, pair in enumerate(((rgb, None), (None, thermal)), start=1):
-        world.spin_until(lambda: len(node._source.missing()) == 2)
+        world.spin_until(lambda: len(node.inputs.source.missing()) == 2)
         world.send(number * S, *pair, gap_ns=0)
         world.spin_for(0.4)
         found.append(number * S in world.answers["fused"])
@@ -226,13 +224,13 @@ def alone(bench: Bench) -> Any:
 def missing_after(bench: Bench) -> Any:
     node = bench.node("missing_timeout_s")
     time.sleep(1.5)
-    return node._source.missing()
+    return node.inputs.source.missing()
 
 
 def warned_after(bench: Bench) -> Any:
     node = bench.node("sync_warning_s")
     time.sleep(2.5)
-    return bool(node._no_pairs)
+    return bool(node._reporter.no_pairs)
 
 
 def expected(bench: Bench) -> Any:
@@ -250,13 +248,24 @@ def overlaid(bench: Bench) -> Any:
     return pixels_of(world.answers["overlay"][S]).tobytes()
 
 
-def objects(bench: Bench) -> Any:
-    """Of a mask with a car of 200 and a person of 50 pixels, by the node's parameters."""
-    config = bench.node("object_classes", "min_object_area")._config
-    labels = np.zeros((48, 64), np.uint8)
-    labels[:10, :20], labels[20:30, :5] = 1, 2
-    ids = object_ids(config.object_classes, MFNET)
-    return find_objects(FusionResult(np.zeros((48, 64, 3), np.uint8), labels), MFNET, ids, config.min_object_area)
+def masked(bench: Bench) -> Any:
+    bench.node("min_confidence")
+    world = bench.cameras().matched()
+    world.send(S, *numbered_pair(1))
+    world.await_answer(S)
+    return pixels_of(world.answers["segmentation"][S]).tobytes()
+
+
+def published(bench: Bench, kind: type, output: str, *names: str) -> Any:
+    """The first message of an output, of a pair whose 8 bits are degrees."""
+    bench.node(*names, thermal_unit="scaled")
+    world, got = bench.cameras().matched(), []
+    world.create_subscription(kind, f"mrfs/{output}", got.append, RELIABLE)
+    for number in count():
+        world.send(number * S, *numbered_pair(1))
+        world.spin_for(0.2)
+        if got or number == 50:
+            return got[0].data.tobytes()
 
 
 def rested(bench: Bench) -> Any:
@@ -291,6 +300,7 @@ def orphaned(bench: Bench) -> Any:
     return False
 
 
+OBJECTS = "object_temperatures", "object_classes", "min_object_area"
 FIXED = {"thermal_window": "fixed", "thermal_low": 7000.0, "thermal_high": 10000.0}
 SCALED = {**FIXED, "thermal_unit": "scaled"}
 # Field: what it changes, the settings beside it, and its other value.
@@ -334,8 +344,10 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "sync_warning_s": (warned_after, {"sync_warning_s": 1.0}, 60.0),
     "expected_rate_hz": (expected, {}, 20.0),
     "overlay_opacity": (overlaid, {}, 0.9),
-    "object_classes": (objects, {}, "person"),
-    "min_object_area": (objects, {}, 20),
+    "min_confidence": (masked, {}, 0.5),
+    "jpeg_quality": (lambda bench: published(bench, CompressedImage, "fused/compressed", "jpeg_quality"), {}, 20),
+    "object_classes": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, "car"),
+    "min_object_area": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, 1),
     "features_rest_s": (rested, {"features_rest_s": 60.0}, 0.0),
     "exit_with_parent": (orphaned, {}, False),
 }

@@ -153,48 +153,6 @@ def test_bad_frames_are_skipped_counted_and_told(tmp_path, cameras):
             assert f"frame skipped ({reason}, 1 so far): " in node.log()
 
 
-def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
-    from rclpy.node import Node
-    from std_msgs.msg import Header
-
-    from mrfs_ros.engine.protocol import EngineInfo
-    from mrfs_ros.preprocess import PairImages
-    from mrfs_ros.ros import outputs
-    from mrfs_ros.types import FusionResult
-
-    drawn = []
-    monkeypatch.setattr(outputs, "overlay", lambda *a, **k: drawn.append(a) or overlay(*a, **k))
-    node = Node("mrfs", namespace="overlay_test")
-    listener = Node("listener", namespace="overlay_test")
-    try:
-        out = outputs.Outputs(node, "reliable", EngineInfo("stub", "cpu", "mit_b0", MFNET, "stub"))
-        rgb, thermal = numbered_pair(1)
-        result = FusionResult(rgb, thermal // 32)
-        out.publish(result, PairImages(rgb, thermal), Header(), None, 0.5)
-        assert drawn == []
-        seen = []
-        from sensor_msgs.msg import Image
-
-        listener.create_subscription(Image, "mrfs/overlay", seen.append, 1)
-        for _ in range(100):
-            if node.count_subscribers("/overlay_test/mrfs/overlay"):
-                break
-            ros.spin_once(listener, timeout_sec=0.1)
-        ros.spin_once(listener, timeout_sec=0.5)
-        out.publish(result, PairImages(rgb, thermal), Header(frame_id="rgb"), None, 0.25)
-        assert len(drawn) == 1
-        for _ in range(100):
-            if seen:
-                break
-            ros.spin_once(listener, timeout_sec=0.1)
-        (message,) = seen
-        assert (pixels_of(message) == overlay(rgb, thermal // 32, MFNET, opacity=0.25)).all()
-        assert message.header.frame_id == "rgb"
-    finally:
-        node.destroy_node()
-        listener.destroy_node()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_cleanly(tmp_path, number):
     with NodeProcess(tmp_path, stub=[]) as node:
@@ -277,7 +235,10 @@ def test_parameters_change_while_it_runs_or_are_refused_with_a_reason(tmp_path, 
         for values, text in (
             ({"slop_s": 0.0}, "slop_s"),
             ({"on_missing": "pray"}, "expected one of drop, rgb_only, thermal_only, got 'pray'"),
-            ({"weights": "other.pth"}, "read-only"),
+            (
+                {"weights": "other.pth"},
+                "weights is read when the node is configured, and it is active: deactivate, clean up, set it",
+            ),
         ):
             answer = set_parameters(world, **values)[0]
             assert not answer.successful

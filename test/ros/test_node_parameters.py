@@ -40,7 +40,7 @@ def test_every_parameter_carries_its_text_range_and_choices(ros):
         for spec in fields(NodeConfig):
             descriptor = node.describe_parameter(spec.name)
             assert descriptor.description == spec.metadata["text"]
-            assert descriptor.read_only == spec.metadata["fixed"]
+            assert descriptor.read_only == spec.metadata["once"]
             ranges = [*descriptor.floating_point_range, *descriptor.integer_range]
             assert [(r.from_value, r.to_value) for r in ranges] == (
                 [] if spec.metadata["low"] is None else [(spec.metadata["low"], spec.metadata["high"])]

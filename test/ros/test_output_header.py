@@ -30,7 +30,9 @@ def send_infos(world, node, *infos: CameraInfo | None) -> None:
     for camera, info in enumerate(infos):
         if info is not None:
             world.spin_until(world.info_out[camera].get_subscription_count)
-            world.spin_until(lambda c=camera, i=info: world.info_out[c].publish(i) or node._camera_info[c] is not None)
+            world.spin_until(
+                lambda c=camera, i=info: world.info_out[c].publish(i) or node.pipeline.camera_info[c] is not None
+            )
 
 
 @pytest.mark.parametrize("reference, stamp_ns", [("rgb", S), ("thermal", S + GAP_NS)])
@@ -53,7 +55,7 @@ def test_thermal_alone_is_on_the_thermal_grid(world, live_node, thermal_info, fo
     node = live_node(on_missing="thermal_only", missing_timeout_s=0.05).node
     world.matched()
     send_infos(world, node, RGB_INFO, thermal_info)
-    world.spin_until(lambda: "rgb" in node._source.missing())
+    world.spin_until(lambda: "rgb" in node.inputs.source.missing())
     world.send(S, None, numbered_pair(1)[1], gap_ns=0)
     world.await_answer(S)
     world.spin_for(0.2)
@@ -66,8 +68,8 @@ def test_one_camera_info_for_both_is_the_rgb_cameras(world, live_node):
     remap = ["--ros-args", "-r", "rgb/image:=/c/rgb", "-r", "thermal/image:=/c/thermal"]
     node = live_node(on_missing="thermal_only", more={"cli_args": remap}).node
     out = world.create_publisher(CameraInfo, "/c/camera_info", RELIABLE)
-    world.spin_until(lambda: out.publish(RGB_INFO) or node._camera_info[0] is not None)
-    assert node._camera_info[1] is None and out.get_subscription_count() == 1
+    world.spin_until(lambda: out.publish(RGB_INFO) or node.pipeline.camera_info[0] is not None)
+    assert node.pipeline.camera_info[1] is None and out.get_subscription_count() == 1
 
 
 def test_header_of_a_pair_of_messages():

@@ -24,8 +24,6 @@ SIGNATURES = {
     "exchange": "ttttttttilitt",
     "decode": "tiiiittimnittit",
     "area_average": "tiiiiiit",
-    "from_bytes": "blt",
-    "to_bytes": "tlb",
     "labels": "tiiiiiibp",
     "fuse": "mnittiiimmttt",
 }

@@ -147,16 +147,6 @@ class NativeOperators(PlainOperators):
         )  # fmt: skip
         return out
 
-    def from_bytes(self, images: Tensor) -> Tensor:
-        out = torch.empty(images.shape)
-        self._call("from_bytes", images, images.numel(), out)
-        return out
-
-    def to_bytes(self, x: Tensor) -> Tensor:
-        out = torch.empty(x.shape, dtype=torch.uint8)
-        self._call("to_bytes", x, x.numel(), out)
-        return out
-
     def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         out = x.new_empty(x.shape[0], *size, x.shape[3])
         self._call("area_average", x, *x.shape, *size, out)

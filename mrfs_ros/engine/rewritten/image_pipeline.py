@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
+from mrfs_ros.engine.operators.plain import from_bytes, to_bytes
 from mrfs_ros.engine.rewritten.network import RewrittenMRFS
 from mrfs_ros.engine.temporal_smoothing import Average, smoothed
 from mrfs_ros.network import MRFS
@@ -36,11 +37,11 @@ class Pipeline(nn.Module):
 
         ``confidence``: give the labels' softmax probabilities too, (B, H, W) uint8, 255 = certain.
         """
-        images = (self.operators.from_bytes(x).to(self.dtype) for x in (rgb, thermal[..., None]))
+        images = (from_bytes(x).to(self.dtype) for x in (rgb, thermal[..., None]))
         logits, fused = self.network(*images, encoder_size)
         if average is not None:
             logits = smoothed(logits, average)
         size = rgb.shape[1], rgb.shape[2]
         if confidence:
-            return self.operators.to_bytes(fused), *self.operators.confident_labels(logits, size)
-        return self.operators.to_bytes(fused), self.operators.labels(logits, size)
+            return to_bytes(fused), *self.operators.confident_labels(logits, size)
+        return to_bytes(fused), self.operators.labels(logits, size)

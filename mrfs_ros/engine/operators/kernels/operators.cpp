@@ -3,7 +3,6 @@
 // guarded.
 #include "area_average.h"
 #include "attention.h"
-#include "bytes.h"
 #include "fusion.h"
 #include "heads.h"
 #include "maps.h"
@@ -152,14 +151,6 @@ int mrfs_decode(const float* finest, int batch, int height, int width, int input
     multiply_rows(static_cast<long>(batch) * height * width, source, {class_panels, class_bias, mixed, classes},
                   {out, classes});
   });
-}
-
-int mrfs_from_bytes(const uint8_t* bytes, long count, float* out) {
-  return guarded([&] { from_bytes(bytes, count, out); });
-}
-
-int mrfs_to_bytes(const float* x, long count, uint8_t* out) {
-  return guarded([&] { to_bytes(x, count, out); });
 }
 
 int mrfs_area_average(const float* x, int batch, int height, int width, int channels, int out_height, int out_width,
