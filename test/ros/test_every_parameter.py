@@ -373,7 +373,7 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "overlay_opacity": (overlaid, {}, 0.9),
     "min_confidence": (masked, {}, 0.5),
     "jpeg_quality": (lambda bench: published(bench, CompressedImage, "fused/compressed", "jpeg_quality"), {}, 20),
-    "object_classes": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, "car"),
+    "object_classes": (lambda bench: published(bench, PointCloud2, *OBJECTS), {"min_object_area": 1}, "car"),
     "min_object_area": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, 1),
     "features_rest_s": (rested, {"features_rest_s": 60.0}, 0.0),
     "exit_with_parent": (orphaned, {}, False),
