@@ -78,7 +78,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/models", ["models/README.md", "models/mrfs_b0_street.safetensors"]),
-        *(shared(folder) for folder in ("launch", "config", "rviz")),
+        *(shared(folder) for folder in ("launch", "config", "config/cameras", "rviz")),
     ],
     zip_safe=False,  # the C++ sources must lie in files
     entry_points={

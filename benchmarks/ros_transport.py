@@ -105,9 +105,10 @@ def main() -> int:
 def _one(shipped: bool, qos: str, rate: int, seconds: float, device: str, side: str) -> str:
     """One row, measured in a process with the wanted DDS profile."""
     from mrfs_ros.ros.dds import profile_variable
+    from mrfs_ros.ros.domain import own_domain
 
     env = {k: v for k, v in os.environ.items() if k != profile_variable()}
-    env.setdefault("ROS_DOMAIN_ID", "87")
+    env["ROS_DOMAIN_ID"] = env.get("ROS_DOMAIN_ID") or str(own_domain()[0])
     env["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     if shipped:
         env[profile_variable()] = str(ROOT / "config" / "fastdds.xml")

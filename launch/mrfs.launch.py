@@ -19,6 +19,9 @@ from mrfs_ros.ros.dds import profile_variable
 from mrfs_ros.ros.topics import camera_info_topic
 
 SHARE = Path(__file__).resolve().parent.parent
+DEFAULTS = SHARE / "config" / "mrfs.yaml"
+CAMERAS = SHARE / "config" / "cameras"
+PRESETS = sorted(path.stem for path in CAMERAS.glob("*.yaml"))
 # Topics to remap, record and show, and the launch argument that renames each ("" = none).
 TOPICS = {
     "rgb/image": "rgb_topic",
@@ -31,7 +34,8 @@ TOPICS = {
 
 ARGUMENTS = (
     # name, default, description, choices
-    ("params_file", str(SHARE / "config" / "mrfs.yaml"), "YAML file with the node's parameters", None),
+    ("params_file", str(DEFAULTS), "YAML file with the node's parameters", None),
+    ("camera", "", "thermal camera whose preset to load before params_file; empty = none", ("", *PRESETS)),
     ("namespace", "", "namespace of the node and its relative topics, to run several at once", None),
     ("rgb_topic", "rgb/image", "colour images, sensor_msgs/Image (or CompressedImage, see rgb_transport)", None),
     ("thermal_topic", "thermal/image", "thermal images on the colour camera's pixel grid", None),
@@ -66,13 +70,16 @@ def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     overrides = {name: value[name] for name in ("weights", "device") if value[name]}
     topics = {name: _absolute(value.get(argument, name), value["namespace"]) for name, argument in TOPICS.items()}
     logger = ".".join(part for part in (*value["namespace"].split("/"), "mrfs") if part)
+    preset = [str(CAMERAS / f"{value['camera']}.yaml")] if value["camera"] else []
+    # A later file wins: the user's own over the preset, the preset over the defaults.
+    files = dict.fromkeys((str(DEFAULTS), *preset, value["params_file"]))
     node = Node(
         package="mrfs_ros",
         executable="mrfs_node",
         name="mrfs",
         namespace=value["namespace"],
         output="screen",
-        parameters=[value["params_file"], {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
+        parameters=[*files, {"use_sim_time": value["use_sim_time"] == "true", **overrides}],
         remappings=[
             *((name, topics[name]) for name in ("rgb/image", "thermal/image")),
             *((f"{name}/camera_info", camera_info_topic(topics[f"{name}/image"])) for name in ("rgb", "thermal")),

@@ -7,7 +7,7 @@ loads neither torch nor OpenCV nor ROS.
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["FusionResult", "MrfsError", "load_engine", "load_network"]
 
 if TYPE_CHECKING:

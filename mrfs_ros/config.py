@@ -18,7 +18,17 @@ MAX_TEMPORAL_SMOOTHING = 0.95
 THERMAL_WINDOWS = ("auto", "percentile", "fixed", "plateau")
 VISUAL_ATTENTIONS = ("igm", "pooled", "transformer", "none")
 SEMANTIC_ATTENTIONS = ("pc", "cross", "convolution", "none")
-THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius")
+SCALED = "scaled"
+OUTPUTS = (
+    "segmentation", "segmentation_color", "overlay", "alignment", "confidence", "thermal", "fused",
+    "segmentation/compressed", "overlay/compressed", "fused/compressed", "objects", "object_temperatures",
+)  # fmt: skip
+"""What is made of a pair, named as the topics below ``~/``."""
+CONFIDENT_OUTPUTS = ("confidence", "objects", "object_temperatures")
+"""Those that need the confidence of the classes."""
+THERMAL_OUTPUTS = ("thermal", "objects", "object_temperatures")
+"""Those that show degrees Celsius, where thermal values are temperatures."""
+THERMAL_UNITS = ("counts", "centikelvin", "decikelvin", "kelvin", "celsius", SCALED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +132,12 @@ class NodeConfig:
         fixed=True,
     )
     classes: str = setting("", "Class set: MFNet, MSRS, FMB or PST900; empty = as the weights file says.", fixed=True)
+    label_groups: str = setting(
+        "",
+        "YAML file by which classes are joined under new ids and names, in everything that shows classes; empty = the "
+        "classes as they are.",
+        fixed=True,
+    )
     device: str = setting("auto", "auto (CUDA if there is one), cpu, cuda or cuda:N.", fixed=True)
     backend: str = setting(
         "auto", "What runs the network; auto = the fastest that works here.", choices=BACKENDS, fixed=True
@@ -211,8 +227,15 @@ class NodeConfig:
     )
     thermal_unit: str = setting(
         "counts",
-        "What deep thermal values are: counts, centikelvin (100 a kelvin), decikelvin, kelvin or celsius.",
+        "What deep thermal values are: counts, centikelvin (100 a kelvin), decikelvin, kelvin, celsius, or scaled = "
+        "thermal_scale * value + thermal_offset is degrees Celsius, of 8 bits too.",
         choices=THERMAL_UNITS,
+    )
+    thermal_scale: float = setting(
+        1.0, "Degrees [K] of one step of a thermal value, for thermal_unit: scaled.", low=1e-6, high=1e6
+    )
+    thermal_offset: float = setting(
+        0.0, "Temperature [degrees Celsius] of the thermal value 0, for thermal_unit: scaled.", low=-1e6, high=1e6
     )
     thermal_low: float = setting(
         0.0, "Value shown black [degrees Celsius, or counts], of window fixed.", low=-300.0, high=100000.0
@@ -285,6 +308,19 @@ class NodeConfig:
     )
     overlay_opacity: float = setting(
         OVERLAY_OPACITY, "Share of the class colours in the overlay, 0 to 1.", low=0.0, high=1.0
+    )
+    min_confidence: float = setting(
+        0.0,
+        "Least softmax probability [0 to 1] of a pixel's class; the mask says 255 where it is less probable. 0 = off.",
+        low=0.0,
+        high=1.0,
+    )
+    jpeg_quality: int = setting(90, "Quality [1 to 100] of the outputs that are JPEG.", low=1, high=100)
+    object_classes: str = setting(
+        "", "Classes whose connected parts are objects, names with commas between; empty = all but background."
+    )
+    min_object_area: int = setting(
+        100, "Area [pixels] of the smallest object; smaller parts are left out.", low=1, high=2**31 - 1
     )
     features_rest_s: float = setting(
         3.0,

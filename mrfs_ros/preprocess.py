@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from mrfs_ros.camera.conversion import OWN, Conversion
-from mrfs_ros.camera.messages import CameraMessages, check_message, is_compressed, stamp_ns, stands_alone
+from mrfs_ros.camera.messages import CameraMessages, check_message, is_compressed, is_deep, stamp_ns, stands_alone
+from mrfs_ros.camera.thermal_units import scale_of, unused_scale
 from mrfs_ros.camera.thermal_window import ThermalWindow
-from mrfs_ros.config import NodeConfig
+from mrfs_ros.config import SCALED, NodeConfig
 from mrfs_ros.errors import ImageError
 from mrfs_ros.geometry.camera_models import Size
 from mrfs_ros.geometry.registration import load_registration
+from mrfs_ros.geometry.resampling import resized, with_holes
 from mrfs_ros.geometry.warp import Warp, outside_fused
 from mrfs_ros.types import FusionResult, check_pair_sizes
 
@@ -74,8 +76,14 @@ class Preprocessor:
         conversion: Conversion = OWN,
     ):
         self._config, self._say = config, say
+        self._scale = scale_of(config)
         self._messages = before._messages if before else CameraMessages(say, config.max_image_pixels, conversion)
-        self.window = before.window if before and before.window.suits(config) else ThermalWindow(config)
+        if before and before.window.suits(config):
+            self.window = before.window
+        else:
+            self.window = ThermalWindow(config)
+            for text in unused_scale(config):
+                say(text)
         if before and _geometry(before._config) == _geometry(config):
             self._registration = before._registration  # with the warp that it has made
         else:
@@ -131,6 +139,30 @@ class Preprocessor:
         """
         values = self._messages.thermal(thermal)
         return self.window.grey(values, stamp_ns(thermal) if at_ns is None else at_ns)
+
+    def celsius(self, thermal: Any | None, images: PairImages) -> np.ndarray | None:
+        """Degrees Celsius of a thermal message on the grid of ``images.rgb``, which ``register`` made of it.
+
+        Args:
+            thermal: The message; None = that camera is missing. ``grey`` has seen it before.
+            images: The pair that it is in.
+
+        Returns:
+            (H, W) float32, bilinear, as the camera sent it: dead pixels are not repaired. NaN where the camera sees
+            nothing or has no value, and for pixels made of such ones. None where the values are no temperatures:
+            ``thermal_unit`` counts, colours, or 8 bits, unless ``thermal_unit`` is scaled.
+
+        Raises:
+            ImageError: There is no image in the message.
+        """
+        if thermal is None or self._scale is None:
+            return None
+        if not is_deep(thermal) and not (self._config.thermal_unit == SCALED and stands_alone(thermal)):
+            return None
+        degrees = self._scale.celsius(self._messages.thermal(thermal))
+        if images.warp is not None:
+            return images.warp.floats(degrees)
+        return with_holes(lambda image: resized(image, images.rgb.shape[:2]), degrees)
 
     def register(self, rgb: Any | None, thermal: Any | None, grey: np.ndarray | None) -> PairImages:
         """Two messages, and ``grey`` of the thermal one, as what an engine takes; a camera that is missing is black.

@@ -6,14 +6,15 @@ The node, bags, ``mrfs fuse`` and evaluations all come this way: offline and onl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mrfs_ros.engine.protocol import Engine, RegisteringEngine, SmoothingEngine
+from mrfs_ros.engine.protocol import ConfidentEngine, Engine, RegisteringEngine, SmoothingEngine
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.preprocess import PairImages, Preprocessor
-from mrfs_ros.types import FusionResult
+from mrfs_ros.types import UNLABELLED, FusionResult
 
 
 @dataclass(frozen=True)
@@ -36,35 +37,69 @@ class Processed(NamedTuple):
     result: FusionResult
 
 
-def process_pairs(engine: Engine, pairs: Sequence[CameraPair | PairImages]) -> list[Processed]:
+def process_pairs(
+    engine: Engine,
+    pairs: Sequence[CameraPair | PairImages],
+    *,
+    confidence: bool = False,
+    min_confidence: float = 0.0,
+) -> list[Processed]:
     """Fuse and segment pairs, all of one kind (``PairImages.kind``), in one call of ``engine``.
 
     Args:
         engine: What runs the network.
         pairs: Messages, or arrays of files or of ``prepare``, which a bag calls ahead in other threads.
+        confidence: Ask for the probability of each pixel's class.
+        min_confidence: Pixels whose class is less probable (0 to 1) get none; 0 = off.
 
     Returns:
         For each pair its images and its result; outside of what the thermal camera sees that is rgb without a class.
 
     Raises:
         ImageError: There is no image in a message, or two that make no pair.
+        ConfigError: The engine gives no confidence.
 
     Example:
         >>> [(images, result)] = process_pairs(engine, [PairImages(rgb, thermal)])
     """
     images = [prepare(pair) for pair in pairs]
     warp = images[0].warp
+    asked = {"confidence": True} if confidence or min_confidence else {}  # engines of one's own need not know it
+    if asked:
+        check_gives_confidence(engine)
     if isinstance(engine, SmoothingEngine) and engine.smoothing is not None:
         engine.smoothing.follow([pair.stamp_ns for pair in images])
     if warp is not None and isinstance(engine, RegisteringEngine):  # warps and cuts on its own device
-        fused, labels = engine.registered(_stacked(images, "rgb"), _stacked(images, "grey"), warp)
-        return [Processed(pair, FusionResult(*result)) for pair, *result in zip(images, fused, labels)]
-    if len(images) == 1:
-        results = [engine(images[0].rgb, images[0].thermal)]
+        arrays = engine.registered(_stacked(images, "rgb"), _stacked(images, "grey"), warp, **asked)
+        results = [FusionResult(*result) for result in zip(*arrays)]
+    elif len(images) == 1:
+        results = [images[0].cut(engine(images[0].rgb, images[0].thermal, **asked))]
     else:
-        fused, labels = engine.batch(_stacked(images, "rgb"), _stacked(images, "thermal"))
-        results = [FusionResult(*result) for result in zip(fused, labels)]
-    return [Processed(pair, pair.cut(result)) for pair, result in zip(images, results)]
+        arrays = engine.batch(_stacked(images, "rgb"), _stacked(images, "thermal"), **asked)
+        results = [pair.cut(FusionResult(*result)) for pair, *result in zip(images, *arrays)]
+    return [Processed(pair, _confident(result, min_confidence)) for pair, result in zip(images, results)]
+
+
+def gives_confidence(engine: Engine) -> bool:
+    """Can it say how probable its classes are?"""
+    return isinstance(engine, ConfidentEngine) and engine.gives_confidence
+
+
+def check_gives_confidence(engine: Engine) -> None:
+    """ConfigError for an engine that gives no confidence, which says how to get one that does."""
+    if not gives_confidence(engine):
+        raise ConfigError(
+            f"confidence: {engine.info.backend} ({engine.info.weights}) gives none: expected an engine of this package "
+            "or, of an ONNX file, one by mrfs export --confidence; without it set min_confidence: 0"
+        )
+
+
+def _confident(result: FusionResult, least: float) -> FusionResult:
+    """``result`` without a class where that is less probable than ``least``."""
+    if not least:
+        return result
+    labels = np.where(result.confidence >= 255 * least, result.labels, np.uint8(UNLABELLED))
+    return replace(result, labels=labels)
 
 
 def prepare(pair: CameraPair | PairImages) -> PairImages:

@@ -1,4 +1,4 @@
-"""Data that every room shares: the two cameras, class sets with their palettes, and the result of one pair."""
+"""Data that every package shares: the two cameras, class sets with their palettes, and the result of one pair."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ MIN_SIDE = 32
 """Smallest height and width in pixels: below it the spatial reductions of the attention have nothing to reduce."""
 UNLABELLED = 255
 """Label id of pixels without a class: ignored in training and scoring, never coloured."""
+BACKGROUND = "background"
+"""Name of class 0. MFNet's authors and older weights files call it unlabeled, which is what 255 is here."""
 RGB, THERMAL = 0, 1
 """The two cameras, as indices of everything that there is once for each."""
 CAMERAS = ("rgb", "thermal")
@@ -20,7 +22,7 @@ CAMERAS = ("rgb", "thermal")
 
 @dataclass(frozen=True)
 class ClassSet:
-    """Names and colours of a segmentation's classes; index = label id, 0 = background.
+    """Names and colours of a segmentation's classes; index = label id, 0 = background, which is never ``unlabeled``.
 
     ``names``: one text per class. ``colors``: one (R, G, B), each 0-255, per class.
     """
@@ -30,9 +32,11 @@ class ClassSet:
     colors: tuple[tuple[int, int, int], ...]
 
     def __post_init__(self) -> None:
-        if len(self.names) != len(self.colors) or not 1 <= len(self.names) < UNLABELLED:
+        if self.names[:1] == ("unlabeled",):
+            object.__setattr__(self, "names", (BACKGROUND, *self.names[1:]))
+        if len(self.names) != len(self.colors) or not 1 <= len(self.names) <= UNLABELLED:
             raise ConfigError(
-                f"class set {self.name!r}: expected 1 to {UNLABELLED - 1} names and as many colours, "
+                f"class set {self.name!r}: expected 1 to {UNLABELLED} names and as many colours, "
                 f"got {len(self.names)} names and {len(self.colors)} colours"
             )
 
@@ -54,7 +58,7 @@ def _table(name: str, rows: dict[str, tuple[int, int, int]]) -> ClassSet:
 # Names and palettes as the datasets' authors publish them: MFNet (Ha et al., IROS 2017),
 # FMB (Liu et al., ICCV 2023), PST900 (Shivakumar et al., ICRA 2020).
 MFNET = _table("MFNet", {
-    "unlabeled": (0, 0, 0), "car": (64, 0, 128), "person": (64, 64, 0), "bike": (0, 128, 192),
+    "background": (0, 0, 0), "car": (64, 0, 128), "person": (64, 64, 0), "bike": (0, 128, 192),
     "curve": (0, 0, 192), "car_stop": (128, 128, 0), "guardrail": (64, 64, 128),
     "color_cone": (192, 128, 128), "bump": (192, 64, 0),
 })
@@ -133,6 +137,7 @@ class FusionResult:
     Args:
         fused: (H, W, 3) uint8, RGB, 0-255.
         labels: (H, W) uint8 class ids, ``UNLABELLED`` (255) where none.
+        confidence: (H, W) uint8, softmax probability [1/255] of the class that the network chose; None = not asked for.
 
     Raises:
         ImageError: an array has another shape or type.
@@ -144,10 +149,13 @@ class FusionResult:
 
     fused: np.ndarray
     labels: np.ndarray
+    confidence: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        fused, labels = self.fused, self.labels
+        fused, labels, confidence = self.fused, self.labels, self.confidence
         if fused.dtype != np.uint8 or fused.ndim != 3 or fused.shape[2] != 3:
             raise ImageError(f"fused: expected (H, W, 3) uint8, got {fused.shape} {fused.dtype}")
         if labels.dtype != np.uint8 or labels.shape != fused.shape[:2]:
             raise ImageError(f"labels: expected {fused.shape[:2]} uint8, got {labels.shape} {labels.dtype}")
+        if confidence is not None and (confidence.dtype != np.uint8 or confidence.shape != labels.shape):
+            raise ImageError(f"confidence: expected {labels.shape} uint8, got {confidence.shape} {confidence.dtype}")

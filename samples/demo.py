@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.draw import side_by_side
+from mrfs_ros.errors import MrfsError
 from mrfs_ros.ros.dds import profile_variable
+from mrfs_ros.ros.domain import own_domain
 
 INPUTS = ("/rgb/image", "/thermal/image")
 OUTPUTS = ("/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay")
@@ -38,11 +39,13 @@ class DemoError(Exception):
 
 
 def environment() -> dict[str, str]:
-    """This process's environment with discovery kept on this machine, in a domain of its own, and the DDS profile."""
-    domain = os.environ.get("ROS_DOMAIN_ID", str(random.randint(1, 100)))
+    """This process's environment with discovery kept on this machine, in a domain of its own, and the DDS profile.
+
+    The domain is this process's until it ends; one that is set is taken as it is.
+    """
     return {
         **os.environ,
-        "ROS_DOMAIN_ID": domain,
+        "ROS_DOMAIN_ID": os.environ.get("ROS_DOMAIN_ID") or str(own_domain()[0]),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         profile_variable(): str(PROFILE),
         "PYTHONUNBUFFERED": "1",
@@ -167,7 +170,7 @@ def main() -> int:
         run_processes(out / "sample_bag", out / "recorded_bag", out / "logs", len(pairs), node_parameters)
         images = read_back(out / "recorded_bag")
         latencies = sorted(check(images, pairs))
-    except DemoError as error:
+    except (DemoError, MrfsError) as error:
         print(f"demo: error: {error}", file=sys.stderr)
         for log in sorted((out / "logs").iterdir()):
             last = log.read_text().strip().splitlines()[-1:] or ["(empty)"]

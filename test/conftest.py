@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ros_domain import own_domain
 
 from mrfs_ros.ros.dds import profile_variable
+from mrfs_ros.ros.domain import own_domain
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -88,7 +88,7 @@ def emulated_operators(program: Path, threads: int = 1) -> Iterator[EmulatedOper
 
 def _argument(kind: str, value, tensors: dict[int, Tensor]) -> bytes:
     """An argument as operator_caller.cpp reads it; ``tensors`` gets those in it, by address."""
-    if kind in "tob":
+    if kind in "tobp":
         content = _tensor(value, tensors)
     elif kind == "m":
         content = struct.pack("<q", len(value)) + b"".join(_tensor(x, tensors) for x in value)

@@ -6,8 +6,13 @@ import numpy as np
 
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.journal import Entry
-from mrfs_ros.types import UNLABELLED, FusionResult
+from mrfs_ros.config import NodeConfig
+from mrfs_ros.engine.protocol import EngineInfo
+from mrfs_ros.pair_outputs import PairOutputs
+from mrfs_ros.preprocess import PairImages
+from mrfs_ros.types import MFNET, UNLABELLED, FusionResult
 
+INFO = EngineInfo("stub", "cpu", "mit_b0", MFNET, "stub weights")
 START_NS = 1_700_000_000_123_456_789
 STEP_NS = 33_333_333
 
@@ -22,7 +27,8 @@ def made_frame(index: int, height: int = 48, width: int = 64) -> Frame:
     stamp = START_NS + index * STEP_NS
     colour = np.stack((grey, grey, 255 - grey), axis=2)
     result = FusionResult(np.repeat(grey[:, :, None], 3, axis=2), labels)
-    return Frame(index, stamp, "camera", stamp, stamp + 4_000_000, stamp + 9_000_000, colour, grey, result, 0.02)
+    made = PairOutputs(PairImages(colour, grey), result, INFO, NodeConfig(), lambda: None)
+    return Frame(index, stamp, "camera", stamp, stamp + 4_000_000, stamp + 9_000_000, made, 0.02)
 
 
 def made_entry(index: int, **changes: object) -> Entry:

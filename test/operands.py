@@ -58,6 +58,7 @@ def every_operator(native: NativeOperators) -> dict[str, Tensor]:
         "pool": torch.stack(native.pool(x1)),
         "decode": native.decode(x1, dense, coarse, native.dense(numbers.dense(9, 64))),
         "labels": native.labels(numbers(2, 37, 43, 9), (147, 170)),
+        "confident_labels": torch.stack(native.confident_labels(numbers(2, 37, 43, 9), (147, 170))),
         "fuse": native.fuse(taps, numbers(2, 37, 43, 3), numbers(2, 37, 43, 1), images),
         "exchange": torch.stack(native.exchange(x1, x2, gate, numbers(2, 64), native.spatial_gate(mlp))),
     }

@@ -61,6 +61,16 @@ def test_own_file_keeps_weights_config_classes_and_provenance(tmp_path, network,
     assert len(checkpoint.sha256) == 64
 
 
+def test_class_0_of_older_files_is_background(tmp_path, network):
+    path = tmp_path / "own.safetensors"
+    save_checkpoint(path, network, MFNET, {})
+    metadata = metadata_of(CONFIG, MFNET, {}, 0)
+    metadata["classes"] = metadata["classes"].replace("background", "unlabeled")
+    save_file(load_file(path), path, metadata)
+    assert b"unlabeled" in path.read_bytes()
+    assert read_checkpoint(path).classes == MFNET
+
+
 def test_a_weights_file_is_replaced_whole(tmp_path, network, replaced_whole):
     with replaced_whole(tmp_path / "best.safetensors"):
         save_checkpoint(tmp_path / "best.safetensors", network, MFNET, {})

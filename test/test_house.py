@@ -22,6 +22,8 @@ FLOORS = {
     "types": 1,
     "config": 1,
     "shipped": 1,
+    "label_groups": 2,
+    "objects": 2,
     "network": 2,
     "camera": 2,
     "geometry": 2,
@@ -32,6 +34,7 @@ FLOORS = {
     "data": 4,
     "engine": 4,
     "process": 5,
+    "pair_outputs": 6,
     "training": 6,
     "evaluation": 6,
     "bench": 6,
@@ -49,8 +52,8 @@ ROS_PACKAGES = {
 HOME = {  # the rooms in which a heavy package may be imported
     "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench", "studies"},
     "safetensors": {"checkpoint"},
-    "cv2": {"camera", "geometry", "draw", "data", "training", "evaluation", "calibration", "studies"},
-    "yaml": {"training", "bag", "geometry"},
+    "cv2": {"camera", "geometry", "draw", "objects", "data", "training", "evaluation", "calibration", "studies"},
+    "yaml": {"training", "bag", "geometry", "label_groups"},
     "PIL": {"data"},
     "matplotlib": {"studies"},
     **{package: {"ros"} for package in ROS_PACKAGES},
@@ -109,6 +112,20 @@ OWN_TEXTS = [
 
 def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def unmapped(page: str) -> set[str]:
+    """Modules and packages that the table of CONTRIBUTING.md does not name."""
+    rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    return FLOORS.keys() - {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_contributing_maps_every_module_and_package():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert unmapped(page) == set()
+    assert unmapped(page.replace("| `pairing` |", "| pairs |")) == {"pairing"}
+    found = {room(path) for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__"}
+    assert found == FLOORS.keys()
 
 
 def imports(source: str) -> list[tuple[str, bool]]:
@@ -341,11 +358,29 @@ def test_no_two_files_have_one_name():
     assert {name for name in names if names.count(name) > 1} == set()
 
 
-def test_version_and_licence_are_one():
+def releases() -> dict[str, tuple[str, ...]]:
+    """Version, and date where there is one, of the newest release by each file that names it."""
+    files = {
+        "CHANGELOG.rst": r"^(\d+\.\d+\.\d+) \((.+)\)$",
+        "CITATION.cff": r"^version: (.+)\ndate-released: (.+)$",
+        "package.xml": r"<version>(.+)</version>",
+    }
+    return {
+        name: re.search(pattern, (ROOT / name).read_text(), re.MULTILINE).groups() for name, pattern in files.items()
+    }
+
+
+def test_version_date_and_licence_are_one():
     import mrfs_ros
 
-    assert f"<version>{mrfs_ros.__version__}</version>" in (ROOT / "package.xml").read_text()
-    assert f"version: {mrfs_ros.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    setup = [sys.executable, "setup.py", "--version"]
+    installed = subprocess.run(setup, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()[-1]
+    version, date = releases()["CHANGELOG.rst"]
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", date)
+    assert releases() == {
+        "CHANGELOG.rst": (version, date), "CITATION.cff": (version, date), "package.xml": (version,),
+    }  # fmt: skip
+    assert mrfs_ros.__version__ == installed == version
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
 
 

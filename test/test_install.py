@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = {
-    "package.xml", "launch/mrfs.launch.py", "config/mrfs.yaml", "config/fastdds.xml", "rviz/mrfs.rviz",
+    "package.xml", "launch/mrfs.launch.py", "config/mrfs.yaml", "config/fastdds.xml", "config/cameras/boson.yaml",
+    "config/foxglove_layout.json", "rviz/mrfs.rviz",
 }  # fmt: skip
 
 

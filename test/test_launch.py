@@ -12,8 +12,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = ROOT / "launch" / "mrfs.launch.py"
 ARGUMENTS = {
-    "params_file", "namespace", "rgb_topic", "thermal_topic", "weights", "device", "use_sim_time", "log_level", "rviz",
-    "bag", "record",
+    "params_file", "camera", "namespace", "rgb_topic", "thermal_topic", "weights", "device", "use_sim_time",
+    "log_level", "rviz", "bag", "record",
 }  # fmt: skip
 
 
@@ -50,6 +50,35 @@ def test_arguments_decide_what_starts(given, processes):
         )
     (function,) = [entity for entity in description.entities if isinstance(entity, OpaqueFunction)]
     assert len(function.execute(context)) == processes
+
+
+def files_of_the_node(**given):
+    """The params files with which launch would start the node, in order, given these arguments."""
+    context, description = described()
+    from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+    context.launch_configurations.update(given)
+    for entity in description.entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            entity.execute(context)
+    (function,) = [entity for entity in description.entities if isinstance(entity, OpaqueFunction)]
+    node = function.execute(context)[0]
+    node._perform_substitutions(context)
+    return [Path(path) for path, is_file in node._Node__expanded_parameter_arguments if is_file]
+
+
+def test_a_preset_comes_after_the_defaults_and_before_a_file_of_ones_own():
+    defaults, boson = ROOT / "config/mrfs.yaml", ROOT / "config/cameras/boson.yaml"
+    assert files_of_the_node()[:-1] == [defaults]  # the last one holds launch's own arguments
+    assert files_of_the_node(camera="boson")[:-1] == [defaults, boson]
+    own = str(ROOT / "config/cameras/lepton.yaml")
+    assert files_of_the_node(camera="boson", params_file=own)[:-1] == [defaults, boson, Path(own)]
+
+
+def test_a_preset_that_does_not_exist_is_refused_with_a_list_of_those_that_do():
+    with pytest.raises(RuntimeError, match=r"not valid.*boson.*lepton") as refused:
+        files_of_the_node(camera="nonsense")
+    assert str(refused.value).count("\n") == 0
 
 
 def test_declared_arguments_are_those_of_the_design():

@@ -13,7 +13,7 @@ from mrfs_ros.camera.thermal_window import ThermalWindow
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.base import BaseEngine
 from mrfs_ros.engine.protocol import EngineInfo, RegisteringEngine, check_registered
-from mrfs_ros.errors import ImageError
+from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.geometry.registration import load_registration
 from mrfs_ros.preprocess import PairImages, Preprocessor
 from mrfs_ros.process import CameraPair, prepare, process_pairs
@@ -27,16 +27,17 @@ class OnItsDevice(BaseEngine):
         super().__init__(EngineInfo("stub", "cpu", "mit_b0", MFNET, "stub weights"))
         self.got = []
 
-    def _run(self, rgb, thermal, warp=None):
+    def _run(self, rgb, thermal, confidence, warp=None):
         self.got.append((thermal.shape, warp))
         if warp is None:
-            return rgb, thermal // 32
-        labels = np.stack([np.where(warp.valid, warp(one) // 32, UNLABELLED).astype(np.uint8) for one in thermal])
-        return rgb, labels
+            return (rgb, thermal // 32, 255 - thermal)[: 3 if confidence else 2]
+        warped = np.stack([warp(one) for one in thermal])
+        labels = np.where(warp.valid, warped // 32, UNLABELLED).astype(np.uint8)
+        return (rgb, labels, (255 - warped) * warp.valid)[: 3 if confidence else 2]
 
-    def registered(self, rgb, thermal, warp):
+    def registered(self, rgb, thermal, warp, *, confidence=False):
         check_registered(rgb, thermal, warp)
-        return self._guarded(self._run, rgb, thermal, warp)
+        return self._guarded(self._run, rgb, thermal, confidence, warp)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -48,7 +49,41 @@ def test_an_engine_that_registers_gives_the_bytes_of_one_that_does_not(count, wa
     for mine, other, pair in zip(expected, results, given):
         assert mine.images is other.images is pair
         assert (mine.result.fused == other.result.fused).all() and (mine.result.labels == other.result.labels).all()
+        assert mine.result.confidence is None
     assert engine.got == [((count, *given[0].grey.shape), warp)]
+
+
+@pytest.mark.parametrize("engine", [StubEngine, OnItsDevice])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("warp", [None, shifted(SIZE, THERMAL_SIZE)], ids=["aligned", "registered"])
+def test_classes_that_are_not_probable_enough_are_none(engine, count, warp):
+    given = pairs(count, warp)
+    plain = process_pairs(engine(), given, confidence=True)
+    for done, pair in zip(plain, given):
+        seen = np.ones(SIZE, bool) if warp is None else warp.valid
+        assert (done.result.confidence == np.where(seen, 255 - pair.thermal, 0)).all()
+    for least in (0.2, 0.5, 1.0):
+        for done, before in zip(process_pairs(engine(), given, min_confidence=least), plain):
+            expected = np.where(before.result.confidence / 255 < least, UNLABELLED, before.result.labels)
+            assert (done.result.labels == expected).all() and (expected == UNLABELLED).any()
+            assert (done.result.fused == before.result.fused).all()
+
+
+class WithoutConfidence:
+    """A stand-in for an engine of a team's own, as ``Engine`` asks for it."""
+
+    info = StubEngine().info
+
+    def __call__(self, rgb, thermal):
+        return StubEngine()(rgb, thermal)
+
+
+def test_an_engine_without_confidence_goes_on_without_and_is_told_with():
+    given = pairs(1, None)
+    assert process_pairs(WithoutConfidence(), given)[0].result.confidence is None
+    for asked in ({"confidence": True}, {"min_confidence": 0.1}):
+        with pytest.raises(ConfigError, match=r"confidence: stub .* gives none: expected .* min_confidence: 0"):
+            process_pairs(WithoutConfidence(), given, **asked)
 
 
 def test_who_can_register():

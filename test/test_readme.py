@@ -19,4 +19,4 @@ def test_the_python_example_runs_and_is_short():
     assert len([line for line in code.splitlines() if line.strip()]) <= 8
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("(512, 640, 3) (512, 640) ('unlabeled', 'car', 'person'")
+    assert run.stdout.startswith("(512, 640, 3) (512, 640) ('background', 'car', 'person'")

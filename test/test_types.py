@@ -34,10 +34,22 @@ def test_palette_colours_a_mask():
     assert MFNET.palette()[labels].tolist() == [[[0, 0, 0], [64, 0, 128]], [[64, 64, 0], [0, 0, 0]]]
 
 
-@pytest.mark.parametrize("names, colours", [(("a",), ()), ((), ()), (("a",) * 255, ((0, 0, 0),) * 255)])
+@pytest.mark.parametrize("names, colours", [(("a",), ()), ((), ()), (("a",) * 256, ((0, 0, 0),) * 256)])
 def test_class_sets_must_fit_an_8_bit_mask(names, colours):
-    with pytest.raises(ConfigError, match="expected 1 to 254 names"):
+    with pytest.raises(ConfigError, match="expected 1 to 255 names"):
         ClassSet("bad", names, colours)
+
+
+def test_as_many_classes_as_there_are_ids():
+    palette = ClassSet("most", ("a",) * 255, ((1, 2, 3),) * 255).palette()
+    assert palette[254].tolist() == [1, 2, 3] and palette[255].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", CLASS_SETS)
+def test_class_0_is_background(name):
+    assert CLASS_SETS[name].names[0] == "background"
+    assert ClassSet("old", ("unlabeled", "car"), MFNET.colors[:2]).names == ("background", "car")
+    assert ClassSet("own", ("road", "unlabeled"), MFNET.colors[:2]).names == ("road", "unlabeled")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from mrfs_ros.bag.summary import Summary
 from mrfs_ros.bag.writing.results import Results
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.pair_outputs import check_outputs
+from mrfs_ros.process import process_pairs
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def run_bag(
     """
     begin_s = time.monotonic()
     check_targets(settings)
+    check_outputs(settings.node, engine, confidence=settings.want_confidence)
     with ExitStack() as stack:
         bag = stack.enter_context(open_bags(settings.sources()))
         codec = Codec()
@@ -167,9 +170,12 @@ def _tell_losses(
 def _work(settings: BagSettings, engine: Engine, reader: PairReader, results: Results, tally: Tally) -> Iterator[int]:
     """Answer and write what is not in ``tally`` yet; yields the number of pairs in it as it grows."""
     items = _new_items(reader, settings.every, tally)
+    confidence, least = settings.want_confidence, settings.node.min_confidence
+    process = partial(process_pairs, engine, confidence=confidence, min_confidence=least)
+    prepare = partial(decode, reader.preprocessor, celsius=settings.want_celsius)
     with ThreadPoolExecutor(settings.workers) as pool, ThreadPoolExecutor(1) as engine_thread:
-        decoded = in_order(pool, partial(decode, reader.preprocessor), items, settings.batch + settings.workers)
-        runs, answer = batches(decoded, settings.batch), partial(infer, engine)
+        decoded = in_order(pool, prepare, items, settings.batch + settings.workers)
+        runs, answer = batches(decoded, settings.batch), partial(infer, process)
         # On the CPU the network takes all cores, and its threads are slower when others call it. While a GPU computes,
         # this thread reads and writes.
         on_cpu = engine.info.device == "cpu"

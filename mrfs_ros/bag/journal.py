@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.files import lock, write_text
@@ -21,7 +22,7 @@ class Entry:
 
     ``shares``: part of the pixels of each class, 0 to 1, the last one of unlabelled pixels. ``metrics``: name to
     value. ``problem``: why there is no answer to this pair, or empty. ``unpaired``: rgb and thermal images in no pair
-    since the entry before.
+    since the entry before. ``objects``: fields of each ``SegmentedObject``, where these are asked for.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Entry:
     problem: str = ""
     reason: str = ""
     unpaired: tuple[int, int] = (0, 0)
+    objects: tuple[dict[str, Any], ...] = ()
 
     @property
     def gap_ns(self) -> int | None:
@@ -181,4 +183,4 @@ def _content(folder: Path, number: int) -> dict:
 
 
 def _entry(values: dict) -> Entry:
-    return Entry(**{**values, "shares": tuple(values["shares"]), "unpaired": tuple(values["unpaired"])})
+    return Entry(**values | {name: tuple(values[name]) for name in ("shares", "unpaired", "objects")})

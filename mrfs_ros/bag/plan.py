@@ -11,10 +11,11 @@ from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.bag.reading.salvage import Channel
 from mrfs_ros.bag.reading.several_bags import Bags
 from mrfs_ros.bag.settings import BagSettings
-from mrfs_ros.bag.writing.result_bag import FUSED, OVERLAY, SEGMENTATION
+from mrfs_ros.bag.writing.result_bag import topic_of
+from mrfs_ros.config import OUTPUTS
 from mrfs_ros.errors import ConfigError
 
-_OWN = (FUSED, SEGMENTATION, OVERLAY)
+_OWN = tuple(map(topic_of, OUTPUTS))
 _ANY_RATE_HZ = 10.0  # of a bag with too little in it to tell
 
 

@@ -21,9 +21,10 @@ from mrfs_ros.errors import ConfigError
 _OF_NO_EFFECT = ("workers", "batch", "segment_s", "node")  # on the results; of the node only these have one:
 _OF_THE_NODE = (
     "slop_s", "sync_queue_size", "thermal_time_offset_s", "on_missing", "missing_timeout_s", "reference_camera",
-    "overlay_opacity", "thermal_window", "thermal_unit", "thermal_low", "thermal_high", "thermal_percentile",
-    "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m", "encoder_side", "max_image_pixels",
-    "temporal_smoothing",
+    "overlay_opacity", "thermal_window", "thermal_unit", "thermal_scale", "thermal_offset", "thermal_low",
+    "thermal_high", "thermal_percentile", "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m",
+    "encoder_side", "max_image_pixels", "temporal_smoothing", "min_confidence", "jpeg_quality",
+    "object_classes", "min_object_area",
 )  # fmt: skip
 
 
@@ -32,7 +33,8 @@ def check_targets(settings: BagSettings) -> None:
     targets = settings.targets()
     if not targets and settings.rerun != LIVE:
         raise ConfigError(
-            "no result is asked for: name at least one of --out, --video, --frames, --pairs, --csv, --report, --rerun"
+            "no result is asked for: name at least one of --out, --video, --frames, --pairs, --csv, --objects, "
+            "--report, --rerun"
         )
     try:
         _check_apart(settings.sources(), targets)
@@ -83,9 +85,11 @@ def requested_of(settings: BagSettings) -> dict[str, Any]:
     """The settings that the results depend on, by name; bag and network not looked at yet."""
     asked = {name: value for name, value in asdict(settings).items() if name not in _OF_NO_EFFECT}
     chosen = {name: getattr(settings.node, name) for name in _OF_THE_NODE}
-    file = settings.node.calibration
-    calibration = sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else file
-    return {**asked, **chosen, "calibration": calibration}
+    files = {name: getattr(settings.node, name) for name in ("calibration", "label_groups")}
+    for name, file in files.items():
+        if file and Path(file).is_file():
+            files[name] = sha256(Path(file).read_bytes()).hexdigest()
+    return {**asked, **chosen, **files}
 
 
 def facts_of(settings: BagSettings, info: EngineInfo) -> dict[str, str]:

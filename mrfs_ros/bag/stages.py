@@ -9,12 +9,13 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from mrfs_ros.bag.reading.bag_pairs import BagPair
 from mrfs_ros.bag.reading.salvage import Record
-from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
 from mrfs_ros.preprocess import PairImages, Preprocessor
-from mrfs_ros.process import CameraPair, prepare, process_pairs
+from mrfs_ros.process import CameraPair, Processed, prepare
 from mrfs_ros.types import FusionResult
 
 Item = TypeVar("Item")
@@ -38,6 +39,7 @@ class Decoded:
     index: int
     pair: BagPair
     images: PairImages
+    celsius: np.ndarray | None = None  # (H, W) float32, where it is wanted and known
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ def in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Ite
             future.cancel()
 
 
-def decode(preprocessor: Preprocessor, item: tuple[int, BagPair] | Record) -> Decoded | Failed | Record:
-    """The arrays of a numbered pair, or why there are none; records pass."""
+def decode(
+    preprocessor: Preprocessor, item: tuple[int, BagPair] | Record, *, celsius: bool = False
+) -> Decoded | Failed | Record:
+    """The arrays of a numbered pair, or why there are none; records pass. ``celsius``: in degrees too."""
     if isinstance(item, Record):
         return item
     index, pair = item
@@ -74,7 +78,7 @@ def decode(preprocessor: Preprocessor, item: tuple[int, BagPair] | Record) -> De
             raise pair.grey
         images = prepare(CameraPair(preprocessor, pair.rgb, pair.thermal, pair.grey))
         images.thermal  # noqa: B018 - warped here, where several threads work; the results want it too
-        return Decoded(index, pair, images)
+        return Decoded(index, pair, images, preprocessor.celsius(pair.thermal, images) if celsius else None)
     except ImageError as error:
         return Failed(index, pair, error.reason, str(error))
 
@@ -94,29 +98,33 @@ def batches(items: Iterable[Decoded | Failed | Record], size: int) -> Iterator[l
         yield batch
 
 
-def infer(engine: Engine, batch: list[Decoded | Failed | Record]) -> list[Answered | Failed | Record]:
+Process = Callable[[list[PairImages]], list[Processed]]
+"""``process_pairs`` of an engine."""
+
+
+def infer(process: Process, batch: list[Decoded | Failed | Record]) -> list[Answered | Failed | Record]:
     """The answers to the pairs of a batch, everything else as it came."""
     pairs = [item for item in batch if isinstance(item, Decoded)]
-    answered = iter(_answers(engine, pairs))
+    answered = iter(_answers(process, pairs))
     return [next(answered) if isinstance(item, Decoded) else item for item in batch]
 
 
-def _answers(engine: Engine, pairs: list[Decoded]) -> list[Answered | Failed]:
+def _answers(process: Process, pairs: list[Decoded]) -> list[Answered | Failed]:
     if len(pairs) > 1:
         begin = time.perf_counter()
         try:
-            results = [done.result for done in process_pairs(engine, [pair.images for pair in pairs])]
+            results = [done.result for done in process([pair.images for pair in pairs])]
         except Exception:  # too much memory for all, or one that is bad: each alone says which
-            return [_answer(engine, pair) for pair in pairs]
+            return [_answer(process, pair) for pair in pairs]
         seconds = (time.perf_counter() - begin) / len(pairs)
         return [Answered(pair, result, seconds) for pair, result in zip(pairs, results)]
-    return [_answer(engine, pair) for pair in pairs]
+    return [_answer(process, pair) for pair in pairs]
 
 
-def _answer(engine: Engine, pair: Decoded) -> Answered | Failed:
+def _answer(process: Process, pair: Decoded) -> Answered | Failed:
     begin = time.perf_counter()
     try:
-        [(_, result)] = process_pairs(engine, [pair.images])
+        [(_, result)] = process([pair.images])
     except ImageError as error:
         return Failed(pair.index, pair.pair, error.reason, str(error))
     except Exception as error:  # as in the node: the next pair may be fine

@@ -22,7 +22,7 @@ class ByteOrder:
 
     def mended(self, values: np.ndarray) -> np.ndarray:
         """(H, W) of two or four bytes each, as they were meant; call it with every image, in order."""
-        if not self.is_swapped and self._left:
+        if not self.is_swapped and self._left > 0:  # two threads may have passed 1
             self._left -= 1
             self.is_swapped = looks_swapped(values)
         return values.byteswap() if self.is_swapped else values

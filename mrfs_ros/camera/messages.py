@@ -13,8 +13,8 @@ import numpy as np
 from mrfs_ros.camera.camera_images import CameraImages
 from mrfs_ros.camera.compressed_depth import CompressedDepth, is_compressed_depth
 from mrfs_ros.camera.conversion import OWN, Conversion
-from mrfs_ros.camera.image_fields import GRAY, ImageFields, check_rgb, check_thermal
-from mrfs_ros.camera.image_header import read_header
+from mrfs_ros.camera.image_fields import DEEP, GRAY, ImageFields, check_rgb, check_thermal
+from mrfs_ros.camera.image_header import ImageHeader, read_header
 from mrfs_ros.config import MAX_IMAGE_PIXELS
 from mrfs_ros.errors import ImageError
 from mrfs_ros.types import CAMERAS, RGB
@@ -113,8 +113,19 @@ def stands_alone(message: Any) -> bool:
         return message.encoding in GRAY
     if is_compressed_depth(message.format):
         return False
-    header = read_header(message.data, _name(message, "thermal"), "thermal", 2**62)
+    header = _header(message)
     return (header.channels, header.bits) == (1, 8)
+
+
+def is_deep(message: Any) -> bool:
+    """Has a thermal message, which ``check_message`` let through, values of more than 8 bits?"""
+    if not is_compressed(message):
+        return message.encoding in DEEP
+    return is_compressed_depth(message.format) or _header(message).bits > 8
+
+
+def _header(message: Any) -> ImageHeader:
+    return read_header(message.data, _name(message, "thermal"), "thermal", 2**62)
 
 
 def _fields(message: Any) -> ImageFields:

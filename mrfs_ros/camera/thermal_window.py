@@ -16,7 +16,7 @@ from mrfs_ros.camera.flat_field_correction import FlatFieldCorrection
 from mrfs_ros.camera.thermal_plateau import Plateau
 from mrfs_ros.camera.thermal_repair import is_value, neighbourhood, repaired, without_holes
 from mrfs_ros.camera.thermal_scene import Scene
-from mrfs_ros.camera.thermal_units import described, from_celsius, least_span
+from mrfs_ros.camera.thermal_units import described, least_span, scale_of
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ImageError
 
@@ -45,6 +45,7 @@ class ThermalWindow:
 
     def __init__(self, config: NodeConfig):
         self._config = config
+        self._scale = scale_of(config)
         self._correction = FlatFieldCorrection()
         self._forget()
 
@@ -86,7 +87,7 @@ class ThermalWindow:
         """The window in words, for diagnostics."""
         if self._newest is None:
             return "none: 8-bit images are taken as they come"
-        return f"{described(self._low, self._high, self._config.thermal_unit)}, {self._doing}"
+        return f"{described(self._low, self._high, self._scale)}, {self._doing}"
 
     def _forget(self) -> None:
         self._correction.forget()
@@ -127,7 +128,8 @@ class ThermalWindow:
         """The window that would suit ``frame`` alone."""
         config = self._config
         if config.thermal_window == "fixed":
-            return tuple(from_celsius(end, config.thermal_unit) for end in (config.thermal_low, config.thermal_high))
+            ends = config.thermal_low, config.thermal_high
+            return ends if self._scale is None else tuple(map(self._scale.value, ends))
         low, high = frame.ends
         margin = MARGIN * (high - low)
         missing = max(0.0, self._least - (high - low + 2 * margin)) / 2
@@ -135,7 +137,7 @@ class ThermalWindow:
 
     @property
     def _least(self) -> float:
-        return least_span(self._config.thermal_unit, self._non_integer)
+        return least_span(self._scale, self._non_integer)
 
     def _follow(self, frame: Scene, same: bool, seconds: float) -> None:
         was_closed = self._correction.closed

@@ -9,10 +9,12 @@ from dataclasses import replace
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.cli.options import RESULTS, add_network_options, add_options, entries, field_option, given, new_parser
 from mrfs_ros.cli.params_file import node_config
+from mrfs_ros.config import OUTPUTS
 
 EXAMPLES = """examples:
   mrfs bag drive --out drive_mrfs                                   # /mrfs/fused and /mrfs/segmentation in a new bag
   mrfs bag drive --out drive_mrfs --copy /rgb/image,/tf --compressed
+  mrfs bag drive --out drive_mrfs --outputs confidence,objects,thermal --objects drive_objects.csv
   mrfs bag drive.bag --video drive.mp4 --csv drive.csv --start 60 --end 90
   mrfs bag drive.mcap --report drive.html --every 5
   mrfs bag drive --pairs my_frames --every 30       # to label and train on (docs/training.md)
@@ -25,7 +27,7 @@ bag could not be read, paired or answered (what could is there), 2 for other err
 """
 _KEPT_EVENTS = 20
 _OF_THE_NODE = (
-    "weights", "classes", "device", "backend", "precision", "encoder_side", "slop_s", "calibration",
+    "weights", "classes", "label_groups", "device", "backend", "precision", "encoder_side", "slop_s", "calibration",
 )  # fmt: skip
 
 
@@ -54,7 +56,13 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     add_options(read, "--rgb-topic", "--thermal-topic", "--start", "--end", "--stamp", "--every", "--params-file")
     add_options(read, "--slop", "--calibration")
     made = command.add_argument_group("what the results hold")
-    add_options(made, "--overlay", "--compressed", "--storage", "--metrics")
+    add_options(made, "--label-groups", "--overlay", "--compressed", "--storage", "--metrics")
+    made.add_argument(
+        "--outputs",
+        type=lambda text: tuple(entries(text)),
+        metavar="NAMES",
+        help=f"More outputs of the node in the bag, with commas: {', '.join(OUTPUTS)}.",
+    )
     made.add_argument(
         "--copy", type=lambda text: tuple(entries(text)), metavar="TOPICS", help="Copy topics: /a,/b or all."
     )

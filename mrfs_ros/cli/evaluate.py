@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     add_options(command, "--label-name")
     command.add_argument("--out", required=True, type=Path, help="folder for the results, made if missing")
     add_network_options(command)
-    add_options(command, "--backend")
+    add_options(command, "--backend", "--label-groups")
     command.add_argument(
         "--window", type=pixels, metavar="HxW", help="slide a window of this size, stride 2/3, as the paper does"
     )
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mrfs_ros.studies.classical_fusion import average, maximum
 
     engine = _engine(arguments)
-    datasets = named_datasets(arguments, engine.info.classes)
+    groups = engine.label_groups
+    datasets = named_datasets(arguments, groups.source if groups else engine.info.classes)
     made_folder(arguments.out)
     sheet = Sheet(sum(map(len, datasets.values())), arguments.sheet, partial(_panels, engine.info.classes))
     evaluation = evaluate(
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         fusion=not arguments.no_fusion,
         baselines={"average": average, "maximum": maximum} if arguments.baselines else None,
         stretch=arguments.stretch,
+        label_groups=groups,
         watch=sheet.add,
         progress=lambda pairs: tqdm(pairs, unit="pair", file=sys.stderr, dynamic_ncols=True),
     )
@@ -81,6 +83,7 @@ def _engine(arguments: argparse.Namespace):
     from mrfs_ros.engine.encoder_side import WEIGHTS
     from mrfs_ros.engine.load import load_model, resolve_device
     from mrfs_ros.evaluation.sliding import sliding_engine
+    from mrfs_ros.label_groups import read_label_groups
 
     if not arguments.window:
         return load_engine(
@@ -89,13 +92,17 @@ def _engine(arguments: argparse.Namespace):
             arguments.backend,
             classes=arguments.classes,
             encoder_side=arguments.encoder_side,
+            label_groups=arguments.label_groups,
         )
     if arguments.backend not in ("auto", "eager"):
         raise ConfigError(f"--window runs on backend eager, not on {arguments.backend}: leave --backend out")
     if arguments.encoder_side not in (WEIGHTS, "0"):
         raise ConfigError("--window shows the encoders its own size, as the paper does: leave --encoder-side out")
     model = load_model(arguments.weights, arguments.classes)
-    return sliding_engine(model.network, model.info("eager", resolve_device(arguments.device)), arguments.window)
+    engine = sliding_engine(model.network, model.info("eager", resolve_device(arguments.device)), arguments.window)
+    if arguments.label_groups:
+        engine.use_label_groups(read_label_groups(arguments.label_groups, model.classes))
+    return engine
 
 
 def _facts(engine, datasets: dict, arguments: argparse.Namespace) -> dict[str, str]:

@@ -12,11 +12,12 @@ from mrfs_ros.files import made_folder
 EXAMPLES = """examples:
   mrfs export --onnx out/mrfs_480x640.onnx
   mrfs export --weights models/mfnet.pth --size 512x640 --onnx out/mfnet_512x640.onnx
-  mrfs export --size 480x640 --encoder-side 240 --onnx out/mrfs_480x640_240.onnx
+  mrfs export --size 480x640 --encoder-side 240 --confidence --onnx out/mrfs_480x640_240.onnx
   mrfs fuse --weights out/mrfs_480x640.onnx --backend openvino --rgb street.jpg --thermal street_ir.jpg --out out
 
 The file takes rgb (B, H, W, 3) and thermal (B, H, W), uint8, of that one size, and gives fused (B, H, W, 3), RGB, and
-labels (B, H, W), uint8. Its encoder side is fixed too. Class names and colours are in its metadata.
+labels (B, H, W), uint8; with --confidence their probabilities too, (B, H, W) uint8, 255 = certain (some ms more for
+each pair). Its encoder side is fixed too. Class names and colours are in its metadata.
 """
 
 
@@ -32,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     command.add_argument("--onnx", required=True, type=Path, help="file to write")
     add_options(command, "--weights", "--classes", "--encoder-side", "--batch")
     command.add_argument("--size", type=pixels, default=(480, 640), help="HxW in pixels, default: 480x640")
+    command.add_argument("--confidence", action="store_true", help="give the probability of each pixel's class too")
     return command
 
 
@@ -51,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     provenance = {EXPORTED_FROM: Path(model.weights).name or UNTRAINED_NOTICE, "weights sha256": model.sha256}
     unchecked = arguments.onnx.with_suffix(".unchecked.onnx")
     try:
-        export_onnx(unchecked, model.network, model.classes, shape, provenance, side)
+        confidence = arguments.confidence
+        export_onnx(unchecked, model.network, model.classes, shape, provenance, side, confidence=confidence)
         difference, agreement = check_export(unchecked, model.network, shape, side)
         if not is_right(difference, agreement):
             raise MrfsError(

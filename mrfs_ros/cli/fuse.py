@@ -36,7 +36,7 @@ def add_parser(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         examples=EXAMPLES,
     )
     add_pair_options(command)
-    add_options(command, "--backend")
+    add_options(command, "--backend", "--label-groups")
     return command
 
 
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.backend,
         classes=arguments.classes,
         encoder_side=arguments.encoder_side,
+        label_groups=arguments.label_groups,
     )
     print(f"engine: {engine.info}")
     made_folder(arguments.out)

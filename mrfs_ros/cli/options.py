@@ -53,15 +53,16 @@ def field_option(kind: type, name: str, metavar: str | None = None) -> dict[str,
 
 
 RESULTS = {
-    "out": "BAG", "video": "MP4", "frames": "FOLDER", "pairs": "FOLDER", "csv": "CSV", "report": "HTML",
+    "out": "BAG", "video": "MP4", "frames": "FOLDER", "pairs": "FOLDER", "csv": "CSV",
+    "objects": "CSV|JSON", "report": "HTML",
     "rerun": "RRD|live",
 }  # fmt: skip
 """Results of a bag, fields of ``BagSettings``, with what an option for one takes."""
 
 _FIELDS = {
     NodeConfig: {
-        "weights": "FILE", "classes": "NAME", "device": "DEVICE", "backend": "", "precision": "", "encoder_side": "N",
-        "slop_s": "S", "calibration": "YAML", "max_image_pixels": "N",
+        "weights": "FILE", "classes": "NAME", "label_groups": "YAML", "device": "DEVICE", "backend": "",
+        "precision": "", "encoder_side": "N", "slop_s": "S", "calibration": "YAML", "max_image_pixels": "N",
     },
     BagSettings: {
         **{name: metavar for name, metavar in RESULTS.items() if name != "out"},

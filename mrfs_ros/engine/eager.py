@@ -20,15 +20,17 @@ class EagerEngine(BaseEngine):
         super().__init__(info)
         self._network = network.eval().to(self.device)
 
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool) -> tuple[np.ndarray, ...]:
         with torch.inference_mode():
             images = (normalised(as_tensor(x).to(self.device)) for x in (rgb, thermal[..., None]))
             logits, fused = self._network(*(x.permute(0, 3, 1, 2) for x in images), self._encoder_size(rgb))
             if self.smoothing:
                 logits = smoothed(logits, self.smoothing.average(len(rgb), logits.shape[1:], self.device))
             fused_u8 = fused.permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
-            labels = logits.argmax(1).to(torch.uint8)
-            return fused_u8.contiguous().cpu().numpy(), labels.cpu().numpy()
+            results = fused_u8.contiguous(), logits.argmax(1).to(torch.uint8)
+            if confidence:
+                results += (logits.softmax(1).amax(1).mul(255).round().to(torch.uint8),)
+            return tuple(result.cpu().numpy() for result in results)
 
 
 def normalised(images: torch.Tensor) -> torch.Tensor:

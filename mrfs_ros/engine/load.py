@@ -21,6 +21,7 @@ from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, Engine, EngineInfo
 from mrfs_ros.engine.torch_engine import RewrittenEngine, torch_engine
 from mrfs_ros.errors import ConfigError
+from mrfs_ros.label_groups import read_label_groups
 from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.shipped import shipped_model
 from mrfs_ros.types import ClassSet, class_set_for_count, class_set_named
@@ -61,6 +62,7 @@ def load_engine(
     precision: str = "auto",
     encoder_side: str | int = WEIGHTS,
     temporal_smoothing: float = 0.0,
+    label_groups: str | Path = "",
 ) -> Engine:
     """An engine that fuses and segments pairs, for a weights file.
 
@@ -78,6 +80,8 @@ def load_engine(
             size); 0 = the image's own, the paper's way; weights = as the weights file says, smaller images at their
             own size.
         temporal_smoothing: share of the logits before in each pair's, 0 (off) to 0.95; see ``TemporalSmoothing``.
+        label_groups: YAML file by which classes are joined under new ids and names, in labels and ``engine.info``; see
+            ``read_label_groups``. Empty = the network's own.
 
     Returns:
         A callable: rgb (H, W, 3) uint8 RGB and thermal (H, W) uint8, 0-255, on the same pixel grid, to a
@@ -105,12 +109,17 @@ def load_engine(
     if Path(weights).suffix == ".onnx":
         engine = _from_onnx(Path(weights).expanduser(), device, backend, classes, encoder_side)
         engine.use_temporal_smoothing(temporal_smoothing)
+        if label_groups:
+            engine.use_label_groups(read_label_groups(label_groups, engine.info.classes))
         return engine
     model = load_model(weights, classes, encoder_side)
+    groups = read_label_groups(label_groups, model.classes) if label_groups else None
 
     def build(name: str) -> BaseEngine:
         engine = build_engine(model, device, name, precision)
         engine.use_temporal_smoothing(temporal_smoothing)
+        if groups:
+            engine.use_label_groups(groups)
         return engine
 
     return choose_engine(build, device, model.network.config.variant) if backend == "auto" else build(backend)

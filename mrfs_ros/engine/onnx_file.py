@@ -30,7 +30,7 @@ from mrfs_ros.types import ClassSet
 OPSET = 17  # the first with LayerNormalization
 EXPORTED_FROM = "exported from"  # in the provenance: the weights file's name
 LONGEST_EXPORT_S = 3600
-INPUTS, OUTPUTS = ("rgb", "thermal"), ("fused", "labels")
+INPUTS, OUTPUTS, CONFIDENCE = ("rgb", "thermal"), ("fused", "labels"), "confidence"
 Shape = tuple[int, int, int]
 """Batch, height, width."""
 Size = tuple[int, int]
@@ -39,7 +39,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """An exported network; ``shape``: the only input it takes; ``encoder_side``: at which its encoders see that."""
+    """An exported network; ``shape``: the only input it takes; ``encoder_side``: at which its encoders see that.
+
+    ``gives_confidence``: it has that output.
+    """
 
     path: Path
     config: NetworkConfig
@@ -48,9 +51,15 @@ class OnnxFile:
     sha256: str
     shape: Shape
     encoder_side: EncoderSide
+    gives_confidence: bool = False
 
-    def graph(self, shape: Shape, encoder_size: Size | None = None) -> Path:
-        """The file, if ``shape`` and ``encoder_size`` are its own; ImageError or ConfigError with both otherwise."""
+    def graph(self, shape: Shape, encoder_size: Size | None = None, confidence: bool = False) -> Path:
+        """The file, if it gives what is asked for at ``shape`` and ``encoder_size``; ImageError or ConfigError if not.
+
+        ConfigError for ``confidence`` of a network that was exported without.
+        """
+        if confidence and not self.gives_confidence:
+            raise ConfigError(f"{self.path} was exported without confidence: export it with mrfs export --confidence")
         if shape != self.shape:
             raise ImageError(
                 f"{self.path} was exported for {described(self.shape)}, got {described(shape)}: "
@@ -84,17 +93,25 @@ class ExportedOnDemand:
     classes: ClassSet
     key: str
 
-    def graph(self, shape: Shape, encoder_size: Size | None = None) -> Path:
+    gives_confidence = True
+
+    def graph(self, shape: Shape, encoder_size: Size | None = None, confidence: bool = False) -> Path:
         """The file for ``shape`` and ``encoder_size``, exported now if it is not there yet."""
         sizes = "-".join("x".join(map(str, size)) for size in (shape, encoder_size) if size)
-        path = cache_folder() / f"{self.key}-{__version__}-{sizes}.onnx"
+        kind = f"-{CONFIDENCE}" if confidence else ""
+        path = cache_folder() / f"{self.key}-{__version__}-{sizes}{kind}.onnx"
         if not _is_whole(path):
             try:
                 side = EncoderSide(min(encoder_size) if encoder_size else 0)
-                export_onnx(path, self.network, self.classes, shape, {}, side)
+                export_onnx(path, self.network, self.classes, shape, {}, side, confidence=confidence)
             except OSError as error:
                 raise not_writable(path, error) from error
         return path
+
+
+def outputs(confidence: bool) -> tuple[str, ...]:
+    """Names of a graph's outputs."""
+    return (*OUTPUTS, CONFIDENCE) if confidence else OUTPUTS
 
 
 def described(shape: Shape) -> str:
@@ -102,15 +119,15 @@ def described(shape: Shape) -> str:
     return f"{shape[0]} pair(s) of {shape[1]}x{shape[2]} (HxW)"
 
 
-class _AtEncoderSize(torch.nn.Module):
-    """A pipeline with its encoder size, for the exporter, whose inputs are tensors only."""
+class _OfTwoImages(torch.nn.Module):
+    """A pipeline with its encoder size and outputs, for the exporter, whose inputs are tensors only."""
 
-    def __init__(self, pipeline: Pipeline, encoder_size: Size | None):
+    def __init__(self, pipeline: Pipeline, encoder_size: Size | None, confidence: bool):
         super().__init__()
-        self.pipeline, self.encoder_size = pipeline, encoder_size
+        self.pipeline, self.encoder_size, self.confidence = pipeline, encoder_size, confidence
 
-    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, Tensor]:
-        return self.pipeline(rgb, thermal, self.encoder_size)
+    def forward(self, rgb: Tensor, thermal: Tensor) -> tuple[Tensor, ...]:
+        return self.pipeline(rgb, thermal, self.encoder_size, None, self.confidence)
 
 
 def export_onnx(
@@ -120,14 +137,17 @@ def export_onnx(
     shape: Shape,
     provenance: dict[str, Any],
     side: EncoderSide = OWN,
+    *,
+    confidence: bool = False,
 ) -> None:
     """Write the rewritten network for one shape: uint8 rgb (B, H, W, 3) and thermal (B, H, W) to fused and labels.
 
-    Whole or not at all. MissingPackageError without the package onnx, ImageError for a ``side`` that is too large.
+    ``confidence``: and to that. Whole or not at all. MissingPackageError without the package onnx, ImageError for a
+    ``side`` that is too large.
     """
     onnx = _onnx()
     encoder_size = side.size(shape[1:])
-    pipeline = _AtEncoderSize(Pipeline(network, Operators()), encoder_size)
+    pipeline = _OfTwoImages(Pipeline(network, Operators()), encoder_size, confidence)
     images = tuple(torch.zeros(size, dtype=torch.uint8) for size in ((*shape, 3), shape))
     for left in path.parent.glob(f"{path.name}.*.unfinished"):  # by exports that were killed
         if time.time() - left.stat().st_mtime > LONGEST_EXPORT_S:
@@ -138,7 +158,13 @@ def export_onnx(
         # warns of its age, and that sizes become constants, as they shall.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            pipeline, images, unfinished, input_names=INPUTS, output_names=OUTPUTS, opset_version=OPSET, dynamo=False
+            pipeline,
+            images,
+            unfinished,
+            input_names=INPUTS,
+            output_names=outputs(confidence),
+            opset_version=OPSET,
+            dynamo=False,
         )
     model = onnx.load(unfinished)
     pixels = side.pixels if encoder_size else 0
@@ -162,7 +188,8 @@ def read_onnx(path: Path) -> OnnxFile:
     if config is None or classes is None or "shape" not in metadata:
         raise CheckpointError(f"{path}: has no class names and input shape inside: export it with mrfs export")
     shape, side = _shape(path, metadata["shape"]), EncoderSide(side, "as exported" if side else "")
-    return OnnxFile(path, config, classes, provenance, sha256_of(path), shape, side)
+    confident = CONFIDENCE in {output.name for output in model.graph.output}
+    return OnnxFile(path, config, classes, provenance, sha256_of(path), shape, side, confident)
 
 
 def check_export(path: Path, network: MRFS, shape: Shape, side: EncoderSide = OWN) -> tuple[int, float]:

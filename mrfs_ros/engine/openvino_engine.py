@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mrfs_ros.engine.base import BaseEngine
-from mrfs_ros.engine.onnx_file import INPUTS, OUTPUTS, ExportedOnDemand, OnnxFile, Shape, Size
+from mrfs_ros.engine.onnx_file import INPUTS, ExportedOnDemand, OnnxFile, Shape, Size, outputs
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.errors import ConfigError, needs_package
 
@@ -24,16 +24,19 @@ class OpenVinoEngine(BaseEngine):
         super().__init__(replace(info, detail=f"OpenVINO {openvino.__version__.split('-')[0]}"))
         self._core = openvino.Core()
         self._graphs = graphs
-        self._requests: dict[tuple[Shape, Size | None], object] = {}
+        self._requests: dict[tuple[Shape, Size | None, bool], object] = {}
 
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        wanted = thermal.shape, self._encoder_size(rgb)
+    @property
+    def gives_confidence(self) -> bool:
+        return self._graphs.gives_confidence
+
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool) -> tuple[np.ndarray, ...]:
+        wanted = thermal.shape, self._encoder_size(rgb), confidence
         if wanted not in self._requests:
             self._requests[wanted] = self._compiled(self._graphs.graph(*wanted)).create_infer_request()
         images = map(np.ascontiguousarray, (rgb, thermal))
         results = self._requests[wanted].infer(dict(zip(INPUTS, images)), share_inputs=True)  # copies its outputs
-        fused, labels = (results[name] for name in OUTPUTS)
-        return fused, labels
+        return tuple(results[name] for name in outputs(confidence))
 
     def _compiled(self, path: Path):
         settings = {

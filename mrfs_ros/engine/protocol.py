@@ -69,14 +69,35 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class RegisteringEngine(Engine, Protocol):
+class ConfidentEngine(Engine, Protocol):
+    """An engine that can say how probable the classes are that it gives.
+
+    ``gives_confidence``: and does so, for a network that was exported without cannot.
+    """
+
+    gives_confidence: bool
+
+    def __call__(self, rgb: np.ndarray, thermal: np.ndarray, *, confidence: bool = False) -> FusionResult:
+        """As ``Engine.__call__``, the result with ``confidence`` where that is asked for."""
+
+    def batch(self, rgb: np.ndarray, thermal: np.ndarray, *, confidence: bool = False) -> tuple[np.ndarray, ...]:
+        """As ``Engine.batch``, with confidence (B, H, W) uint8 as a third array where that is asked for.
+
+        It is the softmax probability of the class that was chosen, in 255ths, rounded.
+        """
+
+
+@runtime_checkable
+class RegisteringEngine(ConfidentEngine, Protocol):
     """An engine that warps thermal on its own device; for the others it is warped before."""
 
-    def registered(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
+    def registered(
+        self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp, *, confidence: bool = False
+    ) -> tuple[np.ndarray, ...]:
         """Fuse and segment B pairs of one size whose thermal images ``warp`` brings onto the rgb images' grid.
 
-        ``rgb``: (B, H, W, 3) uint8, RGB. ``thermal``: (B, h, w) uint8. Returns fused (B, H, W, 3) uint8 and labels
-        (B, H, W) uint8; where the warp is not valid, ``rgb`` and UNLABELLED. Raises ImageError as ``batch``.
+        ``rgb``: (B, H, W, 3) uint8, RGB. ``thermal``: (B, h, w) uint8. Returns as ``batch``; where the warp is not
+        valid, ``rgb``, UNLABELLED and confidence 0. Raises ImageError as ``batch``.
         """
 
 

@@ -48,10 +48,12 @@ class RegisteredPipeline(nn.Module):
         thermal: Tensor,
         encoder_size: tuple[int, int] | None = None,
         average: Average | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """``rgb`` (B, H, W, 3) and ``thermal`` (B, h, w), uint8, to fused (B, H, W, 3) and labels (B, H, W), uint8."""
-        fused, labels = self.pipeline(rgb, self.warped(thermal), encoder_size, average)
-        return torch.where(self.valid[..., None], fused, rgb), torch.where(self.valid, labels, UNLABELLED)
+        confidence: bool = False,
+    ) -> tuple[Tensor, ...]:
+        """``rgb`` (B, H, W, 3) and ``thermal`` (B, h, w), uint8, to what ``pipeline`` gives."""
+        fused, labels, *others = self.pipeline(rgb, self.warped(thermal), encoder_size, average, confidence)
+        fused, labels = torch.where(self.valid[..., None], fused, rgb), torch.where(self.valid, labels, UNLABELLED)
+        return fused, labels, *(torch.where(self.valid, x, 0) for x in others)
 
     def warped(self, thermal: Tensor) -> Tensor:
         """(B, H, W) uint8 of (B, h, w) uint8: the four pixels around, weighted in 1024ths, rounded."""

@@ -51,11 +51,11 @@ class RewrittenEngine(BaseEngine):
         super().__init__(info)
         self._pipeline = Pipeline(network, operators).to(self.device)
 
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _run(self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool) -> tuple[np.ndarray, ...]:
         with torch.inference_mode():
             images = (as_tensor(x).to(self.device) for x in (rgb, thermal))
-            fused, labels = self._pipeline(*images, self._encoder_size(rgb), self._average(rgb))
-            return fused.cpu().numpy(), labels.cpu().numpy()
+            results = self._pipeline(*images, self._encoder_size(rgb), self._average(rgb), confidence)
+            return tuple(result.cpu().numpy() for result in results)
 
 
 class CudaEngine(BaseEngine):
@@ -69,19 +69,23 @@ class CudaEngine(BaseEngine):
         self._pipeline = torch.compile(pipeline, dynamic=False, fullgraph=True)
         self._graphs: OrderedDict[tuple, _Graph] = OrderedDict()
 
-    def registered(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
+    def registered(
+        self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp, *, confidence: bool = False
+    ) -> tuple[np.ndarray, ...]:
         check_registered(rgb, thermal, warp)
-        return self._guarded(self._run, rgb, thermal, warp)
+        return self._guarded(self._run, rgb, thermal, confidence, warp)
 
-    def _run(self, rgb: np.ndarray, thermal: np.ndarray, warp: Warp | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def _run(
+        self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool, warp: Warp | None = None
+    ) -> tuple[np.ndarray, ...]:
         encoder_size, average = self._encoder_size(rgb), self._average(rgb)
-        wanted = rgb.shape, thermal.shape, encoder_size, warp is None, average is None
+        wanted = rgb.shape, thermal.shape, encoder_size, warp is None, average is None, confidence
         graph = self._graphs.pop(wanted, None)
         if graph is None:
             while len(self._graphs) >= GRAPHS_KEPT:
                 self._graphs.popitem(last=False)
             pipeline = self._pipeline if warp is None else RegisteredPipeline(self._pipeline, warp).to(self.device)
-            graph = _Graph(pipeline, rgb.shape, thermal.shape, encoder_size, average, self.device)
+            graph = _Graph(pipeline, rgb.shape, thermal.shape, encoder_size, average, confidence, self.device)
         self._graphs[wanted] = graph  # the latest last
         return graph((rgb, thermal), warp, average)
 
@@ -99,25 +103,27 @@ class _Graph:
         thermal: tuple[int, ...],
         encoder_size: tuple[int, int] | None,
         average: Average | None,
+        confidence: bool,
         device: torch.device,
     ):
         self._device = device
         self._pipeline = pipeline
         self._pinned_in = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, thermal)]
-        self._pinned_out = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in (rgb, rgb[:3])]
+        outputs = [rgb, rgb[:3], rgb[:3]][: 3 if confidence else 2]
+        self._pinned_out = [torch.zeros(shape, dtype=torch.uint8).pin_memory() for shape in outputs]
         self._stream = torch.cuda.Stream(device)
         self._graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.device(device), torch.cuda.stream(self._stream):
             self._inputs = [torch.zeros_like(x, device=device) for x in self._pinned_in]
             self._average = average and Average(*map(torch.zeros_like, average))
-            _compiled(pipeline, *self._inputs, encoder_size, self._average)
+            _compiled(pipeline, *self._inputs, encoder_size, self._average, confidence)
             self._stream.synchronize()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._outputs: tuple[Tensor, Tensor] = pipeline(*self._inputs, encoder_size, self._average)
+                self._outputs: tuple[Tensor, ...] = pipeline(*self._inputs, encoder_size, self._average, confidence)
 
     def __call__(
         self, images: tuple[np.ndarray, np.ndarray], warp: Warp | None, average: Average | None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, ...]:
         with torch.inference_mode(), torch.cuda.device(self._device), torch.cuda.stream(self._stream):
             if warp is not None:
                 self._pipeline.take(warp)
@@ -133,8 +139,7 @@ class _Graph:
             for pinned, tensor in zip(self._pinned_out, self._outputs):
                 pinned.copy_(tensor, non_blocking=True)
             self._stream.synchronize()
-        fused, labels = (pinned.numpy().copy() for pinned in self._pinned_out)
-        return fused, labels
+        return tuple(pinned.numpy().copy() for pinned in self._pinned_out)
 
 
 def _compiled(pipeline, *inputs) -> None:

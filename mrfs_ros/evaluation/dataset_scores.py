@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from mrfs_ros.errors import ImageError
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import SegmentationScores, confusion_matrix
 from mrfs_ros.evaluation.segmentation import segmentation_scores as scores_of_pixels
+from mrfs_ros.label_groups import LabelGroups
 from mrfs_ros.preprocess import PairImages
 from mrfs_ros.process import process_pairs
 from mrfs_ros.types import ClassSet, FusionResult
@@ -78,6 +79,7 @@ def evaluate(
     fusion: bool = True,
     baselines: Mapping[str, Baseline] | None = None,
     stretch: bool = False,
+    label_groups: LabelGroups | None = None,
     watch: Watch | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Evaluation:
@@ -89,6 +91,7 @@ def evaluate(
         fusion: score the fused images too.
         baselines: and those of these methods, by name.
         stretch: fused images are stretched to their own minimum and maximum first, as the released evaluation does.
+        label_groups: those of ``engine``, by which the datasets' labels are joined too; None = it has none.
         watch: is called with every pair and its result.
         progress: wraps the pairs, such as tqdm.
 
@@ -102,6 +105,8 @@ def evaluate(
     frames = []
     for name, dataset, i in progress(pairs):
         pair = dataset[i]
+        if label_groups is not None:
+            pair = replace(pair, label=label_groups.table[pair.label])
         start = time.perf_counter()
         [(_, result)] = process_pairs(engine, [PairImages(pair.rgb, pair.thermal, seen=pair.valid)])
         seconds = time.perf_counter() - start

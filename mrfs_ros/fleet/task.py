@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 DONE = "done.json"
 RESULTS = {
-    "out": "", "video": ".mp4", "frames": "_frames", "pairs": "_pairs", "csv": ".csv", "report": ".html",
+    "out": "", "video": ".mp4", "frames": "_frames", "pairs": "_pairs", "csv": ".csv",
+    "objects": "_objects.csv", "report": ".html",
     "rerun": ".rrd",
 }  # fmt: skip
 """Kind of result, as in ``BagSettings``, to what its name has after the bag's."""

@@ -6,13 +6,13 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mrfs_ros.errors import ConfigError, ImageError
 from mrfs_ros.geometry.calibration_file import read_calibration
 from mrfs_ros.geometry.camera_models import Calibration, CameraModel, Size, Stereo, aspect_agrees
 from mrfs_ros.geometry.projection import normalised, through_plane, to_thermal
+from mrfs_ros.geometry.resampling import resized
 from mrfs_ros.geometry.warp import Warp, make_warp, within
 
 _PROBES = 48  # a side, to see whether the images overlap at all
@@ -149,11 +149,7 @@ class SameView:
         """
         _check_thermal(thermal)
         self.check_sizes(thermal.shape, rgb_size)
-        if thermal.shape == tuple(rgb_size):
-            return thermal, None
-        shrinks = thermal.shape[0] > rgb_size[0]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(thermal, tuple(rgb_size)[::-1], interpolation=how), None
+        return resized(thermal, rgb_size), None
 
 
 def _check_thermal(thermal: np.ndarray) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mrfs_ros.errors import ImageError
 from mrfs_ros.geometry.camera_models import Size
+from mrfs_ros.geometry.resampling import with_holes
 from mrfs_ros.types import UNLABELLED, FusionResult
 
 _OUTSIDE = -10_000  # a coordinate that no image has and that 16 bits hold
@@ -29,9 +30,16 @@ class Warp:
 
     def __call__(self, thermal: np.ndarray) -> np.ndarray:
         """(H, W) uint8 of a thermal image (h, w) uint8: bilinear, its border continued; 0 where not ``valid``."""
-        warped = cv2.remap(thermal, self.whole, self.parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        warped = self._interpolated(thermal)
         warped *= self.valid
         return warped
+
+    def floats(self, values: np.ndarray) -> np.ndarray:
+        """(H, W) float32 of (h, w) float32: likewise, but NaN where not ``valid``, and where a NaN has any weight."""
+        return np.where(self.valid, with_holes(self._interpolated, values), np.float32(np.nan))
+
+    def _interpolated(self, image: np.ndarray) -> np.ndarray:
+        return cv2.remap(image, self.whole, self.parts, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def make_warp(sources: np.ndarray, thermal_size: Size) -> Warp:
@@ -51,6 +59,8 @@ def within(pixels: np.ndarray, size: Size) -> np.ndarray:
 def outside_fused(result: FusionResult, rgb: np.ndarray, valid: np.ndarray) -> FusionResult:
     """``result`` where ``valid`` ((H, W) bool); elsewhere the fused image is ``rgb`` and labels are ``UNLABELLED``.
 
+    Confidence is 0 there.
+
     ``rgb``: (H, W, 3) uint8 RGB, the image that was fused. ImageError for arrays of other sizes.
     """
     if rgb.shape != result.fused.shape or valid.shape != result.labels.shape:
@@ -61,7 +71,9 @@ def outside_fused(result: FusionResult, rgb: np.ndarray, valid: np.ndarray) -> F
     if valid.all():
         return result
     return FusionResult(
-        np.where(valid[:, :, None], result.fused, rgb), np.where(valid, result.labels, np.uint8(UNLABELLED))
+        np.where(valid[:, :, None], result.fused, rgb),
+        np.where(valid, result.labels, np.uint8(UNLABELLED)),
+        None if result.confidence is None else result.confidence * valid,
     )
 
 

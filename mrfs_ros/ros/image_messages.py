@@ -10,13 +10,18 @@ from std_msgs.msg import Header
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    """An Image of (H, W) or (H, W, C) uint8 ``pixels``; ``header`` is used as it is."""
+    """An Image of (H, W) or (H, W, C) ``pixels``, little-endian; ``header`` is used as it is."""
     message = Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
-    message.step = pixels.shape[1] * (pixels.shape[2] if pixels.ndim == 3 else 1)
-    data = array.array("B")  # the one type that rclpy assigns fast under all its settings
-    data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast("B"))
-    message.data = data
+    message.step = pixels.nbytes // len(pixels)
+    message.data = bytes_of(pixels)
     return message
+
+
+def bytes_of(values: np.ndarray) -> array.array:
+    """The bytes of an array as the one type that rclpy assigns fast under all its settings."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(values).view(np.uint8).reshape(-1).data)
+    return data
 
 
 def scaled_camera_info(info: CameraInfo, height: int, width: int, header: Header) -> CameraInfo:

@@ -1,80 +1,96 @@
-"""The node's publishers: fused image, mask, overlay, alignment, camera info and class names."""
+"""The node's publishers: everything that is made of a pair, camera info and class names."""
 
 from __future__ import annotations
 
-import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
-from mrfs_ros.draw import alignment, overlay
-from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
-from mrfs_ros.preprocess import PairImages
-from mrfs_ros.ros.image_messages import image_message, scaled_camera_info
+from mrfs_ros.config import CONFIDENT_OUTPUTS
+from mrfs_ros.engine.protocol import EngineInfo
+from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES, PairOutputs, output_message
+from mrfs_ros.ros.image_messages import scaled_camera_info
 from mrfs_ros.ros.qos import latched, profile, publisher
-from mrfs_ros.types import ClassSet, FusionResult
+from mrfs_ros.ros.ros_messages import RosMessages, vision_msgs
+
+ALWAYS = ("segmentation", "fused")  # published whoever listens: late subscribers may ask for the last by their QoS
 
 
 class Outputs:
-    """Publishes one ``FusionResult`` as all topics that go with it, under one header."""
+    """Publishers of ``OUTPUTS``, each served while it has subscribers, all messages of a pair under one header.
 
-    def __init__(self, node: Node, qos: str, info: EngineInfo):
-        self._classes = info.classes
-        self._notice = UNTRAINED_NOTICE if info.untrained else ""
-        self._fused, self._segmentation, self._overlay, self._alignment = (
-            publisher(node, Image, f"~/{name}", profile(qos, 1))
-            for name in ("fused", "segmentation", "overlay", "alignment")
-        )
-        # One topic serves all three images: by image_transport's convention it lies beside them.
+    ``confident``: whether the engine gives confidence; without it, what needs that is not published.
+    """
+
+    def __init__(self, node: Node, qos: str, info: EngineInfo, *, confident: bool):
+        kinds = {**dict.fromkeys(IMAGES, Image), **dict.fromkeys(COMPRESSED, CompressedImage)}
+        kinds[TEMPERATURES] = PointCloud2
+        if vision_msgs():
+            kinds[OBJECTS] = vision_msgs().Detection2DArray
+        if not confident:
+            kinds = {name: kind for name, kind in kinds.items() if name not in CONFIDENT_OUTPUTS}
+            node.get_logger().info(
+                "the engine gives no confidence: no " + ", ".join(f"~/{name}" for name in CONFIDENT_OUTPUTS)
+            )
+        order = sorted(kinds, key=lambda name: name == "fused")  # last: when it comes all is there
+        self._publishers = {name: publisher(node, kinds[name], f"~/{name}", profile(qos, 1)) for name in order}
+        # One topic serves all images: by image_transport's convention it lies beside them.
         self._camera_info = publisher(node, CameraInfo, "~/camera_info", profile(qos, 1))
-        self._label_info = _publish_label_info(node, info.classes)
+        self._labels = LabelInfoPublisher(node, info)
 
     @property
     def fused_topic(self) -> str:
         """The fused image's full topic name."""
-        return self._fused.topic_name
+        return self._publishers["fused"].topic_name
 
     def listened(self) -> bool:
         """Does anybody subscribe to something that is made of a pair?"""
-        made = self._fused, self._segmentation, self._overlay, self._alignment, self._camera_info
-        return any(publisher.get_subscription_count() for publisher in made)
+        return any(out.get_subscription_count() for out in (*self._publishers.values(), self._camera_info))
 
-    def publish(
-        self,
-        result: FusionResult,
-        images: PairImages,
-        header: Header,
-        camera_info: CameraInfo | None,
-        opacity: float,
-    ) -> None:
-        """Publish mask, camera info and, for whom subscribes, overlay and alignment; fused last: all is there then."""
-        height, width = result.labels.shape
+    def want_confidence(self) -> bool:
+        """Does somebody listen to what needs the result's confidence?"""
+        return any(self._listened(name) for name in CONFIDENT_OUTPUTS if name in self._publishers)
+
+    def publish(self, made: PairOutputs, header: Header, camera_info: CameraInfo | None) -> None:
+        """Publish what somebody listens to; ``camera_info``: of the camera whose pixel grid the result is on."""
+        height, width = made.result.labels.shape
         if camera_info is not None:
             self._camera_info.publish(scaled_camera_info(camera_info, height, width, header))
-        self._segmentation.publish(image_message(result.labels, "mono8", header))
-        if self._overlay.get_subscription_count():
-            picture: np.ndarray = overlay(
-                result.fused, result.labels, self._classes, opacity=opacity, notice=self._notice
+        messages = RosMessages(header)
+        for name, out in self._publishers.items():
+            if name in CONFIDENT_OUTPUTS and made.result.confidence is None:
+                continue  # who listens now did not when the pair was processed
+            if name not in ALWAYS and not self._listened(name):
+                continue
+            if (message := output_message(name, made, messages)) is not None:
+                out.publish(message)
+
+    def tell_classes(self, least: float) -> None:
+        """Publish the class names, latched, with the confidence below which the mask has none."""
+        self._labels.publish(least)
+
+    def _listened(self, name: str) -> bool:
+        return bool(self._publishers[name].get_subscription_count())
+
+
+class LabelInfoPublisher:
+    """Class names, latched, on ``~/label_info`` where vision_msgs is installed."""
+
+    def __init__(self, node: Node, info: EngineInfo):
+        self._clock, self._names = node.get_clock(), info.classes.names
+        if vision_msgs() is None:
+            node.get_logger().info(
+                "no ~/label_info and ~/objects (class names are in /diagnostics): they need vision_msgs, "
+                "apt install ros-$ROS_DISTRO-vision-msgs"
             )
-            self._overlay.publish(image_message(picture, "rgb8", header))
-        if self._alignment.get_subscription_count():
-            picture = alignment(images.rgb, images.thermal, images.valid)
-            self._alignment.publish(image_message(picture, "rgb8", header))
-        self._fused.publish(image_message(result.fused, "rgb8", header))
+            return
+        self._publisher = publisher(node, vision_msgs().LabelInfo, "~/label_info", latched())
 
-
-def _publish_label_info(node: Node, classes: ClassSet):
-    """Publish the class names once, latched, where vision_msgs is installed; the publisher must be kept."""
-    try:
-        from vision_msgs.msg import LabelInfo, VisionClass
-    except ImportError:
-        node.get_logger().info(
-            "no ~/label_info (class names are in /diagnostics): it needs vision_msgs, "
-            "apt install ros-$ROS_DISTRO-vision-msgs"
-        )
-        return None
-    message = LabelInfo(class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes.names)])
-    message.header.stamp = node.get_clock().now().to_msg()
-    labels = publisher(node, LabelInfo, "~/label_info", latched())
-    labels.publish(message)
-    return labels
+    def publish(self, threshold: float) -> None:
+        """Publish the names; ``threshold``: the least confidence that the mask takes, 0 to 1."""
+        if vision_msgs() is None:
+            return
+        classes = [vision_msgs().VisionClass(class_id=i, class_name=name) for i, name in enumerate(self._names)]
+        message = vision_msgs().LabelInfo(class_map=classes, threshold=threshold)
+        message.header.stamp = self._clock.now().to_msg()
+        self._publisher.publish(message)

@@ -14,7 +14,9 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
 from mrfs_ros.engine.allocator import release_memory
 from mrfs_ros.engine.encoder_side import AUTO
-from mrfs_ros.preprocess import PairImages, Preprocessor
+from mrfs_ros.pair_outputs import PairOutputs, check_outputs
+from mrfs_ros.preprocess import Preprocessor
+from mrfs_ros.process import gives_confidence
 from mrfs_ros.ros.cv_bridge_conversion import camera_conversion
 from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.feature_publisher import FeatureSheets
@@ -23,7 +25,7 @@ from mrfs_ros.ros.message_filters_pairing import pairing_kind
 from mrfs_ros.ros.outputs import Outputs
 from mrfs_ros.ros.processor import Processor, Work
 from mrfs_ros.ros.statistics import Statistics
-from mrfs_ros.types import RGB, THERMAL, FusionResult
+from mrfs_ros.types import RGB, THERMAL
 
 WARN_EVERY_S = 5.0  # a reason for skipping images is reported this often at most
 
@@ -58,6 +60,7 @@ class Pipeline:
         conversion, converted_by = camera_conversion()
         self.preprocessor = Preprocessor(config, log.warning, conversion=conversion)
         self.engine = engine or loaded(config)
+        check_outputs(config, self.engine)
         loaded_s = time.monotonic()
         size = config.warmup_height, config.warmup_width
         warm_up(self.engine, self.preprocessor, size)
@@ -76,7 +79,9 @@ class Pipeline:
 
     def _open(self, *, own_engine: bool) -> None:
         self._mailbox: Mailbox[Work] = Mailbox()
-        self.outputs = Outputs(self._node, self.config.output_qos, self.engine.info)
+        confident = gives_confidence(self.engine)
+        self.outputs = Outputs(self._node, self.config.output_qos, self.engine.info, confident=confident)
+        self.outputs.tell_classes(self.config.min_confidence)
         self._features = FeatureSheets(
             self._node, lambda: self.config, self.engine.info, loaded=not own_engine, active=lambda: self._active
         )
@@ -86,6 +91,7 @@ class Pipeline:
             statistics=self.statistics,
             config=lambda: self.config,
             preprocessor=lambda: self.preprocessor,
+            want_confidence=self.outputs.want_confidence,
             publish=self._publish,
             skip=self.skip,
             now_ns=self.now_ns,
@@ -95,8 +101,11 @@ class Pipeline:
 
     def apply(self, config: NodeConfig) -> None:
         """Go on with other settings; ConfigError, and nothing changes, for those that cannot be."""
+        check_outputs(config, self.engine)
         self.preprocessor = self.preprocessor.updated(config)
-        self.config = config
+        before, self.config = self.config, config
+        if config.min_confidence != before.min_confidence:
+            self.outputs.tell_classes(config.min_confidence)
 
     def activate(self) -> None:
         """Publish results from now on."""
@@ -171,11 +180,8 @@ class Pipeline:
             self._node.destroy_publisher(publisher)
         self._publishers = set()
 
-    def _publish(
-        self, result: FusionResult, images: PairImages, work: Work, header: Header, config: NodeConfig
-    ) -> None:
+    def _publish(self, made: PairOutputs, work: Work, header: Header) -> None:
         with self._publishing:
             if self._active:
-                info = self.camera_info[THERMAL if work.rgb is None else RGB]
-                self.outputs.publish(result, images, header, info, config.overlay_opacity)
-                self._features.offer(images, header)
+                self.outputs.publish(made, header, self.camera_info[THERMAL if work.rgb is None else RGB])
+                self._features.offer(made.images, header)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from std_msgs.msg import Header
@@ -14,6 +15,7 @@ from mrfs_ros.camera.messages import output_header
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ImageError
+from mrfs_ros.pair_outputs import PairOutputs
 from mrfs_ros.preprocess import Preprocessor
 from mrfs_ros.process import CameraPair, process_pairs
 from mrfs_ros.ros.mailbox import Mailbox
@@ -42,9 +44,9 @@ class Work:
 class Processor(threading.Thread):
     """Takes ``Work`` out of ``mailbox`` until it is closed.
 
-    ``publish(result, images, work, header, config)`` sends a result; ``now_ns()`` is the node's clock;
+    ``publish(made, work, header)`` sends what is made of a pair; ``now_ns()`` is the node's clock;
     ``skip(reason, text)`` counts and reports what could not be used; ``config()`` gives the parameters of the moment,
-    ``preprocessor()`` what reads images by them.
+    ``preprocessor()`` what reads images by them, ``want_confidence()`` whether anybody wants that.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Processor(threading.Thread):
         statistics: Statistics,
         config: Callable[[], NodeConfig],
         preprocessor: Callable[[], Preprocessor],
+        want_confidence: Callable[[], bool],
         publish: Callable,
         skip: Callable[[str, str], None],
         now_ns: Callable[[], int],
@@ -65,6 +68,7 @@ class Processor(threading.Thread):
         self._statistics = statistics
         self._config = config
         self._preprocessor = preprocessor
+        self._want_confidence = want_confidence
         self._publish = publish
         self._skip = skip
         self._now_ns = now_ns
@@ -82,10 +86,13 @@ class Processor(threading.Thread):
             stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
             if self._is_too_old(stamp_ns, config.max_age_s):
                 return
-            pair = CameraPair(self._preprocessor(), work.rgb, work.thermal)
-            [(images, result)] = process_pairs(self._engine, [pair])
+            preprocessor = self._preprocessor()
+            confidence = {"confidence": self._want_confidence(), "min_confidence": config.min_confidence}
+            pair = CameraPair(preprocessor, work.rgb, work.thermal)
+            [(images, result)] = process_pairs(self._engine, [pair], **confidence)
             stage = "publishing"
-            self._publish(result, images, work, header, config)
+            celsius = partial(preprocessor.celsius, work.thermal, images)
+            self._publish(PairOutputs(images, result, self._engine.info, config, celsius), work, header)
             self._note(stamp_ns, work)
         except ImageError as error:
             self._skip(error.reason, str(error))

@@ -89,6 +89,12 @@ def topics(settings: BagSettings) -> Any:
     return {topic: len(messages) for topic, messages in read_bag(Path("out")).items()}
 
 
+def objects(settings: BagSettings) -> Any:
+    """The table of objects, by its suffix."""
+    run_bag(settings, StubEngine())
+    return [path.read_text() for path in Path().glob("objects.*")]
+
+
 def types(settings: BagSettings) -> Any:
     run_bag(settings, StubEngine())
     about = yaml.safe_load(Path("out/metadata.yaml").read_text())["rosbag2_bagfile_information"]
@@ -106,10 +112,10 @@ def several_threads(settings: BagSettings) -> Any:
     """Do several threads decode?"""
     seen = set()
 
-    def decode(*arguments: Any) -> Any:
+    def decode(*arguments: Any, **more: Any) -> Any:
         seen.add(threading.get_ident())
         time.sleep(0.02)
-        return real(*arguments)
+        return real(*arguments, **more)
 
     real = job.decode
     with pytest.MonkeyPatch.context() as patch:
@@ -149,6 +155,7 @@ OBSERVED: dict[str, tuple[Callable[[BagSettings], Any], dict[str, Any], Any]] = 
     "frames": (made, TABLE, "frames"),
     "pairs": (made, TABLE, "pairs"),
     "csv": (made, OUT, "table.csv"),
+    "objects": (objects, {**TABLE, "objects": "objects.csv"}, "objects.json"),
     "report": (made, TABLE, "page.html"),
     "rerun": (made, TABLE, "recording.rrd"),
     "rgb_topic": (pictures, CHOSEN, "/other/rgb"),
@@ -160,6 +167,7 @@ OBSERVED: dict[str, tuple[Callable[[BagSettings], Any], dict[str, Any], Any]] = 
     "batch": (at_once, TABLE, 3),
     "workers": (several_threads, {**TABLE, "workers": 1}, 4),
     "overlay": (topics, OUT, True),
+    "outputs": (topics, OUT, ("confidence", "objects", "fused/compressed")),
     "compressed": (types, OUT, True),
     "copy": (topics, OUT, ("/rgb/image",)),
     "storage": (types, OUT, "sqlite3"),
@@ -180,6 +188,21 @@ def test_a_setting_changes_what_is_observed(name, bags, monkeypatch):
         monkeypatch.chdir(place)
         seen.append(observe(settings))
     assert seen[0] == seen[1] != seen[2]
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"node": NodeConfig(object_classes="cars")}, "'cars' is no class of MFNet: did you mean car, "),
+        ({"objects": "table.txt"}, "objects: expected a file that ends in .csv or .json, got table.txt"),
+        ({"outputs": ("fused", "depth")}, "outputs: expected some of segmentation, .*, got depth"),
+    ],
+)
+def test_settings_of_outputs_that_cannot_be(bags, changes, text, monkeypatch):
+    monkeypatch.chdir(bags)
+    with pytest.raises(ConfigError, match=text):
+        run_bag(BagSettings(source="one", out="never", **changes), StubEngine())
+    assert not Path("never").exists()
 
 
 def test_nothing_is_left_over():

@@ -83,7 +83,7 @@ def test_the_bag_says_what_made_it(bag, tmp_path, storage):
     metadata = yaml.safe_load((tmp_path / "out" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
     assert metadata["storage_identifier"] == storage
     facts = metadata["custom_data"]
-    assert facts["mrfs_source"] == "drive" and facts["mrfs_classes"].startswith("unlabeled,car,person,")
+    assert facts["mrfs_source"] == "drive" and facts["mrfs_classes"].startswith("background,car,person,")
     assert "stub weights" in facts["mrfs_network"] and facts["mrfs_version"]
     assert len(read_bag(tmp_path / "out")[FUSED]) == 20
 
@@ -97,6 +97,11 @@ def test_reference_camera_offset_and_slop_are_the_nodes(bag, tmp_path):
     assert "no pairs: 20 rgb and 20 thermal images were read, the nearest stamps 0.004 s apart" in said[-1]
     late = NodeConfig(slop_s=0.003, thermal_time_offset_s=-0.004)
     assert run(bag, tmp_path, node=late, out=str(tmp_path / "offset"))[0].pairs == 20
+
+
+def test_a_scale_that_the_unit_does_not_use_is_told(bag, tmp_path):
+    said = run(bag, tmp_path, node=NodeConfig(thermal_scale=0.04))[1]
+    assert said[-1] == "thermal_scale has no effect: it is for thermal_unit: scaled, not counts"
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from thermal_scenes import SIZE, S, background, changes, drive, rms, shown
 
 from mrfs_ros.camera.thermal_repair import neighbourhood, repaired, without_holes
-from mrfs_ros.camera.thermal_units import UNITS
 from mrfs_ros.camera.thermal_window import ThermalWindow
-from mrfs_ros.config import THERMAL_UNITS, NodeConfig
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.errors import ConfigError, ImageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,10 +122,12 @@ def test_grey_values_are_the_window_spread_over_all_levels():
 @pytest.mark.parametrize(
     "unit, kind, value",
     [("centikelvin", np.uint16, 29315), ("decikelvin", np.uint16, 2931.5), ("kelvin", np.float32, 293.15),
-     ("celsius", np.float32, 20.0), ("celsius", np.int16, 20)],
+     ("celsius", np.float32, 20.0), ("celsius", np.int16, 20),
+     ("scaled", np.uint16, 7329), ("scaled", np.float32, 7328.75)],
 )  # fmt: skip
 def test_fixed_limits_are_degrees_where_the_unit_is_known(unit, kind, value):
-    config = NodeConfig(thermal_window="fixed", thermal_unit=unit, thermal_low=0.0, thermal_high=40.0)
+    scale = {"thermal_scale": 0.04, "thermal_offset": -273.15} if unit == "scaled" else {}
+    config = NodeConfig(thermal_window="fixed", thermal_unit=unit, thermal_low=0.0, thermal_high=40.0, **scale)
     window = ThermalWindow(config)
     grey = window.grey(np.full((48, 64), value).astype(kind), 0)
     assert np.abs(grey.astype(float) - 127.5).max() <= 1.5  # 20 of 0 to 40 degrees
@@ -272,10 +273,6 @@ def test_a_frame_without_a_finite_value_is_refused_and_the_next_is_fine():
     assert window.grey(background().astype(np.float32), S).std() > 30
 
 
-def test_every_unit_that_can_be_set_is_known():
-    assert set(UNITS) == set(THERMAL_UNITS)
-
-
 def test_fixed_needs_a_range():
     with pytest.raises(ConfigError, match="fixed needs thermal_low < thermal_high, got 0 and 0"):
         NodeConfig(thermal_window="fixed")
@@ -284,6 +281,7 @@ def test_fixed_needs_a_range():
 def test_settings_that_suit():
     window = ThermalWindow(NodeConfig())
     assert window.suits(NodeConfig(slop_s=0.1)) and not window.suits(NodeConfig(thermal_rate=0.5))
+    assert not window.suits(NodeConfig(thermal_scale=2.0)) and not window.suits(NodeConfig(thermal_offset=2.0))
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import av
+import numpy as np
 import pytest
 from bags import images, pairs, read_bag, write_bag
 from mcap.reader import make_reader
@@ -58,6 +59,20 @@ def test_all_results_at_once(mrfs_bag, bag, tmp_path, tiny_weights):
         )
         assert sum(1 for _ in video.decode(video=0)) == 6
     assert "stub" not in (tmp_path / "r.html").read_text()[-3000:]
+
+
+def test_label_groups_are_in_mask_and_table(mrfs_bag, bag, tmp_path, tiny_weights):
+    road = tmp_path / "road.yaml"
+    road.write_text("groups: {5: {name: any, classes: [bike, color_cone]}}")
+    code, out, _ = mrfs_bag("--out", "made", "--csv", "t.csv", "--label-groups", road)
+    assert code == 0 and "6 classes (MFNet by road.yaml)" in out
+    engine = load_engine(tiny_weights, backend="eager", label_groups=road)
+    inputs = [images(read_bag(bag)[topic]).values() for topic in ("/rgb/image", "/thermal/image")]
+    made = images(read_bag(tmp_path / "made")["/mrfs/segmentation"]).values()
+    for labels, rgb, thermal in zip(made, *inputs):
+        assert (labels == engine(rgb, thermal).labels).all() and set(np.unique(labels)) <= {0, 5}
+    head = (tmp_path / "t.csv").read_text().splitlines()[0]
+    assert "share background,share unused_1" in head and "share unused_4,share any,share 255" in head
 
 
 def test_the_bag_is_an_mcap_for_every_reader(mrfs_bag, tmp_path):

@@ -67,6 +67,29 @@ def test_a_pair_becomes_three_images(pair_files, tmp_path, tiny_weights, small_p
     assert "UNTRAINED" not in out
 
 
+def test_label_groups_are_in_mask_and_overlay(pair_files, tmp_path, tiny_weights, small_pair, capsys):
+    from mrfs_ros import load_engine
+    from mrfs_ros.draw import overlay
+    from mrfs_ros.label_groups import read_label_groups
+
+    (tmp_path / "road.yaml").write_text("groups: {5: {name: any, classes: [bike, color_cone], color: [9, 8, 7]}}")
+    groups = read_label_groups(tmp_path / "road.yaml", MFNET)
+    options = ("--label-groups", str(tmp_path / "road.yaml"))
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights, *options) == 0
+    expected = load_engine(tiny_weights, device="cpu")(*small_pair)
+    labels = cv2.imread(str(tmp_path / "out/street_labels.png"), cv2.IMREAD_UNCHANGED)
+    assert (labels == groups.table[expected.labels]).all() and 5 in labels
+    picture = overlay(expected.fused, labels, groups.classes)
+    assert (read_rgb(tmp_path / "out/street_overlay.png") == picture).all()
+    assert "6 classes (MFNet by road.yaml)" in capsys.readouterr().out
+    (tmp_path / "road.yaml").write_text("groups: {5: {name: any, classes: [bikes]}}")
+    assert fuse(*pair_files, tmp_path / "out", tiny_weights, *options) == 2
+    assert capsys.readouterr().err == (
+        f"mrfs: error: label_groups: {tmp_path}/road.yaml: group 5 (any): 'bikes' is no class of MFNet: did you mean "
+        "bike?\n"
+    )
+
+
 def test_folders_pair_by_name_and_name_what_is_left(tmp_path, tiny_weights, small_pair, capsys):
     rgb, thermal = small_pair
     for folder, image, names in (("rgb", rgb, "abx"), ("thermal", thermal, "aby")):
@@ -245,7 +268,7 @@ def test_out_that_is_a_file(pair_files, capsys):
 def test_info_prints_the_facts(tiny_weights, capsys):
     assert main(["info", str(tiny_weights)]) == 0
     out = capsys.readouterr().out
-    for fact in ("mit_b0", "sha256", "9 (MFNet): unlabeled, car, person", "head width     32", "made by"):
+    for fact in ("mit_b0", "sha256", "9 (MFNet): background, car, person", "head width     32", "made by"):
         assert fact in out
 
 

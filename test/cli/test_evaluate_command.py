@@ -62,6 +62,21 @@ def test_a_configuration_is_scored(dataset, tmp_path, tiny_weights):
     assert 0 <= content["groups"]["all"]["segmentation"]["pixel_accuracy"] <= 1
 
 
+@pytest.mark.parametrize("more", [(), ("--window", "64x96")])
+def test_truth_and_answers_are_joined_by_the_same_groups(dataset, tmp_path, tiny_weights, more):
+    """All classes in one group: whatever the network answers is right; labels are read as the network's classes."""
+    labels = np.full((96, 128), 8, np.uint8)
+    labels[:10], labels[10:20] = 0, 3
+    assert cv2.imwrite(str(dataset / "label" / "a.png"), labels)
+    names = "car, person, bike, curve, car_stop, guardrail, color_cone, bump, background"
+    (tmp_path / "all.yaml").write_text(f"groups: {{2: {{name: anything, classes: [{names}]}}}}")
+    arguments = ("--root", dataset, "--weights", tiny_weights, "--no-fusion", "--label-groups", tmp_path / "all.yaml")
+    assert evaluate(*arguments, *more, "--out", tmp_path / "out") == 0
+    scores = json.loads((tmp_path / "out/scores.json").read_text())["groups"]["all"]["segmentation"]
+    assert scores["pixel_accuracy"] == 1.0
+    assert scores["IoU"] == {"background": None, "unused_1": None, "anything": 1.0}
+
+
 def test_two_datasets_of_one_name_are_both_scored(dataset, tmp_path, tiny_weights):
     shutil.copytree(dataset, tmp_path / "second" / "street")
     entries = "  - {root: street, split: all}\n  - {root: second/street, split: all}\n"

@@ -97,7 +97,7 @@ def test_fuse_refuses_classes_that_the_file_has_not(exported, pair_files, tmp_pa
 def test_info_tells_what_the_file_takes(exported, capsys):
     assert mrfs("info", exported) == 0
     output = capsys.readouterr().out
-    for fact in ("mit_b0", "1 pair(s) of 96x128 (HxW)", "9 (MFNet): unlabeled, car", "tiny.safetensors"):
+    for fact in ("mit_b0", "1 pair(s) of 96x128 (HxW)", "9 (MFNet): background, car", "tiny.safetensors"):
         assert fact in output
 
 

@@ -22,9 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test"))  # the makers of frames and bags that the tests use
 
 from documents import Snippet, documents, snippets  # noqa: E402  (by the line above)
-from ros_domain import own_domain  # noqa: E402
 from stand_ins import PLACES, Plan, plan  # noqa: E402
 from workspace import make_workspace  # noqa: E402
+
+from mrfs_ros.ros.domain import own_domain  # noqa: E402
 
 LIMIT_S = 300.0
 LEAST_S = 8.0  # what runs until it is stopped must live so long

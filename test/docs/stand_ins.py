@@ -94,7 +94,9 @@ ALTERNATIVES = (r"mrfs calibrate .*", r"mrfs bags .*")
 NOT_RUN = {
     r"ros2 (launch|bag|topic|param|run) .*": "needs a ROS installation; launch arguments are checked as text",
     r"export FAST\w+=\$\(ros2 pkg prefix .*": "needs a ROS installation",
-    r"export FASTRTPS_DEFAULT_PROFILES_FILE=\$FASTDDS_DEFAULT_PROFILES_FILE": "goes with the line above it",
+    r"export FASTDDS_DEFAULT_PROFILES_FILE=\$FASTRTPS_DEFAULT_PROFILES_FILE": "goes with the line above it",
+    r"export RMW_IMPLEMENTATION=.*": "needs a middleware that has no wheels",
+    r"sudo sysctl .*": "needs root, and changes the machine",
     r"cd ~/ros2_ws && git clone .*": "needs the network",
     r"rosdep .*": "needs a ROS installation and root",
     r"python3 -m pip install -r src/.*": "would change the environment; the file is checked to be there",
@@ -113,7 +115,7 @@ AS_WRITTEN = (
     r"python samples/make_bag\.py .*",
     r"python benchmarks/robustness\.py .*",
     r"python benchmarks/flicker\.py .*",
-    r"export FASTDDS_DEFAULT_PROFILES_FILE=\$PWD/.*",
+    r"export FASTRTPS_DEFAULT_PROFILES_FILE=\$PWD/.*",
 )
 
 

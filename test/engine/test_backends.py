@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from mrfs_ros import load_engine
+from mrfs_ros.checkpoint import read_checkpoint
 from mrfs_ros.config import BACKENDS
 from mrfs_ros.engine.torch_engine import GRAPHS_KEPT
 from mrfs_ros.errors import ConfigError, ImageError
@@ -63,6 +64,28 @@ def test_a_pair_gives_eagers_result(engine, eager, small_pair):
     expected = outputs(eager(*small_pair))
     assert len(np.unique(expected[1])) > 1
     assert_same(outputs(engine(*small_pair)), expected)
+
+
+def test_confidence_is_eagers_and_changes_nothing_else(engine, eager, small_pair, odd_pairs):
+    """As far as a rounding of the logits can move it."""
+    expected, result = (one(*small_pair, confidence=True) for one in (eager, engine))
+    assert np.abs(result.confidence.astype(int) - expected.confidence).max() <= 1
+    assert np.ptp(expected.confidence) > 20
+    plain = engine(*small_pair)
+    assert plain.confidence is None
+    assert_same(outputs(result), outputs(plain), fused=0, labels=1)
+    singles = [eager(*pair, confidence=True).confidence for pair in zip(*odd_pairs)]
+    _, _, confidence = engine.batch(*odd_pairs, confidence=True)
+    assert np.abs(confidence.astype(int) - np.stack(singles)).max() <= 1
+
+
+def test_confidence_is_the_softmax_of_the_network(eager, tiny_weights, small_pair):
+    network = read_checkpoint(tiny_weights).network().eval()
+    rgb, thermal = (torch.from_numpy(x).float().div(255) for x in small_pair)
+    with torch.inference_mode():
+        logits, _ = network(rgb.permute(2, 0, 1)[None], thermal[None, None])
+    expected = 255 * logits.softmax(1).amax(1)[0].numpy()
+    assert np.abs(eager(*small_pair, confidence=True).confidence - expected).max() <= 0.501
 
 
 def test_info_names_the_backend_and_how_it_runs(engine):

@@ -20,6 +20,7 @@ OTHERS = {
     "precision": "fp32",
     "encoder_side": "240",
     "temporal_smoothing": 0.5,
+    "label_groups": "groups.yaml",
 }
 
 

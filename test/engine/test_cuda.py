@@ -53,6 +53,12 @@ def test_sizes_in_turn_and_batches(engine, sample_pair):
         assert np.abs(fused[0].astype(int) - expected.fused).max() <= FUSED["fp16"]
 
 
+def test_confidence_is_near_the_cpus(engine, sample_pair):
+    on_cpu = load_engine(device="cpu", backend="eager")(*sample_pair, confidence=True).confidence.astype(int)
+    difference = np.abs(engine(*sample_pair, confidence=True).confidence - on_cpu)
+    assert np.median(difference) <= 1 and np.percentile(difference, 99) <= 16
+
+
 def test_thermal_is_warped_on_the_gpu_as_on_the_cpu(engine, sample_pair):
     """Two warps in turn through one graph, then a batch; the CPU warps for the same engine to compare with."""
     rgb, thermal = sample_pair

@@ -11,7 +11,7 @@ from mrfs_ros.engine.load import load_model
 from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.torch_engine import GRAPHS_KEPT, CudaEngine, RewrittenEngine
 from mrfs_ros.geometry.warp import outside_fused
-from mrfs_ros.types import FusionResult
+from mrfs_ros.types import UNLABELLED, FusionResult
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,20 @@ def test_sizes_and_batches_in_turn_keep_the_latest_graphs(engine, expected):
         plain_fused, plain_labels = expected.batch(rgb, thermal)
         assert (fused == plain_fused).all() and (labels == plain_labels).all()
     assert len(engine._graphs) == GRAPHS_KEPT
+
+
+def test_confidence_has_graphs_of_its_own(engine, expected):
+    size, thermal_size, warp = (48, 64), (40, 50), shifted((48, 64), (40, 50), 3.3, 2.5)
+    for seed in range(2):
+        rgb, thermal = pairs(seed, size, thermal_size, 2)
+        warped = np.stack([warp(one) for one in thermal])
+        plain = expected.batch(rgb, warped, confidence=True)
+        got = engine.batch(rgb, warped, confidence=True)
+        assert all((mine == other).all() for mine, other in zip(got, plain, strict=True))
+        cut = engine.registered(rgb, thermal, warp, confidence=True)
+        assert (cut[2] == plain[2] * warp.valid).all() and (cut[1][:, ~warp.valid] == UNLABELLED).all()
+        assert len(engine.batch(rgb, warped)) == len(engine.registered(rgb, thermal, warp)) == 2
+    assert len(engine._graphs) == 4
 
 
 def test_one_graph_serves_every_warp_between_two_sizes(engine, expected):

@@ -98,6 +98,19 @@ def test_it_runs_without_its_weights_file(exported, tiny_weights, pair, requeste
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_confidence_has_to_be_exported(exported, model, tiny_weights, pair, backend, tmp_path):
+    with pytest.raises(ConfigError, match="exported without confidence: export it with mrfs export --confidence"):
+        load_engine(exported, device="cpu", backend=backend)(*pair, confidence=True)
+    path = tmp_path / "confident.onnx"
+    export_onnx(path, model.network, model.classes, SHAPE, {}, confidence=True)
+    engine = load_engine(path, device="cpu", backend=backend)
+    expected = load_engine(tiny_weights, device="cpu", backend="eager")(*pair, confidence=True)
+    assert engine.gives_confidence and not load_engine(exported, device="cpu", backend=backend).gives_confidence
+    assert np.abs(engine(*pair, confidence=True).confidence.astype(int) - expected.confidence).max() <= 1
+    assert engine(*pair).confidence is None
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
 @pytest.mark.parametrize(
     "shape, text", [((1, 61, 75), "--size 61x75 --batch 1"), ((2, 64, 96), "--size 64x96 --batch 2")]
 )

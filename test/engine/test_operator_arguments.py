@@ -41,6 +41,7 @@ def tensors_of() -> dict[str, dict[str, Tensor]]:
         "exchange": {"x1": map_of(32), "x2": map_of(32), "gate": map_of(32), "channels": map_of(64)[:, 0, 0].clone()},
         "decode": {"finest": map_of(32), "coarse": map_of(48, 3, 3)},
         "labels": {"logits": map_of(9)},
+        "confident_labels": {"logits": map_of(9)},
         "fuse": {"scale": map_of(144, 2, 2), "rgb": map_of(3), "thermal": map_of(1)},
     }
 
@@ -63,6 +64,7 @@ def caller(native: NativeOperators, name: str) -> Callable[..., object]:
         "exchange": lambda x1, x2, gate_, channels: native.exchange(x1, x2, gate_, channels, gate),
         "decode": lambda finest, coarse: native.decode(finest, weights, [coarse], classes),
         "labels": lambda logits: native.labels(logits, (20, 24)),
+        "confident_labels": lambda logits: native.confident_labels(logits, (20, 24)),
         "fuse": lambda scale, rgb, thermal: native.fuse([scale], rgb, thermal, fusion),
     }[name]
 
@@ -74,12 +76,12 @@ WRONG = {
     "a view": (lambda x: x.repeat_interleave(2, dim=1)[:, ::2], "not contiguous"),
 }
 CASES = [(name, argument) for name, maps in tensors_of().items() for argument in maps]
-# An operator of one map takes any number of images, ``labels`` any number of classes.
+# An operator of one map takes any number of images, labels any number of classes.
 SHAPES = [
     (name, argument, axis)
     for name, argument in CASES
     for axis in (0, -1)
-    if name != "labels" and (axis or len(tensors_of()[name]) > 1)
+    if "labels" not in name and (axis or len(tensors_of()[name]) > 1)
 ]
 
 
@@ -97,7 +99,7 @@ def test_a_tensor_that_c_cannot_take_is_an_error(native, name, argument, wrong):
     maps[argument] = change(maps[argument])
     with torch.inference_mode(), pytest.raises(TypeError, match="contiguous float32 tensor on the CPU, got") as error:
         caller(native, name)(*maps.values())
-    assert str(error.value).startswith(f"operator {name}, argument ")
+    assert str(error.value).startswith(f"operator {name.removeprefix('confident_')}, argument ")
     assert text in str(error.value)
 
 

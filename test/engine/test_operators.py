@@ -235,14 +235,16 @@ def test_labels(native, numbers, batch, height, width, classes):
         assert (highest - chosen).max() <= 4e-6  # which of two equal scores it is may differ, not more
 
 
-def test_bytes_to_numbers_and_back(native):
-    every = torch.arange(256, dtype=torch.uint8).repeat(130)  # more than a thread takes in a row
-    assert torch.equal(native.from_bytes(every), PLAIN.from_bytes(every))
-    assert torch.equal(native.to_bytes(native.from_bytes(every)), every)
-    halves = (torch.arange(255) + 0.5) / 255
-    near_halves = torch.cat([halves, halves.nextafter(torch.tensor(0.0)), halves.nextafter(torch.tensor(1.0))])
-    for x in (near_halves, torch.rand(50_001, generator=torch.Generator().manual_seed(0)), torch.tensor([0.0, 1.0])):
-        assert torch.equal(native.to_bytes(x), PLAIN.to_bytes(x))
+@rule(examples, numbers, batches, side(1, 61), side(1, 61), st.sampled_from([1, 2, 9, 15]), st.sampled_from([1, 30]))
+def test_confident_labels(native, numbers, batch, height, width, classes, spread):
+    (logits,) = scales_of(numbers, batch, (height, width), [4], classes)
+    logits = logits * spread
+    probability = upsampled(logits.double(), (height, width)).softmax(1).amax(1)
+    for operators in (PLAIN, native):
+        labels, confidence = operators.confident_labels(logits, (height, width))
+        assert torch.equal(labels, operators.labels(logits, (height, width)))
+        assert confidence.dtype == torch.uint8
+        assert (confidence / 255 - probability).abs().max() <= 0.5 / 255 + 1e-5
 
 
 @rule(examples, numbers, batches, side(1, 41), side(1, 41), side(1, 41), side(1, 41), side(1, 4))

@@ -21,9 +21,14 @@ class Tracing(torch.nn.Module):
     """A stand-in for the network whose results show what reached it: fused = inverted rgb, labels = thermal."""
 
     def forward(
-        self, rgb: torch.Tensor, thermal: torch.Tensor, encoder_size: tuple[int, int] | None = None, average=None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return 255 - rgb, thermal.clone()
+        self,
+        rgb: torch.Tensor,
+        thermal: torch.Tensor,
+        encoder_size: tuple[int, int] | None = None,
+        average=None,
+        confidence: bool = False,
+    ) -> tuple[torch.Tensor, ...]:
+        return 255 - rgb, thermal.clone(), *([255 - thermal] if confidence else [])
 
 
 def turned(scale: float = 0.9, turn_deg: float = 8.0, right: float = 4.3, down: float = -3.7) -> Warp:

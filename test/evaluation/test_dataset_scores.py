@@ -89,7 +89,7 @@ def test_validation_scores(two_datasets):
     scores = validation_scores(HotIsPerson(), list(two_datasets.values()))
     hit, false_alarm = 1 / 8 + 2 / 5, 1 / 8  # shares of the labelled pixels of "one" and of "other"
     person = hit / (hit + false_alarm)
-    expected = {"mIoU": (1 + 0 + person) / 3, "IoU/unlabeled": 1, "IoU/car": 0, "IoU/person": person}
+    expected = {"mIoU": (1 + 0 + person) / 3, "IoU/background": 1, "IoU/car": 0, "IoU/person": person}
     assert scores == pytest.approx(expected)
 
 

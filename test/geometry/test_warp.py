@@ -31,6 +31,23 @@ def test_values_are_bilinear_at_32nds_of_a_pixel():
     assert np.abs(warp(thermal) - np.array(expected)).max() <= 0.5 + 1e-9
 
 
+def test_floats_are_bilinear_and_none_where_nothing_is_seen_or_a_hole_has_weight():
+    """Sources between and at whole pixels, beside the borders and beyond; holes at a border, a corner and inside."""
+    rng = np.random.default_rng(3)
+    values = rng.uniform(-40, 500, (30, 40)).astype(np.float32)
+    values[0, 0] = values[12:14, 20] = values[29, 7] = np.nan
+    sources = rng.integers(-2 * 32, 42 * 32, (60, 70, 2)) / 32
+    sources[:20] = sources[:20].round()  # where a neighbour has no weight, its hole does not count
+    warp = make_warp(sources, (30, 40))
+    known = np.nan_to_num(values)
+    expected = np.array([[bilinear(known, *source) for source in row] for row in sources])
+    share_of_holes = np.array([[bilinear(np.isnan(values), *source) for source in row] for row in sources])
+    expected[(share_of_holes > 0) | ~warp.valid] = np.nan
+    moved = warp.floats(values)
+    assert moved.dtype == np.float32 and np.isnan(expected).any() and np.isfinite(expected[:20]).any()
+    np.testing.assert_allclose(moved, expected, atol=1e-3)
+
+
 def test_outside_is_black_and_not_valid():
     sources = np.full((4, 5, 2), 7.0)
     sources[0, 0], sources[1, 1], sources[2, 2], sources[3, 3] = (-0.51, 3), (np.nan, 3), (3, 9.5), (1e9, -1e9)

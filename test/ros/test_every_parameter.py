@@ -18,7 +18,7 @@ import pytest
 from harness import RELIABLE, Cameras, LiveNode, image, numbered_pair, pixels_of
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from stub_engine import StubEngine
 
 from mrfs_ros import engine as engines
@@ -272,6 +272,26 @@ def overlaid(bench: Bench) -> Any:
     return pixels_of(world.answers["overlay"][S]).tobytes()
 
 
+def masked(bench: Bench) -> Any:
+    bench.node("min_confidence")
+    world = bench.cameras().matched()
+    world.send(S, *numbered_pair(1))
+    world.await_answer(S)
+    return pixels_of(world.answers["segmentation"][S]).tobytes()
+
+
+def published(bench: Bench, kind: type, output: str, *names: str) -> Any:
+    """The first message of an output, of a pair whose 8 bits are degrees."""
+    bench.node(*names, thermal_unit="scaled")
+    world, got = bench.cameras().matched(), []
+    world.create_subscription(kind, f"mrfs/{output}", got.append, RELIABLE)
+    for number in count():
+        world.send(number * S, *numbered_pair(1))
+        world.spin_for(0.2)
+        if got or number == 50:
+            return got[0].data.tobytes()
+
+
 def rested(bench: Bench) -> Any:
     """Does a second sheet come soon after the first?"""
     sheet = np.zeros((8, 8, 3), np.uint8)
@@ -304,11 +324,14 @@ def orphaned(bench: Bench) -> Any:
     return False
 
 
+OBJECTS = "object_temperatures", "object_classes", "min_object_area"
 FIXED = {"thermal_window": "fixed", "thermal_low": 7000.0, "thermal_high": 10000.0}
+SCALED = {**FIXED, "thermal_unit": "scaled"}
 # Field: what it changes, the settings beside it, and its other value.
 OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "weights": (engine_request, {}, "untrained"),
     "classes": (engine_request, {}, "FMB"),
+    "label_groups": (engine_request, {}, "groups.yaml"),
     "device": (engine_request, {}, "cpu"),
     "backend": (engine_request, {}, "eager"),
     "precision": (engine_request, {}, "fp32"),
@@ -328,6 +351,8 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "thermal_time_offset_s": (lambda bench: pairs_by(bench, "thermal_time_offset_s"), {}, -0.1),
     "thermal_window": (greys, {}, "plateau"),
     "thermal_unit": (greys, {**FIXED, "thermal_low": 0.0, "thermal_high": 60.0}, "centikelvin"),
+    "thermal_scale": (greys, SCALED, 0.9),
+    "thermal_offset": (greys, SCALED, -500.0),
     "thermal_low": (greys, FIXED, 8000.0),
     "thermal_high": (greys, FIXED, 9000.0),
     "thermal_percentile": (greys, {}, 10.0),
@@ -346,6 +371,10 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "sync_warning_s": (warned_after, {"sync_warning_s": 1.0}, 60.0),
     "expected_rate_hz": (expected, {}, 20.0),
     "overlay_opacity": (overlaid, {}, 0.9),
+    "min_confidence": (masked, {}, 0.5),
+    "jpeg_quality": (lambda bench: published(bench, CompressedImage, "fused/compressed", "jpeg_quality"), {}, 20),
+    "object_classes": (lambda bench: published(bench, PointCloud2, *OBJECTS), {"min_object_area": 1}, "car"),
+    "min_object_area": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, 1),
     "features_rest_s": (rested, {"features_rest_s": 60.0}, 0.0),
     "exit_with_parent": (orphaned, {}, False),
 }

@@ -41,6 +41,26 @@ def test_answers_are_the_engines_bytes_under_the_rgb_header(tmp_path, cameras, t
     assert "UNTRAINED" not in node.log()
 
 
+def test_label_groups_are_in_mask_overlay_and_diagnostics(tmp_path, cameras, tiny_weights, small_pair):
+    from mrfs_ros import load_engine
+
+    road = tmp_path / "road.yaml"
+    road.write_text("groups: {5: {name: any, classes: [bike, color_cone], color: [9, 8, 7]}}")
+    engine, world = load_engine(tiny_weights, label_groups=road), cameras(outputs=("overlay",))
+    parameters = {"weights": str(tiny_weights), "label_groups": str(road), "warmup_height": 96, "warmup_width": 128}
+    with NodeProcess(tmp_path, **parameters) as node:
+        node.ready()
+        world.matched().send(0, *small_pair)
+        world.await_answer(0)
+        world.spin_until(lambda: world.diagnostics)
+    expected, labels = engine(*small_pair), pixels_of(world.answers["segmentation"][0])
+    assert (labels == expected.labels).all() and 5 in labels
+    picture = overlay(expected.fused, labels, engine.info.classes)
+    assert (pixels_of(world.answers["overlay"][0]) == picture).all()
+    classes = world.value("mrfs: inference", "classes")
+    assert classes == "MFNet by road.yaml: background, unused_1, unused_2, unused_3, unused_4, any"
+
+
 def test_untrained_is_said_in_log_diagnostics_and_overlay(tmp_path, cameras, small_pair):
     world = cameras(outputs=("overlay",))
     with NodeProcess(tmp_path, weights="untrained", warmup_height=96, warmup_width=128) as node:
@@ -131,48 +151,6 @@ def test_bad_frames_are_skipped_counted_and_told(tmp_path, cameras):
         for reason, count in expected.items():
             world.spin_until(lambda r=reason, c=count: world.value("mrfs: inputs", f"dropped {r}") == str(c))
             assert f"frame skipped ({reason}, 1 so far): " in node.log()
-
-
-def test_overlay_is_made_only_for_subscribers(ros, monkeypatch):
-    from rclpy.node import Node
-    from std_msgs.msg import Header
-
-    from mrfs_ros.engine.protocol import EngineInfo
-    from mrfs_ros.preprocess import PairImages
-    from mrfs_ros.ros import outputs
-    from mrfs_ros.types import FusionResult
-
-    drawn = []
-    monkeypatch.setattr(outputs, "overlay", lambda *a, **k: drawn.append(a) or overlay(*a, **k))
-    node = Node("mrfs", namespace="overlay_test")
-    listener = Node("listener", namespace="overlay_test")
-    try:
-        out = outputs.Outputs(node, "reliable", EngineInfo("stub", "cpu", "mit_b0", MFNET, "stub"))
-        rgb, thermal = numbered_pair(1)
-        result = FusionResult(rgb, thermal // 32)
-        out.publish(result, PairImages(rgb, thermal), Header(), None, 0.5)
-        assert drawn == []
-        seen = []
-        from sensor_msgs.msg import Image
-
-        listener.create_subscription(Image, "mrfs/overlay", seen.append, 1)
-        for _ in range(100):
-            if node.count_subscribers("/overlay_test/mrfs/overlay"):
-                break
-            ros.spin_once(listener, timeout_sec=0.1)
-        ros.spin_once(listener, timeout_sec=0.5)
-        out.publish(result, PairImages(rgb, thermal), Header(frame_id="rgb"), None, 0.25)
-        assert len(drawn) == 1
-        for _ in range(100):
-            if seen:
-                break
-            ros.spin_once(listener, timeout_sec=0.1)
-        (message,) = seen
-        assert (pixels_of(message) == overlay(rgb, thermal // 32, MFNET, opacity=0.25)).all()
-        assert message.header.frame_id == "rgb"
-    finally:
-        node.destroy_node()
-        listener.destroy_node()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -58,26 +58,26 @@ class Codec:
         return self.store.deserialize_cdr(self.cdr(record), record.channel.kind)
 
     def image(self, pixels: np.ndarray, encoding: str, stamp_ns: int, frame_id: str) -> memoryview:
-        """A serialized sensor_msgs/Image of (H, W) or (H, W, C) uint8 ``pixels``."""
-        step = pixels.shape[1] * (pixels.shape[2] if pixels.ndim == 3 else 1)
+        """A serialized sensor_msgs/Image of (H, W) or (H, W, C) ``pixels``, little-endian."""
         message = self._image(
-            header=self._stamped(stamp_ns, frame_id),
+            header=self.header(stamp_ns, frame_id),
             height=pixels.shape[0],
             width=pixels.shape[1],
             encoding=encoding,
             is_bigendian=0,
-            step=step,
-            data=np.ascontiguousarray(pixels).reshape(-1),
+            step=pixels.nbytes // len(pixels),
+            data=np.ascontiguousarray(pixels).view(np.uint8).reshape(-1),
         )
         return self.store.serialize_cdr(message, IMAGE)
 
     def compressed(self, content: bytes, kind: str, stamp_ns: int, frame_id: str) -> memoryview:
         """A serialized sensor_msgs/CompressedImage of an encoded image; ``kind``: jpeg or png."""
         data = np.frombuffer(content, np.uint8)
-        message = self._compressed(header=self._stamped(stamp_ns, frame_id), format=kind, data=data)
+        message = self._compressed(header=self.header(stamp_ns, frame_id), format=kind, data=data)
         return self.store.serialize_cdr(message, COMPRESSED)
 
-    def _stamped(self, stamp_ns: int, frame_id: str):
+    def header(self, stamp_ns: int, frame_id: str) -> Any:
+        """A std_msgs/Header."""
         return self._header(stamp=self._time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9), frame_id=frame_id)
 
 

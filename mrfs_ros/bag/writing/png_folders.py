@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,7 @@ import numpy as np
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.writing.result_writer import working_path
 from mrfs_ros.camera.encoded import encode_png
-from mrfs_ros.draw import overlay
 from mrfs_ros.files import move
-from mrfs_ros.types import ClassSet
 
 
 class ImageFiles:
@@ -51,13 +48,11 @@ class ImageFiles:
         move(working_path(self.target), self.target)
 
 
-def result_files(target: Path, classes: ClassSet, *, notice: str, opacity: float) -> ImageFiles:
+def result_files(target: Path) -> ImageFiles:
     """``000012_fused.png``, ``000012_labels.png`` and ``000012_overlay.png`` for the pair of index 12."""
-    draw = partial(overlay, classes=classes, opacity=opacity, notice=notice)
 
     def images(frame: Frame) -> dict[str, np.ndarray]:
-        fused, labels = frame.result.fused, frame.result.labels
-        shown = {"fused": fused, "labels": labels, "overlay": draw(fused, labels)}
+        shown = {"fused": frame.result.fused, "labels": frame.result.labels, "overlay": frame.made.overlay}
         return {f"{frame.index:06d}_{name}.png": image for name, image in shown.items()}
 
     return ImageFiles(target, images)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mrfs_ros.bag.frame import Frame
-from mrfs_ros.bag.reading.codec import COMPRESSED, IMAGE, Codec
+from mrfs_ros.bag.reading.codec import COMPRESSED as COMPRESSED_IMAGE
+from mrfs_ros.bag.reading.codec import IMAGE, Codec
 from mrfs_ros.bag.reading.salvage import Channel, Record
 from mrfs_ros.bag.reading.salvage_mcap import salvage_mcap
 from mrfs_ros.bag.rosbags_internals import flush_mcap
+from mrfs_ros.bag.writing.bag_messages import DETECTIONS, POINT_CLOUD, BagMessages, register_vision_msgs
 from mrfs_ros.bag.writing.result_writer import working_path
-from mrfs_ros.camera.encoded import encode_jpeg, encode_png
-from mrfs_ros.draw import overlay
 from mrfs_ros.errors import ConfigError
 from mrfs_ros.files import move, to_disk
-from mrfs_ros.types import ClassSet
+from mrfs_ros.pair_outputs import COMPRESSED, OBJECTS, TEMPERATURES, output_message
 
-FUSED, SEGMENTATION, OVERLAY = "/mrfs/fused", "/mrfs/segmentation", "/mrfs/overlay"
 _MCAP = "mcap"
 _JOINED = "joined"
 
@@ -29,35 +28,30 @@ _JOINED = "joined"
 class BagSink:
     """A ``Sink`` with one more way in: ``copy`` for messages of the bag that is read.
 
-    ``copied``: their channels by topic. ``facts``: what is noted in the bag's metadata. The messages of a frame carry
-    the header that the node would give them, and the recording time of the image that completed the pair, the fused
-    image last. Each run writes an mcap of its own, which can be cut behind any frame; ``finish`` joins them.
+    ``outputs``: which of ``OUTPUTS`` it holds, the fused image last. ``copied``: their channels by topic. ``facts``:
+    what is noted in the bag's metadata. The messages of a frame carry the header that the node would give them, and the
+    recording time of the image that completed the pair. Each run writes an mcap of its own, which can be cut behind any
+    frame; ``finish`` joins them.
     """
 
     def __init__(
         self,
         target: Path,
         codec: Codec,
-        classes: ClassSet,
+        outputs: Sequence[str],
         *,
-        notice: str,
-        opacity: float,
-        with_overlay: bool,
-        compressed: bool,
         storage: str,
         copied: Mapping[str, Channel],
         facts: Mapping[str, str],
     ):
         self.target = target
         self._codec = codec
-        self._classes = classes
-        self._notice = notice
-        self._opacity = opacity
-        self._topics = [SEGMENTATION, *([OVERLAY] if with_overlay else []), FUSED]
-        self._compressed = compressed
+        self._outputs = outputs
         self._storage = storage
         self._copied = copied
         self._facts = facts
+        if OBJECTS in outputs:
+            register_vision_msgs(codec)
         self._writer: Any = None
 
     def resume(self, frames: int) -> None:
@@ -69,23 +63,13 @@ class BagSink:
         return sorted(working_path(self.target).glob(f"[0-9]*/*/{self.target.name}.mcap"))
 
     def encode(self, frame: Frame) -> list[tuple[str, Any]]:
-        result = frame.result
-        images = {SEGMENTATION: (result.labels, "mono8"), FUSED: (result.fused, "rgb8")}
-        if OVERLAY in self._topics:
-            picture = overlay(result.fused, result.labels, self._classes, opacity=self._opacity, notice=self._notice)
-            images[OVERLAY] = picture, "rgb8"
-        return [(topic, self._message(frame, *images[topic])) for topic in self._topics]
-
-    def _message(self, frame: Frame, pixels, encoding: str) -> memoryview:
-        if not self._compressed:
-            return self._codec.image(pixels, encoding, frame.stamp_ns, frame.frame_id)
-        if encoding == "mono8":
-            return self._codec.compressed(encode_png(pixels), "png", frame.stamp_ns, frame.frame_id)
-        return self._codec.compressed(encode_jpeg(pixels), "jpeg", frame.stamp_ns, frame.frame_id)
+        messages = BagMessages(self._codec, frame.stamp_ns, frame.frame_id)
+        made = ((topic_of(name), output_message(name, frame.made, messages)) for name in self._outputs)
+        return [(topic, message) for topic, message in made if message is not None]
 
     def write(self, frame: Frame, encoded: list[tuple[str, Any]]) -> None:
         for topic, message in encoded:
-            self._write(self._named(topic), frame.log_ns, message)
+            self._write(topic, frame.log_ns, message)
         flush_mcap(self._writer)  # a chunk for each frame, however many runs it took
 
     def copy(self, record: Record) -> None:
@@ -118,7 +102,7 @@ class BagSink:
 
     def _join(self) -> None:
         """Copy the messages of all parts to one bag, as if one run had written them."""
-        parts, last = self._parts(), self._named(FUSED)
+        parts, last = self._parts(), topic_of(self._outputs[-1])
         self.close()
         folder = working_path(self.target) / _JOINED
         shutil.rmtree(folder, ignore_errors=True)
@@ -128,9 +112,6 @@ class BagSink:
                 self._write(record.channel.topic, record.log_ns, record.raw)
                 if record.channel.topic == last and self._storage == _MCAP:
                     flush_mcap(self._writer)
-
-    def _named(self, topic: str) -> str:
-        return f"{topic}/compressed" if self._compressed else topic
 
     def _write(self, topic: str, log_ns: int, message: bytes | memoryview) -> None:
         if self._storage != _MCAP and log_ns >= 2**63:
@@ -147,14 +128,24 @@ class BagSink:
         for name, fact in self._facts.items():
             self._writer.set_custom_data(name, fact)
         self._writer.open()
-        own = COMPRESSED if self._compressed else IMAGE
-        topics = {self._named(topic): (own, self._codec.store, False) for topic in self._topics}
+        topics = {topic_of(name): (type_of(name), self._codec.store, False) for name in self._outputs}
         for topic, channel in self._copied.items():
             topics[topic] = channel.kind, self._codec.store_of(channel), channel.is_latched
         self._connections = {
             topic: self._writer.add_connection(topic, kind, typestore=store, offered_qos_profiles=[_reliable(latched)])
             for topic, (kind, store, latched) in topics.items()
         }
+
+
+def topic_of(output: str) -> str:
+    """The topic of one of ``OUTPUTS`` in a bag: the node's, launched without a namespace."""
+    return f"/mrfs/{output}"
+
+
+def type_of(output: str) -> str:
+    """The message type of one of ``OUTPUTS``."""
+    own = {OBJECTS: DETECTIONS, TEMPERATURES: POINT_CLOUD}
+    return own.get(output) or (COMPRESSED_IMAGE if output in COMPRESSED else IMAGE)
 
 
 @contextmanager

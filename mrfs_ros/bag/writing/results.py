@@ -18,14 +18,17 @@ from mrfs_ros.bag.settings import LIVE, BagSettings
 from mrfs_ros.bag.stages import Answered, Failed
 from mrfs_ros.bag.writing.csv_table import write_table
 from mrfs_ros.bag.writing.frame_measures import class_shares, frame_metrics, metric_names
+from mrfs_ros.bag.writing.object_table import write_objects
 from mrfs_ros.bag.writing.png_folders import pair_files, result_files
 from mrfs_ros.bag.writing.rerun_recording import RerunSink
 from mrfs_ros.bag.writing.result_bag import BagSink
 from mrfs_ros.bag.writing.result_writer import Sink, cut_files, working_path
 from mrfs_ros.bag.writing.video import Video
 from mrfs_ros.bag.writing.web_page import ReportSink
+from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
 from mrfs_ros.files import to_disk
+from mrfs_ros.pair_outputs import PairOutputs
 
 
 class Results:
@@ -60,24 +63,15 @@ class Results:
     def _add_sinks(self, plan: Plan, facts: Mapping[str, str], report_facts: Callable[[], Mapping[str, str]]) -> None:
         asked, classes, entries = self._settings, self._info.classes, self._journal.entries
         notice = UNTRAINED_NOTICE if self._info.untrained else ""
-        look: dict[str, Any] = {"notice": notice, "opacity": asked.node.overlay_opacity}
         if _wanted(asked.out):
-            self._bag = BagSink(
-                Path(asked.out),
-                self._codec,
-                classes,
-                with_overlay=asked.overlay,
-                compressed=asked.compressed,
-                storage=asked.storage,
-                copied=plan.copied,
-                facts=facts,
-                **look,
-            )
+            outputs = asked.outputs_in_bag()
+            kept = {"storage": asked.storage, "copied": plan.copied, "facts": facts}
+            self._bag = BagSink(Path(asked.out), self._codec, outputs, **kept)
             self._sinks.append(self._bag)
         if _wanted(asked.video):
-            self._sinks.append(Video(Path(asked.video), classes, rate_hz=plan.rate_hz, **look))
+            self._sinks.append(Video(Path(asked.video), rate_hz=plan.rate_hz))
         if _wanted(asked.frames):
-            self._sinks.append(result_files(Path(asked.frames), classes, **look))
+            self._sinks.append(result_files(Path(asked.frames)))
         if _wanted(asked.pairs):
             self._sinks.append(pair_files(Path(asked.pairs)))
         if _wanted(asked.report):
@@ -112,7 +106,7 @@ class Results:
         """The costly part, for several threads."""
         if not isinstance(item, Answered):
             return item
-        frame = _frame(item, self._settings.node.reference_camera)
+        frame = _frame(item, self._info, self._settings.node)
         entry = Entry(
             frame.index,
             frame.stamp_ns,
@@ -123,6 +117,7 @@ class Results:
             class_shares(frame.result.labels, len(self._info.classes)),
             frame_metrics(frame, self._settings.metrics) if self._measured else {},
             unpaired=item.decoded.pair.unpaired,
+            objects=tuple(found._asdict() for found in frame.made.objects) if self._settings.objects else (),
         )
         return entry, frame, [sink.encode(frame) for sink in self._sinks]
 
@@ -183,6 +178,8 @@ class Results:
         if _wanted(self._settings.csv):
             names = metric_names(self._settings.metrics)
             write_table(Path(self._settings.csv), self._journal.entries(), self._info.classes, names)
+        if _wanted(self._settings.objects):
+            write_objects(Path(self._settings.objects), self._journal.entries())
         for sink in self._sinks:
             sink.finish()
         self._journal.remove()
@@ -212,18 +209,16 @@ def _wanted(target: str) -> bool:
     return bool(target) and not Path(target).exists()
 
 
-def _frame(item: Answered, reference: str) -> Frame:
+def _frame(item: Answered, info: EngineInfo, config: NodeConfig) -> Frame:
     pair = item.decoded.pair
-    header = pair.header(reference)
+    header = pair.header(config.reference_camera)
     return Frame(
         item.decoded.index,
         header.stamp.sec * 10**9 + header.stamp.nanosec,
         header.frame_id,
         *pair.times_ns,
         pair.log_ns,
-        item.decoded.images.rgb,
-        item.decoded.images.thermal,
-        item.result,
+        PairOutputs(item.decoded.images, item.result, info, config, lambda: item.decoded.celsius),
         item.seconds,
     )
 

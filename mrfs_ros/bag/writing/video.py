@@ -12,10 +12,9 @@ import numpy as np
 
 from mrfs_ros.bag.frame import Frame
 from mrfs_ros.bag.writing.result_writer import working_path
-from mrfs_ros.draw import mosaic, overlay, scaled
+from mrfs_ros.draw import mosaic, scaled
 from mrfs_ros.errors import needs_package
 from mrfs_ros.files import move, to_disk
-from mrfs_ros.types import ClassSet
 
 # Every frame leaves the encoder at once (no frame waits for a later one), so that a transport stream may be cut behind
 # any of them. Quick, and small enough for hours of driving.
@@ -29,12 +28,9 @@ class Video:
     another size than the first are scaled to it. Raises MissingPackageError without PyAV.
     """
 
-    def __init__(self, target: Path, classes: ClassSet, *, notice: str, opacity: float, rate_hz: float):
+    def __init__(self, target: Path, *, rate_hz: float):
         self._av = _pyav()
         self.target = target
-        self._classes = classes
-        self._notice = notice
-        self._opacity = opacity
         self._rate = Fraction(rate_hz).limit_denominator(1000)
         self._container: Any = None
         self._stream: Any = None
@@ -46,9 +42,8 @@ class Video:
 
     def encode(self, frame: Frame) -> np.ndarray:
         """(H, W, 3) uint8 RGB, two rows of two pictures, H and W even."""
-        result = frame.result
-        picture = overlay(result.fused, result.labels, self._classes, opacity=self._opacity, notice=self._notice)
-        return mosaic(({"rgb": frame.rgb, "thermal": frame.thermal}, {"fused": result.fused, "overlay": picture}))
+        made = {"fused": frame.result.fused, "overlay": frame.made.overlay}
+        return mosaic(({"rgb": frame.rgb, "thermal": frame.thermal}, made))
 
     def write(self, frame: Frame, encoded: np.ndarray) -> None:
         if self._container is None:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mrfs_ros.engine.operators.build import built_library
 
-# Arguments of the C functions: t(ensor of float32), o(ptional t), b(yte tensor), m(any t), i(nt), n(umbers of type
-# int), l(ong), f(loat).
+# Arguments of the C functions: t(ensor of float32), o(ptional t), b(yte tensor), p (optional b), m(any t), i(nt),
+# n(umbers of type int), l(ong), f(loat).
 SIGNATURES = {
     "linear": "tlfttiioit",
     "patches": "tiiiiiiifttiiit",
@@ -24,9 +24,7 @@ SIGNATURES = {
     "exchange": "ttttttttilitt",
     "decode": "tiiiittimnittit",
     "area_average": "tiiiiiit",
-    "from_bytes": "blt",
-    "to_bytes": "tlb",
-    "labels": "tiiiiiib",
+    "labels": "tiiiiiibp",
     "fuse": "mnittiiimmttt",
 }
 TYPES = {"i": ctypes.c_int, "l": ctypes.c_long, "f": ctypes.c_float}  # all others are addresses
@@ -66,9 +64,9 @@ def _for_c(kind: str, value: Any) -> object:
         return (ctypes.c_int * len(value))(*value)
     if kind == "m":
         return (ctypes.c_void_p * len(value))(*(_for_c("t", x) for x in value))
-    if kind == "o" and value is None:
+    if kind in "op" and value is None:
         return None
-    dtype = torch.uint8 if kind == "b" else torch.float32
+    dtype = torch.uint8 if kind in "bp" else torch.float32
     if not (isinstance(value, Tensor) and value.dtype is dtype and value.is_cpu and value.is_contiguous()):
         raise TypeError(f"expected a contiguous {_short(dtype)} tensor on the CPU, got {_described(value)}")
     return value.data_ptr()

@@ -147,16 +147,6 @@ class NativeOperators(PlainOperators):
         )  # fmt: skip
         return out
 
-    def from_bytes(self, images: Tensor) -> Tensor:
-        out = torch.empty(images.shape)
-        self._call("from_bytes", images, images.numel(), out)
-        return out
-
-    def to_bytes(self, x: Tensor) -> Tensor:
-        out = torch.empty(x.shape, dtype=torch.uint8)
-        self._call("to_bytes", x, x.numel(), out)
-        return out
-
     def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         out = x.new_empty(x.shape[0], *size, x.shape[3])
         self._call("area_average", x, *x.shape, *size, out)
@@ -165,8 +155,14 @@ class NativeOperators(PlainOperators):
     def labels(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         check_shape(logits, "labels: logits", (None, None, None, None))
         out = torch.empty(logits.shape[0], *size, dtype=torch.uint8)
-        self._call("labels", logits, *logits.shape, *size, out)
+        self._call("labels", logits, *logits.shape, *size, out, None)
         return out
+
+    def confident_labels(self, logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        check_shape(logits, "confident_labels: logits", (None, None, None, None))
+        labels, confidence = (torch.empty(logits.shape[0], *size, dtype=torch.uint8) for _ in range(2))
+        self._call("labels", logits, *logits.shape, *size, labels, confidence)
+        return labels, confidence
 
     def fuse(self, scales: list[Tensor], rgb: Tensor, thermal: Tensor, weights: nn.Module) -> Tensor:
         check_shape(rgb, "fuse: rgb", (None, None, None, 3))

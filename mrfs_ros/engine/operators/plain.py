@@ -117,14 +117,6 @@ class PlainOperators:
             mixed = mixed + self.upsampled(x, (mixed.shape[1], mixed.shape[2]))
         return self.linear(torch.relu(mixed), classes)
 
-    def from_bytes(self, images: Tensor) -> Tensor:
-        """uint8 pixels of any shape as float32 in [0, 1]."""
-        return images.float().div(255)
-
-    def to_bytes(self, x: Tensor) -> Tensor:
-        """Numbers in [0, 1] of any shape as uint8 pixels, rounded to the nearest."""
-        return x.float().mul(255).round().to(torch.uint8)
-
     def area_average(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W, C) to (B, h, w, C), see ``mrfs_ros.network.area_average``."""
         return area_average(x.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
@@ -137,6 +129,13 @@ class PlainOperators:
     def labels(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Class of the highest logit after upsampling, (B, H, W) uint8."""
         return self.upsampled(logits, size).argmax(3).to(torch.uint8)
+
+    def confident_labels(self, logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """``labels``, and the softmax probability of each [1/255], rounded to the nearest, (B, H, W) uint8."""
+        upsampled = self.upsampled(logits, size).float()
+        highest, classes = upsampled.max(3, keepdim=True)
+        probability = 1 / (upsampled - highest).exp().sum(3)
+        return classes[..., 0].to(torch.uint8), to_bytes(probability)
 
     def fuse(self, scales: list[Tensor], rgb: Tensor, thermal: Tensor, weights: Weights) -> Tensor:
         """The fused image (B, H, W, 3) in (0, 1) from each scale's nine taps (B, h, w, 9 * 16) and both images."""
@@ -151,6 +150,16 @@ class PlainOperators:
             total = total + _sum_of_taps(self.upsampled(_sum_of_taps(rows, 1), size), 2)
         hidden = torch.relu(total)
         return torch.sigmoid(functional.linear(hidden, weights.weight, weights.last_bias))
+
+
+def from_bytes(images: Tensor) -> Tensor:
+    """uint8 pixels of any shape as float32 in [0, 1]."""
+    return images.float().div(255)
+
+
+def to_bytes(x: Tensor) -> Tensor:
+    """Numbers in [0, 1] of any shape as uint8 pixels, rounded to the nearest."""
+    return x.float().mul(255).round().to(torch.uint8)
 
 
 def _standardised(x: Tensor, eps: float | None) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mrfs_ros.engine.operators import Operators
+from mrfs_ros.engine.operators.plain import from_bytes, to_bytes
 from mrfs_ros.engine.rewritten.network import RewrittenMRFS
 from mrfs_ros.engine.temporal_smoothing import Average, smoothed
 from mrfs_ros.network import MRFS
@@ -25,11 +26,22 @@ class Pipeline(nn.Module):
         self.dtype = dtype
 
     def forward(
-        self, rgb: Tensor, thermal: Tensor, encoder_size: Size | None = None, average: Average | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """``average``: of the logits so far, which goes on with these pairs; None = no temporal smoothing."""
-        images = (self.operators.from_bytes(x).to(self.dtype) for x in (rgb, thermal[..., None]))
+        self,
+        rgb: Tensor,
+        thermal: Tensor,
+        encoder_size: Size | None = None,
+        average: Average | None = None,
+        confidence: bool = False,
+    ) -> tuple[Tensor, ...]:
+        """``average``: of the logits so far, which goes on with these pairs; None = no temporal smoothing.
+
+        ``confidence``: give the labels' softmax probabilities too, (B, H, W) uint8, 255 = certain.
+        """
+        images = (from_bytes(x).to(self.dtype) for x in (rgb, thermal[..., None]))
         logits, fused = self.network(*images, encoder_size)
         if average is not None:
             logits = smoothed(logits, average)
-        return self.operators.to_bytes(fused), self.operators.labels(logits, (rgb.shape[1], rgb.shape[2]))
+        size = rgb.shape[1], rgb.shape[2]
+        if confidence:
+            return to_bytes(fused), *self.operators.confident_labels(logits, size)
+        return to_bytes(fused), self.operators.labels(logits, size)

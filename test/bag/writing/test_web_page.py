@@ -130,7 +130,7 @@ def test_numbers_of_all_pairs():
     assert summary["rate"] == pytest.approx(30, rel=1e-3)
     rows = {row["name"]: row for row in summary["classes"]}
     assert rows["car"]["mean"] == pytest.approx(100 * np.mean([e.shares[1] for e in (entries[0], entries[2])]))
-    assert rows["car"]["seen"] == 50 and not rows["guardrail"]["shown"] and not rows["unlabeled"]["shown"]
+    assert rows["car"]["seen"] == 50 and not rows["guardrail"]["shown"] and not rows["background"]["shown"]
     assert rows["no class"]["mean"] == pytest.approx(100 * 64 / (48 * 64))
     data = chart_data(entries, times, MFNET)
     assert data["bands"] == [[0.0, 0.0667]] and len(data["marks"]) == 1 and "<" not in data["marks"][0][1]

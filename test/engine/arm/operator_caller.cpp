@@ -73,17 +73,9 @@ struct Argument<float*> {
 };
 
 template <>
-struct Argument<const uint8_t*> {
-  static const uint8_t* of(Memory& memory) {
-    expect("b");
-    return reinterpret_cast<uint8_t*>(memory.tensor());
-  }
-};
-
-template <>
 struct Argument<uint8_t*> {
   static uint8_t* of(Memory& memory) {
-    expect("b");
+    expect("bp");
     return reinterpret_cast<uint8_t*>(memory.tensor(true));
   }
 };
@@ -145,8 +137,6 @@ int call(const std::string& name, Memory& memory) {
   if (name == "pool") return call(mrfs_pool, memory);
   if (name == "exchange") return call(mrfs_exchange, memory);
   if (name == "decode") return call(mrfs_decode, memory);
-  if (name == "from_bytes") return call(mrfs_from_bytes, memory);
-  if (name == "to_bytes") return call(mrfs_to_bytes, memory);
   if (name == "area_average") return call(mrfs_area_average, memory);
   if (name == "labels") return call(mrfs_labels, memory);
   if (name == "fuse") return call(mrfs_fuse, memory);

@@ -49,12 +49,38 @@ struct MixedScales {
   }
 };
 
-// Class of the highest upsampled logit for one output row. lines: room for classes * logits.width + 2 * width.
+// Floats that label_row needs.
+inline long label_row_room(int small_width, int classes, int width) {
+  return static_cast<long>(classes) * small_width + 4L * (width + kLanes);
+}
+
+// The share of the highest of the upsampled logits of one row in the sum of their exponentials [1/255]. best: these
+// logits; others: room for 2 * (width + kLanes).
+inline void confidence_row(const float* lines, int classes, int small, const Axis& columns, int width,
+                           const float* best, float* others, uint8_t* out) {
+  const int *first = columns.first.data(), *second = columns.second.data();
+  const float* share = columns.share.data();
+  float* total = others + width + kLanes;
+  std::fill(others, total + width + kLanes, 0.0f);
+  for (int c = 0; c < classes; ++c) {
+    const float* line = lines + static_cast<long>(c) * small;
+    for (int x = 0; x < width; ++x) {
+      const float value = line[first[x]] + (line[second[x]] - line[first[x]]) * share[x];
+      others[x] = (value - best[x]) * kLog2E;
+    }
+    for (int x = 0; x < width; x += kLanes) store(total + x, load(total + x) + bounded_power_of_two(load(others + x)));
+  }
+  for (int x = 0; x < width; ++x)
+    out[x] = static_cast<uint8_t>(static_cast<int32_t>(__builtin_nearbyintf(255.0f / total[x])));
+}
+
+// Class of the highest upsampled logit for one output row, and its confidence unless that is null. lines: room for
+// label_row_room floats.
 inline void label_row(const Map& logits, long b, int y, const Axis& rows, const Axis& columns, int width, float* lines,
-                      uint8_t* out) {
+                      uint8_t* out, uint8_t* confidence) {
   const int small = logits.width, classes = logits.channels;
   float* best = lines + static_cast<long>(classes) * small;
-  float* winner = best + width;
+  float* winner = best + width + kLanes;
   const float *upper = logits.at(b, rows.first[y], 0), *lower = logits.at(b, rows.second[y], 0);
   for (int x = 0; x < small; ++x)
     for (int c = 0; c < classes; ++c) {
@@ -73,4 +99,5 @@ inline void label_row(const Map& logits, long b, int y, const Axis& rows, const 
     }
   }
   for (int x = 0; x < width; ++x) out[x] = static_cast<uint8_t>(winner[x]);
+  if (confidence) confidence_row(lines, classes, small, columns, width, best, winner + width + kLanes, confidence);
 }

@@ -3,7 +3,6 @@
 // guarded.
 #include "area_average.h"
 #include "attention.h"
-#include "bytes.h"
 #include "fusion.h"
 #include "heads.h"
 #include "maps.h"
@@ -154,31 +153,25 @@ int mrfs_decode(const float* finest, int batch, int height, int width, int input
   });
 }
 
-int mrfs_from_bytes(const uint8_t* bytes, long count, float* out) {
-  return guarded([&] { from_bytes(bytes, count, out); });
-}
-
-int mrfs_to_bytes(const float* x, long count, uint8_t* out) {
-  return guarded([&] { to_bytes(x, count, out); });
-}
-
 int mrfs_area_average(const float* x, int batch, int height, int width, int channels, int out_height, int out_width,
                       float* out) {
   return guarded([&] { area_average({x, height, width, channels}, batch, out_height, out_width, out); });
 }
 
+// confidence: may be null.
 int mrfs_labels(const float* logits, int batch, int small_height, int small_width, int classes, int height, int width,
-                uint8_t* out) {
+                uint8_t* out, uint8_t* confidence) {
   return guarded([&] {
     const Axis rows(small_height, height), columns(small_width, width);
     thread_local Scratch kept;
     Scratch& scratch = kept;
-    scratch.reserve(static_cast<long>(classes) * small_width + 2L * width);
+    scratch.reserve(label_row_room(small_width, classes, width));
 #pragma omp parallel for collapse(2)
     for (int b = 0; b < batch; ++b)
       for (int y = 0; y < height; ++y) {
-        label_row({logits, small_height, small_width, classes}, b, y, rows, columns, width, scratch.mine(),
-                  out + (static_cast<long>(b) * height + y) * width);
+        const long first = (static_cast<long>(b) * height + y) * width;
+        label_row({logits, small_height, small_width, classes}, b, y, rows, columns, width, scratch.mine(), out + first,
+                  confidence ? confidence + first : nullptr);
       }
   });
 }

@@ -1,4 +1,4 @@
-"""ROS domains for tests, so that runs beside each other do not hear each other's images."""
+"""A ROS domain that no other process of this machine uses: for the demo and the tests, kept by a lock file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ import random
 import tempfile
 from pathlib import Path
 
+from mrfs_ros.errors import MrfsError
+
+HIGHEST = 101  # higher ones have no ports on Linux
+
 
 def own_domain() -> tuple[int, int]:
-    """A domain that no other test process of this machine uses, and the descriptor that keeps it ours while open."""
-    for domain in random.sample(range(1, 102), 101):  # higher ones have no ports on Linux
-        path = Path(tempfile.gettempdir()) / f"mrfs_ros_test_domain_{domain}"
+    """A domain that no other process has taken by this function, and the descriptor that keeps it while it is open.
+
+    Raises:
+        MrfsError: all domains are taken.
+    """
+    for domain in random.sample(range(1, HIGHEST + 1), HIGHEST):
+        path = Path(tempfile.gettempdir()) / f"mrfs_ros_domain_{domain}"
         try:
             lock = _opened(path)
         except OSError:  # a link, or another user's that cannot be read
@@ -22,7 +30,7 @@ def own_domain() -> tuple[int, int]:
             return domain, lock
         except BlockingIOError:
             os.close(lock)
-    raise RuntimeError("all ROS domains are in use by other test processes: wait until they end")
+    raise MrfsError("all ROS domains are in use by other demos and tests: wait until they end, or set ROS_DOMAIN_ID")
 
 
 def _opened(path: Path) -> int:
