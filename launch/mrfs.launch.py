@@ -41,6 +41,7 @@ ARGUMENTS = (
     ("thermal_topic", "thermal/image", "thermal images on the colour camera's pixel grid", None),
     ("weights", "", "weights file; empty = as params_file says", None),
     ("device", "", "auto, cpu, cuda or cuda:N; empty = as params_file says", None),
+    ("autostart", "", "false = wait for a lifecycle manager; empty = as params_file says", ("", "true", "false")),
     ("use_sim_time", "false", "take the time from /clock (a bag, a simulator)", ("true", "false")),
     ("log_level", "info", "how much the node logs", ("debug", "info", "warn", "error", "fatal")),
     ("rviz", "false", "open RViz with rgb, thermal, fused and overlay", ("true", "false")),
@@ -68,6 +69,8 @@ def generate_launch_description() -> LaunchDescription:
 def _processes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     value = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     overrides = {name: value[name] for name in ("weights", "device") if value[name]}
+    if value["autostart"]:
+        overrides["autostart"] = value["autostart"] == "true"
     topics = {name: _absolute(value.get(argument, name), value["namespace"]) for name, argument in TOPICS.items()}
     logger = ".".join(part for part in (*value["namespace"].split("/"), "mrfs") if part)
     preset = [str(CAMERAS / f"{value['camera']}.yaml")] if value["camera"] else []

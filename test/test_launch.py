@@ -12,8 +12,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = ROOT / "launch" / "mrfs.launch.py"
 ARGUMENTS = {
-    "params_file", "camera", "namespace", "rgb_topic", "thermal_topic", "weights", "device", "use_sim_time",
-    "log_level", "rviz", "bag", "record",
+    "params_file", "camera", "namespace", "rgb_topic", "thermal_topic", "weights", "device", "autostart",
+    "use_sim_time", "log_level", "rviz", "bag", "record",
 }  # fmt: skip
 
 

@@ -97,9 +97,13 @@ class PairSource:
 
     def heard(self, camera: int, now_s: float) -> None:
         """Note that ``camera`` lives; ``add`` does so too, this is for images that cannot be used."""
-        self._last_s[camera] = now_s
-        self._ever[camera] = True
+        self.note_heard(camera, now_s)
         self.watch(now_s)
+
+    def note_heard(self, camera: int, at_s: float) -> None:
+        """As ``heard``, but say nothing yet."""
+        self._last_s[camera] = max(self._last_s[camera], at_s)
+        self._ever[camera] = True
 
     def watch(self, now_s: float) -> None:
         """Notice cameras that fell silent or came back; call it from time to time when no message comes."""

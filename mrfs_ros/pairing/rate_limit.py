@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-JITTER = 0.2  # of the period: so much early or late a pair may be without a change of the schedule
+# So much early or late a pair may be without a change of the schedule: of the period, and [ns] at most.
+JITTER, MOST_JITTER_NS = 0.2, 10_000_000
 JUMP_NS = 200_000_000  # stamps that fall back further than this begin anew
 
 
@@ -23,7 +24,7 @@ class RateLimit:
             self._last_ns = None
             return True
         period_ns = 1e9 / max_rate_hz
-        jitter_ns = JITTER * period_ns
+        jitter_ns = min(JITTER * period_ns, MOST_JITTER_NS)
         if self._last_ns is None or stamp_ns < self._last_ns - JUMP_NS:
             self._due_ns = stamp_ns
         else:

@@ -54,7 +54,7 @@ class Inputs:
         self._opened: list[Subscription] = []
         self._group = PausableGroup(node.default_callback_group)
         self._rest: Rest | None = None
-        self._rested_s = [0.0, 0.0]  # when an image came during a rest, of each camera
+        self._rested_s: list[float | None] = [None, None]  # when an image came during a rest, of each camera
         try:
             self._open()
         except BaseException:
@@ -165,11 +165,10 @@ class Inputs:
 
     def watch(self) -> None:
         """Notice cameras that fell silent or came back; to be called from time to time."""
-        now_s = time.monotonic()
         for camera, at_s in enumerate(self._rested_s):
-            if now_s - at_s < self.source.silence_s(camera, now_s):
-                self.source.heard(camera, at_s)
-        self.source.watch(now_s)
+            if at_s is not None:
+                self.source.note_heard(camera, at_s)
+        self.source.watch(time.monotonic())
 
     def _on_rest_count(self, camera: int, count: int) -> None:
         self._rested_s[camera] = time.monotonic()

@@ -92,7 +92,7 @@ ALTERNATIVES = (r"mrfs calibrate .*", r"mrfs bags .*")
 
 # Commands that cannot run here, and why.
 NOT_RUN = {
-    r"ros2 (launch|bag|topic|param|run) .*": "needs a ROS installation; launch arguments are checked as text",
+    r"ros2 (launch|bag|topic|param|run|lifecycle) .*": "needs a ROS installation; launch arguments are checked as text",
     r"export FAST\w+=\$\(ros2 pkg prefix .*": "needs a ROS installation",
     r"export FASTDDS_DEFAULT_PROFILES_FILE=\$FASTRTPS_DEFAULT_PROFILES_FILE": "goes with the line above it",
     r"export RMW_IMPLEMENTATION=.*": "needs a middleware that has no wheels",

@@ -65,7 +65,8 @@ def test_every_figure_stands_under_its_name(statistics):
             "best gap without pair [s]": "0.0123", "time jumps": "3",
         },
         "mrfs: inference": {
-            "published": "17", "latency p50 [ms]": "51.0", "latency p95 [ms]": "96.0", "age [s]": "0.250",
+            "state": "active", "published": "17",
+            "latency p50 [ms]": "51.0", "latency p95 [ms]": "96.0", "age [s]": "0.250",
             "weights": "street.safetensors", "weights sha256": "abc", "encoder side": str(INFO.encoder_side),
             "classes": f"MFNet: {', '.join(MFNET.names)}",
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -310,7 +310,7 @@ def orphaned(bench: Bench) -> Any:
     node = MrfsNode(
         StubEngine(), parameter_overrides=[Parameter("exit_with_parent", value=bench.config.exit_with_parent)]
     )
-    stop = SimpleNamespace(asked=False, patient=False)
+    stop = SimpleNamespace(asked=False, patient=False, impatient=nullcontext)
     later = threading.Timer(1.5, lambda: setattr(stop, "asked", True))
     later.start()
     try:

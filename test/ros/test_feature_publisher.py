@@ -131,7 +131,7 @@ def sheets_of(ros, node):
     "weights, text",
     [
         ("exported.onnx", "exported.onnx: expected a weights file (.pth, .safetensors), got an exported one"),
-        ("{tiny}", "has changed since the node began: restart the node"),
+        ("{tiny}", "has changed since it was loaded: clean up and configure the node"),
         ("gone.pth", "gone.pth: give the path of a .pth or .safetensors file"),
     ],
 )

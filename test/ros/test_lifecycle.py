@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from harness import RELIABLE, LiveNode, NodeProcess, numbered_pair, pixels_of
 from lifecycle import Manager
+from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
+from test_drops import HeldEngine
 
 from mrfs_ros.ros.node import FAILURE, SUCCESS
 
@@ -30,6 +33,16 @@ def answered(world, number: int) -> None:
     world.send(number * S, rgb, thermal)
     world.await_answer(number * S)
     assert (pixels_of(world.answers["fused"][number * S]) == rgb).all()
+
+
+def in_its_thread(live: LiveNode, call):
+    """What ``call()`` returns in the thread that spins the node."""
+    future = live._executor.create_task(call)
+    deadline = time.monotonic() + 30
+    while not future.done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return future.result()
 
 
 def test_every_transition_by_its_service(tmp_path, cameras):
@@ -254,28 +267,13 @@ def test_output_qos_changes_with_a_configure(live_node, ros):
     assert node.trigger_configure() == SUCCESS
     assert reliability() == ReliabilityPolicy.RELIABLE
     assert node.trigger_cleanup() == SUCCESS
-    assert node.set_parameters([_parameter("output_qos", "sensor_data")])[0].successful
+    assert node.set_parameters([Parameter("output_qos", value="sensor_data")])[0].successful
     assert node.trigger_configure() == SUCCESS
     assert reliability() == ReliabilityPolicy.BEST_EFFORT
 
 
-def _parameter(name: str, value):
-    from rclpy.parameter import Parameter
-
-    return Parameter(name, value=value)
-
-
-class Held:
-    """Works on the pairs after the warm-up when it is released."""
-
-    def __new__(cls):
-        from test_drops import HeldEngine
-
-        return HeldEngine()
-
-
 def test_a_pair_in_the_network_is_not_published_after_deactivate(cameras, live_node):
-    engine, world = Held(), cameras()
+    engine, world = HeldEngine(), cameras()
     live = live_node(engine=engine)
     engine.warm.set()
     world.matched()
@@ -299,18 +297,6 @@ def test_an_error_of_ours_in_a_transition_is_told_and_the_node_lives(cameras, li
     assert "configure failed: division by zero; the node is unconfigured" in capfd.readouterr().err
     monkeypatch.undo()
     assert manager.change("configure", "activate") and manager.state() == live.node.state == "active"
-
-
-def in_its_thread(live: LiveNode, call):
-    """What ``call()`` returns in the thread that spins the node."""
-    future = live._executor.create_task(call)
-    import time
-
-    deadline = time.monotonic() + 30
-    while not future.done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return future.result()
 
 
 def test_many_cycles_leave_nothing_behind(live_node, cameras):
