@@ -70,8 +70,7 @@ def find_objects(
     result: FusionResult,
     classes: ClassSet,
     ids: Sequence[int],
-    *,
-    min_area: int = 1,
+    min_area: int,
     celsius: np.ndarray | None = None,
 ) -> list[SegmentedObject]:
     """The 8-connected parts of some classes of a segmentation.
@@ -80,7 +79,7 @@ def find_objects(
         result: labels, and confidence if it has one.
         classes: of the labels.
         ids: of the classes that count, each once, such as ``object_ids`` gives.
-        min_area: parts of fewer pixels are left out.
+        min_area: parts of fewer pixels are left out; at least 1.
         celsius: (H, W) float32 degrees Celsius, NaN where there is none; None = temperatures are not known.
 
     Returns:
@@ -93,7 +92,7 @@ def find_objects(
         >>> from mrfs_ros.types import MFNET
         >>> labels = np.zeros((32, 32), np.uint8)
         >>> labels[4:8, 10:20] = 2
-        >>> [person] = find_objects(FusionResult(np.zeros((32, 32, 3), np.uint8), labels), MFNET, (1, 2))
+        >>> [person] = find_objects(FusionResult(np.zeros((32, 32, 3), np.uint8), labels), MFNET, (1, 2), 20)
         >>> person.class_name, (person.x, person.y, person.width, person.height), person.area
         ('person', (10, 4, 10, 4), 40)
     """
@@ -102,8 +101,8 @@ def find_objects(
         raise ImageError(f"celsius: expected {labels.shape} float32, got {celsius.shape} {celsius.dtype}")
     found = []
     for class_id in ids:
-        mask = cv2.compare(labels, class_id, cv2.CMP_EQ)
-        if cv2.countNonZero(mask) < max(min_area, 1):
+        mask = (labels == class_id).view(np.uint8)
+        if cv2.countNonZero(mask) < min_area:
             continue
         left, top, width, height = cv2.boundingRect(mask)
         place = np.s_[top : top + height, left : left + width]
@@ -111,8 +110,8 @@ def find_objects(
         for part in np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= min_area) + 1:
             x, y, width, height, area = stats[part].tolist()
             box = np.s_[top + y : top + y + height, left + x : left + x + width]
-            inside = cv2.inRange(parts[y : y + height, x : x + width], int(part), int(part))
-            score = None if confidence is None else cv2.mean(confidence[box], inside)[0] / 255
+            inside = (parts[y : y + height, x : x + width] == part).view(np.uint8)
+            score = None if confidence is None else round(cv2.mean(confidence[box], inside)[0] * area) / (255 * area)
             degrees = (None, None) if celsius is None else _mean_and_highest(celsius[box], inside)
             name = classes.names[class_id]
             found.append(SegmentedObject(class_id, name, score, left + x, top + y, width, height, area, *degrees))

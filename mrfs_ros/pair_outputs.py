@@ -12,9 +12,10 @@ import numpy as np
 from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.draw import alignment, overlay
-from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, EngineInfo
+from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, Engine, EngineInfo
 from mrfs_ros.objects import SegmentedObject, find_objects, object_ids
 from mrfs_ros.preprocess import PairImages
+from mrfs_ros.process import check_gives_confidence
 from mrfs_ros.types import FusionResult
 
 
@@ -55,6 +56,13 @@ class PairOutputs:
         classes, config = self.info.classes, self.config
         ids = object_ids(config.object_classes, classes)
         return find_objects(self.result, classes, ids, min_area=config.min_object_area, celsius=self.celsius)
+
+
+def check_outputs(config: NodeConfig, engine: Engine, *, confidence: bool = False) -> None:
+    """ConfigError for settings of outputs that do not fit ``engine``; ``confidence``: an output needs that."""
+    if confidence or config.min_confidence:
+        check_gives_confidence(engine)
+    object_ids(config.object_classes, engine.info.classes)
 
 
 Pixels = Callable[[PairOutputs], np.ndarray | None]

@@ -34,7 +34,7 @@ FLOORS = {
     "data": 4,
     "engine": 4,
     "process": 5,
-    "pair_outputs": 5,
+    "pair_outputs": 6,
     "training": 6,
     "evaluation": 6,
     "bench": 6,

@@ -26,7 +26,8 @@ from mrfs_ros.bag.summary import Summary
 from mrfs_ros.bag.writing.results import Results
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.process import check_gives_confidence, process_pairs
+from mrfs_ros.pair_outputs import check_outputs
+from mrfs_ros.process import process_pairs
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ def run_bag(
     """
     begin_s = time.monotonic()
     check_targets(settings)
-    if settings.want_confidence or settings.node.min_confidence:
-        check_gives_confidence(engine)
+    check_outputs(settings.node, engine, confidence=settings.want_confidence)
     with ExitStack() as stack:
         bag = stack.enter_context(open_bags(settings.sources()))
         codec = Codec()

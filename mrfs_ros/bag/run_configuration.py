@@ -24,6 +24,7 @@ _OF_THE_NODE = (
     "overlay_opacity", "thermal_window", "thermal_unit", "thermal_scale", "thermal_offset", "thermal_low",
     "thermal_high", "thermal_percentile", "thermal_plateau", "thermal_rate", "thermal_invert", "plane_distance_m",
     "encoder_side", "max_image_pixels", "temporal_smoothing", "min_confidence", "jpeg_quality",
+    "object_classes", "min_object_area",
 )  # fmt: skip
 
 

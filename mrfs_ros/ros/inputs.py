@@ -173,8 +173,7 @@ class Inputs:
 
     def _on_rest_count(self, camera: int, count: int) -> None:
         self._rested_s[camera] = time.monotonic()
-        for _ in range(count):
-            self._pipeline.statistics.inputs[camera].note(self._pipeline.now_ns())
+        self._pipeline.statistics.inputs[camera].note_several(count, self._pipeline.now_ns())
 
     def _on_good_image(self, camera: int, message: Image | CompressedImage, now_s: float) -> None:
         pair = self.source.add(camera, stamp_ns(message), message, now_s)

@@ -14,9 +14,9 @@ from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
 from mrfs_ros.engine.allocator import release_memory
 from mrfs_ros.engine.encoder_side import AUTO
-from mrfs_ros.pair_outputs import PairOutputs
+from mrfs_ros.pair_outputs import PairOutputs, check_outputs
 from mrfs_ros.preprocess import Preprocessor
-from mrfs_ros.process import check_gives_confidence, gives_confidence
+from mrfs_ros.process import gives_confidence
 from mrfs_ros.ros.cv_bridge_conversion import camera_conversion
 from mrfs_ros.ros.engine_startup import choose_encoder_side, loaded, warm_up
 from mrfs_ros.ros.feature_publisher import FeatureSheets
@@ -60,8 +60,7 @@ class Pipeline:
         conversion, converted_by = camera_conversion()
         self.preprocessor = Preprocessor(config, log.warning, conversion=conversion)
         self.engine = engine or loaded(config)
-        if config.min_confidence:
-            check_gives_confidence(self.engine)
+        check_outputs(config, self.engine)
         loaded_s = time.monotonic()
         size = config.warmup_height, config.warmup_width
         warm_up(self.engine, self.preprocessor, size)
@@ -102,8 +101,7 @@ class Pipeline:
 
     def apply(self, config: NodeConfig) -> None:
         """Go on with other settings; ConfigError, and nothing changes, for those that cannot be."""
-        if config.min_confidence:
-            check_gives_confidence(self.engine)
+        check_outputs(config, self.engine)
         self.preprocessor = self.preprocessor.updated(config)
         before, self.config = self.config, config
         if config.min_confidence != before.min_confidence:

@@ -24,6 +24,12 @@ class RateMeter:
             self._times_ns.append(time_ns)
             self.count += 1
 
+    def note_several(self, count: int, time_ns: int) -> None:
+        """Count ``count`` events that came one by one since the last one, and until ``time_ns``."""
+        begin_ns = self._times_ns[-1] if self._times_ns else time_ns
+        for number in range(1, count + 1):
+            self.note(begin_ns + (time_ns - begin_ns) * number // count)
+
     def rate_hz(self, now_ns: int | None = None) -> float:
         """Rate at ``now_ns`` (default: at the last event); 0 with fewer than two events in the window."""
         with self._lock:

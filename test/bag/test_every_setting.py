@@ -190,5 +190,20 @@ def test_a_setting_changes_what_is_observed(name, bags, monkeypatch):
     assert seen[0] == seen[1] != seen[2]
 
 
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"node": NodeConfig(object_classes="cars")}, "'cars' is no class of MFNet: did you mean car, "),
+        ({"objects": "table.txt"}, "objects: expected a file that ends in .csv or .json, got table.txt"),
+        ({"outputs": ("fused", "depth")}, "outputs: expected some of segmentation, .*, got depth"),
+    ],
+)
+def test_settings_of_outputs_that_cannot_be(bags, changes, text, monkeypatch):
+    monkeypatch.chdir(bags)
+    with pytest.raises(ConfigError, match=text):
+        run_bag(BagSettings(source="one", out="never", **changes), StubEngine())
+    assert not Path("never").exists()
+
+
 def test_nothing_is_left_over():
     assert OBSERVED.keys() == {spec.name for spec in fields(BagSettings)}

@@ -21,6 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from stub_engine import StubEngine
 
@@ -134,17 +135,28 @@ class LiveNode:
 class Cameras(Node):
     """Publishes rgb and thermal images, keeps the node's answers by stamp and its latest diagnostics by name."""
 
-    def __init__(self, *, namespace: str = "", qos: QoSProfile = RELIABLE, outputs: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        *,
+        namespace: str = "",
+        qos: QoSProfile = RELIABLE,
+        outputs: tuple[str, ...] = (),
+        always: tuple[str, ...] = ("fused", "segmentation"),
+    ):
         super().__init__("cameras", namespace=namespace)
         self.rgb_out = self.create_publisher(Image, "rgb/image", qos)
         self.thermal_out = self.create_publisher(Image, "thermal/image", qos)
         self.answers: dict[str, dict[int, Image]] = defaultdict(dict)
         self.received: dict[str, list[tuple[int, float]]] = defaultdict(list)  # (stamp, when), repeats included
         self.diagnostics: dict[str, object] = {}
-        self._outputs = outputs
-        for name in ("fused", "segmentation", *outputs):
-            self.create_subscription(Image, f"mrfs/{name}", partial(self._keep, name), RELIABLE)
+        self._outputs = *always, *outputs
+        for name in self._outputs:
+            self.listen(name)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._keep_diagnostics, RELIABLE)
+
+    def listen(self, name: str) -> Subscription:
+        """Subscribe to an output that is an image."""
+        return self.create_subscription(Image, f"mrfs/{name}", partial(self._keep, name), RELIABLE)
 
     def _keep(self, name: str, message: Image) -> None:
         self.answers[name][stamp_of(message)] = message
@@ -180,8 +192,7 @@ class Cameras(Node):
 
     def await_answer(self, stamp_ns: int) -> None:
         """Return when every output that this node listens to has come for ``stamp_ns``."""
-        names = ("fused", "segmentation", *self._outputs)
-        self.spin_until(lambda: all(stamp_ns in self.answers[name] for name in names))
+        self.spin_until(lambda: all(stamp_ns in self.answers[name] for name in self._outputs))
 
     def send(self, stamp_ns: int, rgb: np.ndarray | None, thermal: np.ndarray | None, gap_ns: int = 3_000_000) -> None:
         """Publish a pair (or one image of it); thermal is stamped ``gap_ns`` later."""

@@ -18,7 +18,7 @@ import pytest
 from harness import RELIABLE, Cameras, LiveNode, image, numbered_pair, pixels_of
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from stub_engine import StubEngine
 
 from mrfs_ros import engine as engines
@@ -102,10 +102,10 @@ def warm_up_size(bench: Bench) -> Any:
 
 
 def chosen_rate(bench: Bench) -> Any:
-    from mrfs_ros.ros import node
+    from mrfs_ros.ros import pipeline
 
     rates = []
-    bench.monkeypatch.setattr(node, "choose_encoder_side", lambda *arguments: rates.append(arguments[-1]))
+    bench.monkeypatch.setattr(pipeline, "choose_encoder_side", lambda *arguments: rates.append(arguments[-1]))
     bench.node("target_rate_hz", encoder_side="auto")
     return rates
 
@@ -145,6 +145,8 @@ def too_large(bench: Bench) -> Any:
     out = world.create_publisher(CompressedImage, "thermal/image", RELIABLE)
     wait_until(out.get_subscription_count)
     time.sleep(0.5)
+    world.create_subscription(Image, "mrfs/fused", print, 1)
+    wait_until(lambda: not node.pipeline.asleep)
     out.publish(CompressedImage(format="png", data=content))
     wait_until(lambda: node.pipeline.statistics.inputs[1].count)
     time.sleep(0.1)
@@ -194,6 +196,28 @@ def thermal_on_rgb(bench: Bench) -> Any:
     world.send(S, *numbered_pair(1, 96, 128))
     world.await_answer(S)
     return pixels_of(world.answers["segmentation"][S]).tobytes()
+
+
+def started(bench: Bench) -> Any:
+    return bench.node("autostart").state
+
+
+def awake(bench: Bench) -> Any:
+    """Pairs worked on though nobody listens."""
+    engine = StubEngine()
+    node = bench.node("lazy", engine=engine)
+    world, warm = Cameras(namespace=bench.namespace, always=()), engine.calls
+    try:
+        world.matched().send(S, *numbered_pair(1))
+        wait_until(lambda: node.pipeline.statistics.inputs[1].count)
+        time.sleep(0.3)
+    finally:
+        world.destroy_node()
+    return engine.calls - warm
+
+
+def rate_limited(bench: Bench) -> Any:
+    return pairs_by(bench, "max_rate_hz", gaps_ms=(3, 3, 3))
 
 
 def aged(bench: Bench) -> Any:
@@ -337,6 +361,9 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "thermal_invert": (greys, {}, True),
     "calibration": (thermal_on_rgb, {}, "stereo"),
     "plane_distance_m": (thermal_on_rgb, {"calibration": "stereo"}, 3.0),
+    "autostart": (started, {}, False),
+    "lazy": (awake, {}, False),
+    "max_rate_hz": (rate_limited, {}, 0.5),
     "max_age_s": (aged, {}, 1.0),
     "reference_camera": (stamped, {}, "thermal"),
     "on_missing": (alone, {}, "rgb_only"),
@@ -346,7 +373,7 @@ OBSERVED: dict[str, tuple[Callable[[Bench], Any], dict[str, Any], Any]] = {
     "overlay_opacity": (overlaid, {}, 0.9),
     "min_confidence": (masked, {}, 0.5),
     "jpeg_quality": (lambda bench: published(bench, CompressedImage, "fused/compressed", "jpeg_quality"), {}, 20),
-    "object_classes": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, "car"),
+    "object_classes": (lambda bench: published(bench, PointCloud2, *OBJECTS), {"min_object_area": 1}, "car"),
     "min_object_area": (lambda bench: published(bench, PointCloud2, *OBJECTS), {}, 1),
     "features_rest_s": (rested, {"features_rest_s": 60.0}, 0.0),
     "exit_with_parent": (orphaned, {}, False),

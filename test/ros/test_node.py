@@ -41,6 +41,26 @@ def test_answers_are_the_engines_bytes_under_the_rgb_header(tmp_path, cameras, t
     assert "UNTRAINED" not in node.log()
 
 
+def test_label_groups_are_in_mask_overlay_and_diagnostics(tmp_path, cameras, tiny_weights, small_pair):
+    from mrfs_ros import load_engine
+
+    road = tmp_path / "road.yaml"
+    road.write_text("groups: {5: {name: any, classes: [bike, color_cone], color: [9, 8, 7]}}")
+    engine, world = load_engine(tiny_weights, label_groups=road), cameras(outputs=("overlay",))
+    parameters = {"weights": str(tiny_weights), "label_groups": str(road), "warmup_height": 96, "warmup_width": 128}
+    with NodeProcess(tmp_path, **parameters) as node:
+        node.ready()
+        world.matched().send(0, *small_pair)
+        world.await_answer(0)
+        world.spin_until(lambda: world.diagnostics)
+    expected, labels = engine(*small_pair), pixels_of(world.answers["segmentation"][0])
+    assert (labels == expected.labels).all() and 5 in labels
+    picture = overlay(expected.fused, labels, engine.info.classes)
+    assert (pixels_of(world.answers["overlay"][0]) == picture).all()
+    classes = world.value("mrfs: inference", "classes")
+    assert classes == "MFNet by road.yaml: background, unused_1, unused_2, unused_3, unused_4, any"
+
+
 def test_untrained_is_said_in_log_diagnostics_and_overlay(tmp_path, cameras, small_pair):
     world = cameras(outputs=("overlay",))
     with NodeProcess(tmp_path, weights="untrained", warmup_height=96, warmup_width=128) as node:

@@ -154,7 +154,7 @@ def test_only_what_is_listened_to_is_made(world, live, monkeypatch):
     assert sorted(made) == ["confidence", "fused", "fused/compressed", "segmentation", "segmentation_color"]
 
 
-def test_an_engine_without_confidence(world, ros):
+def test_settings_that_do_not_fit_the_engine(world, ros):
     class Plain(StubEngine):
         gives_confidence = False
 
@@ -164,7 +164,9 @@ def test_an_engine_without_confidence(world, ros):
         assert f"{NAMESPACE}/mrfs/overlay" in topics and f"{NAMESPACE}/mrfs/confidence" not in topics
         answer = plain.set(min_confidence=0.5)
         assert not answer.successful and "stub (stub weights) gives none" in answer.reason
-        assert plain.set(min_confidence=0.0).successful
+        answer = plain.set(object_classes="person, cars")
+        assert not answer.successful and "'cars' is no class of MFNet: did you mean car, " in answer.reason
+        assert plain.set(min_confidence=0.0, object_classes="person").successful
     finally:
         plain.end()
 
