@@ -99,6 +99,12 @@ def test_reference_camera_offset_and_slop_are_the_nodes(bag, tmp_path):
     assert run(bag, tmp_path, node=late, out=str(tmp_path / "offset"))[0].pairs == 20
 
 
+def test_objects_of_a_class_that_is_none_are_refused(bag, tmp_path):
+    with pytest.raises(ConfigError, match=r"object_classes: 'cars' is no class of MFNet: did you mean car, car_stop\?"):
+        run(bag, tmp_path, node=NodeConfig(object_classes="cars"))
+    assert [path.name for path in tmp_path.iterdir()] == ["drive"]
+
+
 def test_a_scale_that_the_unit_does_not_use_is_told(bag, tmp_path):
     said = run(bag, tmp_path, node=NodeConfig(thermal_scale=0.04))[1]
     assert said[-1] == "thermal_scale has no effect: it is for thermal_unit: scaled, not counts"

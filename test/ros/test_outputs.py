@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.bag.writing.bag_messages import register_vision_msgs
 from mrfs_ros.bag.writing.result_bag import type_of
 from mrfs_ros.config import OUTPUTS, NodeConfig
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES
 from mrfs_ros.ros import outputs
 from mrfs_ros.ros.ros_messages import vision_msgs
@@ -169,6 +171,15 @@ def test_settings_that_do_not_fit_the_engine(world, ros):
         assert plain.set(min_confidence=0.0, object_classes="person").successful
     finally:
         plain.end()
+
+
+def test_objects_of_a_class_that_is_none_are_refused_at_the_start_and_later(live):
+    text = "object_classes: 'cars' is no class of MFNet: did you mean car, car_stop?"
+    answer = live.set(object_classes="cars")
+    assert not answer.successful and answer.reason == text
+    assert live.set(object_classes="person, car").successful
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        LiveNode(engine=StubEngine(), more={"namespace": "/refused"}, object_classes="cars")
 
 
 @pytest.mark.skipif(vision_msgs() is None, reason="needs vision_msgs: apt install ros-$ROS_DISTRO-vision-msgs")
