@@ -167,14 +167,14 @@ class MrfsNode(LifecycleNode):
         inputs, self.inputs = self.inputs, None
         inputs.close()
         self.pipeline.deactivate()
-        self.get_logger().info("inactive: the cameras are not listened to; the weights stay loaded")
+        self.get_logger().info("deactivated: the cameras are not listened to; the weights stay loaded")
 
     def _clean_up(self) -> None:
         pipeline, self.pipeline = self.pipeline, None
         if pipeline.close(CLEANUP_WAIT_S):
-            self.get_logger().info("unconfigured: the weights' memory is free")
+            self.get_logger().info("cleaned up: the weights' memory is free")
         else:
-            self.get_logger().warning("unconfigured: a pair is still in the network, whose memory is freed after it")
+            self.get_logger().warning("cleaned up: a pair is still in the network, whose memory is freed after it")
 
     def _end_work(self) -> None:
         if self.inputs is not None:

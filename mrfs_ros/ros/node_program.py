@@ -16,6 +16,7 @@ from mrfs_ros.errors import MrfsError
 from mrfs_ros.ros.stop import Stop
 
 PARENT_CHECK_S = 0.5
+WARN_EVERY_S = 5.0
 EXAMPLES = """  mrfs_node --ros-args --params-file config/mrfs.yaml
   mrfs_node --ros-args -p weights:=models/weights.safetensors -r rgb/image:=/camera/color/image_raw
 """
@@ -26,7 +27,7 @@ def main(make_node: Callable | None = None) -> int:
 
     ``make_node`` makes another ``MrfsNode`` than the default one, with an engine of its own for example.
     Returns the process's exit code: 0 after SIGINT, SIGTERM or the parent's death, 2 when it cannot start,
-    1 after an error that is ours.
+    1 after an error that is ours, at the start; later ones are logged.
     """
     parent, stop = os.getppid(), Stop()  # from the first moment on: importing takes seconds, loading may too
     node, code = None, 0
@@ -69,7 +70,19 @@ def _spin(node, parent: int, stop: Stop) -> None:
     node.interruptible = stop.impatient  # loading weights takes long
     with contextlib.suppress(ExternalShutdownException):  # somebody's engine called rclpy.shutdown
         while not stop.asked:
-            executor.spin_once()  # the node's timers end it ten times a second
+            try:
+                executor.spin_once()  # the node's timers end it, twice a second at least
+            except ExternalShutdownException:
+                raise
+            except Exception as error:  # of a callback, and our fault: a robot goes on without what it was for
+                _tell(node, error)
+
+
+def _tell(node, error: Exception) -> None:
+    text = "".join(traceback.format_exception(error))
+    node.get_logger().error(
+        f"a callback failed; the node goes on. Please report this:\n{text}", throttle_duration_sec=WARN_EVERY_S
+    )
 
 
 def _finish(node, code: int) -> None:

@@ -352,3 +352,31 @@ def test_no_pair_is_lost_at_30_hz_and_480p(tmp_path, cameras):
         left_out = world.value("mrfs: inputs", "dropped replaced_by_newer") or 0
         print(f"replaced by newer: {left_out}")  # what a machine that stalls for longer than a frame costs
         assert len(world.answers["fused"]) == len(world.answers["segmentation"]) == 1800
+
+
+def test_an_error_of_ours_in_a_callback_is_logged_and_the_node_goes_on(ros, capfd):
+    """A timer that fails each time: the loop of the program spins on, and ends when it is asked to."""
+    from types import SimpleNamespace
+
+    from stub_engine import StubEngine
+
+    from mrfs_ros.ros import node_program
+    from mrfs_ros.ros.node import MrfsNode
+
+    node, calls = MrfsNode(StubEngine()), []
+    stop = SimpleNamespace(asked=False, patient=False, impatient=None)
+
+    def fail() -> None:
+        calls.append(1)
+        stop.asked = len(calls) == 5
+        raise ZeroDivisionError("of the test")
+
+    node.create_timer(0.05, fail)
+    try:
+        node_program._spin(node, os.getppid(), stop)
+    finally:
+        node.close()
+        node.destroy_node()
+    assert len(calls) == 5
+    log = capfd.readouterr().err
+    assert log.count("a callback failed; the node goes on") == 1 and "ZeroDivisionError: of the test" in log
