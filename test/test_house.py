@@ -74,7 +74,6 @@ INSIDE_FUNCTIONS_ONLY = {
     "apsw",
     "av",
     "message_filters",
-    "lifecycle_msgs",
     "cv_bridge",
     "vision_msgs",
     "tqdm",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from difflib import get_close_matches
 
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -47,6 +48,7 @@ class MrfsNode(LifecycleNode):
 
     def __init__(self, engine: Engine | None = None, **node_arguments):
         super().__init__("mrfs", **node_arguments)
+        self._service_change_state.callback = self._answering(self._service_change_state.callback)
         self._own_engine = engine
         self.pipeline: Pipeline | None = None  # from configure to cleanup
         self.inputs: Inputs | None = None  # while active
@@ -99,6 +101,19 @@ class MrfsNode(LifecycleNode):
         return self.pipeline is None or self.pipeline.stop(STOP_WAIT_S)
 
     # Transitions ------------------------------------------------------------------------------------------------
+
+    def _answering(self, change_state: Callable) -> Callable:
+        """``change_state``, which answers a transition that the state does not have: in Jazzy rclpy raises instead."""
+
+        def answering(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:
+                self.get_logger().warning(f"no such transition while {self.state}: {str(error).splitlines()[0]}")
+                response.success = False
+                return response
+
+        return answering
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and warm up, by the parameters of now."""
