@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -65,6 +65,12 @@ def check_outputs(config: NodeConfig, engine: Engine, *, confidence: bool = Fals
     object_ids(config.object_classes, engine.info.classes)
 
 
+def told_silent(names: Iterable[str], unit: str) -> str:
+    """Why outputs of ``names`` will stay silent with thermal values in ``unit``, in one line; empty = they will not."""
+    silent = [name for name in names if name in ("thermal", TEMPERATURES)] if unit == "counts" else []
+    return f"no {' and '.join(silent)}: {NO_DEGREES.format(unit)}" if silent else ""
+
+
 Pixels = Callable[[PairOutputs], np.ndarray | None]
 IMAGES: dict[str, tuple[str, Pixels]] = {
     "segmentation": ("mono8", lambda made: made.result.labels),
@@ -79,6 +85,8 @@ IMAGES: dict[str, tuple[str, Pixels]] = {
 COMPRESSED = {f"{name}/compressed": name for name in ("segmentation", "overlay", "fused")}
 """Compressed outputs, and the image that each is made of: ids as PNG, colours as JPEG."""
 OBJECTS, TEMPERATURES = "objects", "object_temperatures"
+NO_DEGREES = "thermal values are no temperatures (thermal_unit: {}, or 8 bits, colours, no thermal image)"
+"""Why there is no output in degrees Celsius of a pair."""
 POINT = np.dtype(
     [*((name, "<f4") for name in ("x", "y", "z")), ("class_id", "<u4")]
     + [(name, "<f4") for name in ("score", "mean_celsius", "max_celsius")]

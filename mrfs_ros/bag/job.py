@@ -26,7 +26,7 @@ from mrfs_ros.bag.summary import Summary
 from mrfs_ros.bag.writing.results import Results
 from mrfs_ros.engine.protocol import Engine
 from mrfs_ros.errors import ConfigError
-from mrfs_ros.pair_outputs import check_outputs
+from mrfs_ros.pair_outputs import check_outputs, told_silent
 from mrfs_ros.process import process_pairs
 
 
@@ -63,6 +63,8 @@ def run_bag(
             say(note)
         names = " and ".join((settings.source, *settings.more))
         say(f"{names}: rgb from {plan.rgb_topic}, thermal from {plan.thermal_topic}")
+        if silent := told_silent(settings.outputs, settings.node.thermal_unit):
+            say(silent)
         reader = PairReader(bag, codec, plan.rgb_topic, plan.thermal_topic, settings.node, settings.stamp)
         reader.match(plan.copied, plan.start_ns, plan.stop_ns)
         if reader.by_stamp:  # the times of recording say nothing about the cameras

@@ -8,7 +8,7 @@ from std_msgs.msg import Header
 
 from mrfs_ros.config import CONFIDENT_OUTPUTS
 from mrfs_ros.engine.protocol import EngineInfo
-from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, OBJECTS, TEMPERATURES, PairOutputs, output_message
+from mrfs_ros.pair_outputs import COMPRESSED, IMAGES, NO_DEGREES, OBJECTS, TEMPERATURES, PairOutputs, output_message
 from mrfs_ros.ros.image_messages import scaled_camera_info
 from mrfs_ros.ros.qos import latched, profile, publisher
 from mrfs_ros.ros.ros_messages import RosMessages, vision_msgs
@@ -32,6 +32,7 @@ class Outputs:
             node.get_logger().info(
                 "the engine gives no confidence: no " + ", ".join(f"~/{name}" for name in CONFIDENT_OUTPUTS)
             )
+        self._log, self._silent = node.get_logger(), set()  # outputs whose silence was told
         order = sorted(kinds, key=lambda name: name == "fused")  # last: when it comes all is there
         self._publishers = {name: publisher(node, kinds[name], f"~/{name}", profile(qos, 1)) for name in order}
         # One topic serves all images: by image_transport's convention it lies beside them.
@@ -64,6 +65,9 @@ class Outputs:
                 continue
             if (message := output_message(name, made, messages)) is not None:
                 out.publish(message)
+            elif name not in self._silent:
+                self._silent.add(name)
+                self._log.info(f"~/{name} stays silent: {NO_DEGREES.format(made.config.thermal_unit)}")
 
     def tell_classes(self, least: float) -> None:
         """Publish the class names, latched, with the confidence below which the mask has none."""

@@ -205,5 +205,18 @@ def test_settings_of_outputs_that_cannot_be(bags, changes, text, monkeypatch):
     assert not Path("never").exists()
 
 
+def test_outputs_that_stay_silent_are_told(bags, monkeypatch):
+    monkeypatch.chdir(bags)
+    for number, unit in enumerate(("counts", "scaled")):
+        settings = BagSettings(
+            source="one", out=f"told{number}", outputs=("thermal", "confidence"), node=NodeConfig(thermal_unit=unit)
+        )
+        said: list[str] = []
+        run_bag(settings, StubEngine(), say=said.append)
+        expected = "no thermal: thermal values are no temperatures (thermal_unit: counts, "
+        assert any(line.startswith(expected) for line in said) == (unit == "counts")
+        assert len(read_bag(Path(settings.out)).get("/mrfs/thermal", [])) == (0 if unit == "counts" else COUNT)
+
+
 def test_nothing_is_left_over():
     assert OBSERVED.keys() == {spec.name for spec in fields(BagSettings)}

@@ -136,6 +136,19 @@ def test_live_and_bag_give_the_same_bytes(world, live, tmp_path):
     assert world.got[TEMPERATURES][0].width > 0
 
 
+def test_an_output_without_degrees_is_told_once(world, live, capfd):
+    assert live.set(thermal_unit="counts").successful
+    heard(world, live, "thermal", "overlay")
+    for number in range(2):
+        world.send(number)
+        spin_until(world, lambda n=number: len(world.got["overlay"]) > n)
+    assert not world.got["thermal"]
+    told = capfd.readouterr().err.count(
+        "~/thermal stays silent: thermal values are no temperatures (thermal_unit: counts"
+    )
+    assert told == 1
+
+
 def test_only_what_is_listened_to_is_made(world, live, monkeypatch):
     made = []
     real = outputs.output_message
