@@ -114,8 +114,8 @@ def test_other_weights_by_cleanup_and_configure(tmp_path, cameras, tiny_weights,
         assert manager.change("configure")
         refused = manager.set(weights=str(other))
         assert not refused.successful
-        expected = "weights is read when the node is configured, and it is inactive: clean up, set it, configure again"
-        assert refused.reason == f"parameter {expected}"
+        reason = "weights is read when the node is configured, and it is inactive: clean up, set it, configure again"
+        assert refused.reason == f"parameter {reason}"
         assert manager.change("activate")
         refused = manager.set(device="cuda")
         assert "and it is active: deactivate, clean up, set it, configure again" in refused.reason
