@@ -15,7 +15,7 @@ from mrfs_ros.ros.engine_startup import WARM_UP_FRAMES
 
 S, MS = 10**9, 10**6
 ASLEEP = "asleep: no subscriber on any output"
-OUTPUTS = ("fused", "segmentation", "overlay", "alignment")
+OUTPUTS = ("fused", "segmentation", "segmentation_color", "overlay", "alignment", "thermal")
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ def counts(live) -> list[int]:
 
 
 def test_nobody_listens_no_inference_but_counts_rates_and_a_word(asleep):
-    live, engine, world = asleep(expected_rate_hz=20.0, sync_warning_s=0.5)
+    live, engine, world = asleep(expected_rate_hz=20.0, input_qos="reliable", qos_depth=100)
     send(world, 0, 60)
-    world.spin_until(lambda: counts(live) == [60, 60], timeout_s=5)
+    world.spin_until(lambda: counts(live) == [60, 60])
     rate = float(world.value("mrfs: inputs", "rgb rate [Hz]"))
     assert engine.calls == 0 and live.node.inputs._group.paused
-    assert rate == pytest.approx(20, rel=0.2)
+    assert rate == pytest.approx(20, rel=0.3)
     assert [world.diagnostics[name].message for name in ("mrfs: inference", "mrfs: sync", "/mrfs/fused")] == 3 * [
         ASLEEP
     ]
