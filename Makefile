@@ -1,5 +1,5 @@
 # make demo runs the main job, make test the tests; both set up what they need first.
-# PYTHON: the interpreter for .venv (tried: 3.10 to 3.13). ROS_WHEELS: jazzy or kilted, where no ROS is sourced.
+# PYTHON: the interpreter for .venv (tried: 3.10 to 3.14). ROS_WHEELS: jazzy or kilted, where no ROS is sourced.
 PYTHON ?= python3
 ROS_WHEELS ?= jazzy
 VENV := .venv

@@ -157,7 +157,7 @@ def test_nothing_to_learn_from(tmp_path, text):
         ("steps: 5\n rate: 1\n", "is no YAML: mapping values are not allowed here"),
         ("steps:\t5\n\trate: 1\n", "is no YAML: while scanning"),
         ("variant: !!python/name:os.system\n", "is no YAML: could not determine a constructor for the tag"),
-        ("variant: 2026-02-30\n", "is no YAML: day is out of range for month"),
+        ("variant: 2026-02-30\n", "is no YAML: day "),
     ],
     ids=lambda value: value.split("\n")[0],
 )
@@ -244,8 +244,8 @@ def test_wrong_class_names(tmp_path):
     assert error_of(tmp_path, "class_names: [ground, no]\n") == (
         "class_names: expected a list of texts, got ['ground', False]"
     )
-    many = ", ".join(f"c{i}" for i in range(255))
-    assert "expected 1 to 254 names and as many colours, got 255" in error_of(tmp_path, f"class_names: [{many}]\n")
+    many = ", ".join(f"c{i}" for i in range(256))
+    assert "expected 1 to 255 names and as many colours, got 256" in error_of(tmp_path, f"class_names: [{many}]\n")
     assert error_of(tmp_path, "classes: ''\n").startswith("unknown class set '': expected one of MFNet")
 
 
@@ -303,7 +303,7 @@ def test_overrides(tmp_path):
         ("steps=", "steps: expected int, got NoneType None"),
         ("steps=0", "steps: expected 1 to 100000000, got 0"),
         ("train=[", "setting 'train=[': its value cannot be read, expected a number or a text: while parsing"),
-        ("init=2026-02-30", "setting 'init=2026-02-30': its value cannot be read, expected a number or a text: day is"),
+        ("init=2026-02-30", "setting 'init=2026-02-30': its value cannot be read, expected a number or a text: day "),
     ],
 )
 def test_wrong_overrides(tmp_path, override, error):
