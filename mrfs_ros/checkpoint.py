@@ -123,7 +123,7 @@ def save_checkpoint(
         network: its state is written, floats as ``dtype``.
         classes: of its segmentation head, as many as it has.
         provenance: JSON-serialisable facts on how the weights came to be (data, command, commit, scores).
-        dtype: float32, or float16 for half the size.
+        dtype: float32, or float16 for half the size; a tensor with larger numbers than float16 has stays as it is.
         encoder_side: short side [pixels] that is the default of those who load the file; 0 = every image's own.
 
     Raises:
@@ -136,11 +136,14 @@ def save_checkpoint(
         >>> read_checkpoint("untrained.safetensors").provenance
         {'data': 'none'}
     """
-    weights = {
-        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in network.state_dict().items()
-    }
+    weights = {name: _as_type(tensor, dtype).contiguous() for name, tensor in network.state_dict().items()}
     _write(Path(path), weights, metadata_of(network.config, classes, provenance, encoder_side))
+
+
+def _as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor of floats as ``dtype``, unless that cannot hold it; others as they are."""
+    fits = tensor.is_floating_point() and tensor.abs().amax() <= torch.finfo(dtype).max
+    return tensor.to(dtype) if fits else tensor
 
 
 def write_encoder_side(path: str | Path, pixels: int, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,17 @@ def test_weights_are_on_the_disk_before_they_have_their_name(tmp_path, network, 
     monkeypatch.setattr(os, "fsync", lambda file: synced.append(((on_disk / str(file)).readlink(), path.exists())))
     save_checkpoint(path, network, MFNET, {})
     assert synced[0] == (tmp_path / "best.safetensors.unfinished", False)
+
+
+def test_half_precision_leaves_a_tensor_that_it_cannot_hold(tmp_path, network):
+    """Variances of a BatchNorm can be larger than 65504."""
+    large = deepcopy(network)
+    large.get_buffer("decode_head.linear_fuse.1.running_var")[3] = 80106.5
+    save_checkpoint(tmp_path / "half.safetensors", large, MFNET, {}, dtype=torch.float16)
+    types = {tensor.dtype for tensor in load_file(tmp_path / "half.safetensors").values() if tensor.is_floating_point()}
+    assert types == {torch.float16, torch.float32}
+    read = load_network(tmp_path / "half.safetensors").get_buffer("decode_head.linear_fuse.1.running_var")
+    assert (read == large.get_buffer("decode_head.linear_fuse.1.running_var")).all()
 
 
 def test_half_precision_files_come_back_as_float32(tmp_path, network):
