@@ -17,6 +17,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -174,8 +175,25 @@ class Cameras(Node):
                 and (not listeners or self.count_publishers(f"{self.get_namespace().rstrip('/')}/mrfs/fused"))
             )
         )
-        self.spin_for(0.5)  # until the node sees the match too: best effort loses what comes before
+        self._await_node()
+        self.spin_for(0.2)
         return self
+
+    def _await_node(self) -> None:
+        """Return when the node knows both cameras: best effort loses what comes before.
+
+        It learns of this node's topics in the order in which they were opened, so that it knows them when it answers a
+        client that was opened later. After many nodes in one process that can take seconds.
+        """
+        client = self.create_client(GetParameters, f"{self.get_namespace().rstrip('/')}/mrfs/get_parameters")
+        deadline = time.monotonic() + START_S
+        answers = []
+        while not any(answer.done() for answer in answers):
+            assert time.monotonic() < deadline, "the node does not answer"
+            if client.service_is_ready():
+                answers.append(client.call_async(GetParameters.Request(names=["slop_s"])))
+            self.spin_for(0.3)
+        self.destroy_client(client)
 
     def spin_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
