@@ -139,7 +139,7 @@ def test_parameters_of_the_robot(mrfs_bag, tmp_path):
         (None, "robot.yaml: is no ROS 2 params file"),
         ("- a list", "robot.yaml: is no ROS 2 params file"),
         ("{", "robot.yaml: is no ROS 2 params file"),
-        ("/**:\n  ros__parameters:\n    slopp: 1.0\n", "unknown setting slopp: expected one of weights"),
+        ("/**:\n  ros__parameters:\n    slopp: 1.0\n", "unknown setting slopp: expected one of autostart"),
         ("/**:\n  ros__parameters:\n    slop_s: -1.0\n", "slop_s: expected 0.0001 to 10.0, got -1.0"),
         ("/**:\n  ros__parameters:\n    slop_s: !!python/object/apply:os.getcwd []\n", "is no ROS 2 params file"),
     ],
