@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from mrfs_ros.config import NodeConfig
 from mrfs_ros.engine import Engine
-from mrfs_ros.engine.allocator import release_memory
+from mrfs_ros.engine.allocator import keep_memory, release_memory
 from mrfs_ros.engine.encoder_side import AUTO
 from mrfs_ros.pair_outputs import PairOutputs, check_outputs
 from mrfs_ros.preprocess import Preprocessor
@@ -57,6 +57,7 @@ class Pipeline:
 
     def _load(self, engine: Engine | None) -> None:
         begin_s, config, log = time.monotonic(), self.config, self._node.get_logger()
+        keep_memory()  # whatever the engine: images come and go
         conversion, converted_by = camera_conversion()
         self.preprocessor = Preprocessor(config, log.warning, conversion=conversion)
         self.engine = engine or loaded(config)
