@@ -253,7 +253,7 @@ def missing_after(bench: Bench) -> Any:
 
 def warned_after(bench: Bench) -> Any:
     node = bench.node("sync_warning_s")
-    time.sleep(2.5)
+    time.sleep(3.5)  # it looks once a second, and asleep it waits for the cameras' silence first
     return bool(node._reporter.no_pairs)
 
 
