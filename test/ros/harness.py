@@ -175,12 +175,12 @@ class Cameras(Node):
                 and (not listeners or self.count_publishers(f"{self.get_namespace().rstrip('/')}/mrfs/fused"))
             )
         )
-        self._await_node()
+        self.await_node()
         self.spin_for(0.2)
         return self
 
-    def _await_node(self) -> None:
-        """Return when the node knows both cameras: best effort loses what comes before.
+    def await_node(self) -> None:
+        """Return when the node knows this node's publishers and clients: what is sent before can be lost.
 
         It learns of this node's topics in the order in which they were opened, so that it knows them when it answers a
         client that was opened later. After many nodes in one process that can take seconds.
@@ -192,7 +192,9 @@ class Cameras(Node):
             assert time.monotonic() < deadline, "the node does not answer"
             if client.service_is_ready():
                 answers.append(client.call_async(GetParameters.Request(names=["slop_s"])))
-            self.spin_for(0.3)
+            again = time.monotonic() + 0.5
+            while time.monotonic() < again and not any(answer.done() for answer in answers):
+                rclpy.spin_once(self, timeout_sec=0.05)
         self.destroy_client(client)
 
     def spin_for(self, seconds: float) -> None:

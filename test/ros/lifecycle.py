@@ -35,6 +35,7 @@ class Manager:
     def _ask(self, kind: type, name: str, request: Any) -> Any:
         client = self._world.create_client(kind, f"mrfs/{name}")
         self._world.spin_until(client.service_is_ready, timeout_s=120)
+        self._world.await_node()
         future = client.call_async(request)
         self._world.spin_until(future.done, timeout_s=120)
         self._world.destroy_client(client)
