@@ -93,6 +93,9 @@ POINT = np.dtype(
 )  # fmt: skip
 """A point of ``object_temperatures``: centre of the box [pixels], z = 0, as in ``objects``, then degrees Celsius."""
 
+POINT_TYPES = {"<f4": 7, "<u4": 6}
+"""Types of its fields as sensor_msgs/PointField numbers them: FLOAT32, UINT32."""
+
 
 class Messages(Protocol):
     """Makes messages under one header."""

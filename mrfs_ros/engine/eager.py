@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from mrfs_ros.engine.base import BaseEngine, as_tensor
+from mrfs_ros.engine.operators.plain import from_bytes, to_bytes
 from mrfs_ros.engine.protocol import EngineInfo
 from mrfs_ros.engine.temporal_smoothing import smoothed
 from mrfs_ros.network import MRFS
@@ -22,17 +23,11 @@ class EagerEngine(BaseEngine):
 
     def _run(self, rgb: np.ndarray, thermal: np.ndarray, confidence: bool) -> tuple[np.ndarray, ...]:
         with torch.inference_mode():
-            images = (normalised(as_tensor(x).to(self.device)) for x in (rgb, thermal[..., None]))
+            images = (from_bytes(as_tensor(x).to(self.device)) for x in (rgb, thermal[..., None]))
             logits, fused = self._network(*(x.permute(0, 3, 1, 2) for x in images), self._encoder_size(rgb))
             if self.smoothing:
                 logits = smoothed(logits, self.smoothing.average(len(rgb), logits.shape[1:], self.device))
-            fused_u8 = fused.permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
-            results = fused_u8.contiguous(), logits.argmax(1).to(torch.uint8)
+            results = to_bytes(fused.permute(0, 2, 3, 1)).contiguous(), logits.argmax(1).to(torch.uint8)
             if confidence:
-                results += (logits.softmax(1).amax(1).mul(255).round().to(torch.uint8),)
+                results += (to_bytes(logits.softmax(1).amax(1)),)
             return tuple(result.cpu().numpy() for result in results)
-
-
-def normalised(images: torch.Tensor) -> torch.Tensor:
-    """uint8 pixels of any shape as the network's float32 in [0, 1]."""
-    return images.float().div(255)

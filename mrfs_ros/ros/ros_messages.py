@@ -12,9 +12,8 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from mrfs_ros.objects import SegmentedObject
+from mrfs_ros.pair_outputs import POINT_TYPES
 from mrfs_ros.ros.image_messages import bytes_of, image_message
-
-POINT_TYPES = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
 
 
 @cache

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mrfs_ros.checkpoint import read_checkpoint, save_checkpoint
 from mrfs_ros.data.dataset import PairDataset
-from mrfs_ros.engine.eager import normalised
+from mrfs_ros.engine.operators.plain import from_bytes
 from mrfs_ros.errors import ConfigError, MrfsError
 from mrfs_ros.network import MRFS, build_network
 from mrfs_ros.network.parts import PARTS
@@ -88,7 +88,7 @@ class Trainer:
         set_rate(self.optimizer, factor)
         self._set_modes(progress)
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
-        rgb, thermal = normalised(batch["rgb"]), normalised(batch["thermal"])
+        rgb, thermal = from_bytes(batch["rgb"]), from_bytes(batch["thermal"])
         with _autocast(config.amp, device):
             logits, fused = self.parallel(rgb, thermal)
         losses = mrfs_loss(

@@ -15,8 +15,8 @@ import torch
 
 from mrfs_ros.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from mrfs_ros.data.dataset import PairDataset
-from mrfs_ros.engine.eager import normalised
 from mrfs_ros.engine.encoder_side import EncoderSide, of_file
+from mrfs_ros.engine.operators.plain import from_bytes
 from mrfs_ros.network import MRFS
 from mrfs_ros.types import UNLABELLED
 
@@ -101,7 +101,7 @@ def _pixels(
             rgb = torch.from_numpy(pair.rgb).to(device).permute(2, 0, 1)[None]
             thermal = torch.from_numpy(pair.thermal).to(device)[None, None]
             with torch.inference_mode():
-                output = network(normalised(rgb), normalised(thermal), side.size(pair.label.shape)).logits[0]
+                output = network(from_bytes(rgb), from_bytes(thermal), side.size(pair.label.shape)).logits[0]
                 output = output[:, ::STRIDE, ::STRIDE]
             label = pair.label[::STRIDE, ::STRIDE]
             counted = label != UNLABELLED

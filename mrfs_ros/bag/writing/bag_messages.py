@@ -8,9 +8,9 @@ import numpy as np
 
 from mrfs_ros.bag.reading.codec import Codec
 from mrfs_ros.objects import SegmentedObject
+from mrfs_ros.pair_outputs import POINT_TYPES
 
 POINT_CLOUD, DETECTIONS = "sensor_msgs/msg/PointCloud2", "vision_msgs/msg/Detection2DArray"
-POINT_TYPES = {"<f4": 7, "<u4": 6}  # of sensor_msgs/PointField
 # The interfaces of vision_msgs 4 that are written here, by name; bags carry them, so that readers need not have it.
 VISION_MSGS = {
     DETECTIONS: "std_msgs/Header header\nvision_msgs/Detection2D[] detections",
