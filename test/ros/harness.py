@@ -12,15 +12,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
@@ -33,7 +35,7 @@ from mrfs_ros.ros.node import MrfsNode
 HERE = Path(__file__).resolve().parent
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-START_S, END_S = 60.0, 10.0
+START_S, ANSWER_S, END_S = 60.0, 120.0, 10.0
 
 
 class NodeProcess:
@@ -166,12 +168,12 @@ class Cameras(Node):
     def _keep_diagnostics(self, message: DiagnosticArray) -> None:
         self.diagnostics.update({status.name: status for status in message.status})
 
-    def matched(self, listeners: bool = True) -> Cameras:
-        """Return when the node hears both cameras and, with ``listeners``, is heard."""
+    def matched(self, *publishers: Publisher, listeners: bool = True) -> Cameras:
+        """Return when the node hears ``publishers`` (none given: both cameras) and, with ``listeners``, is heard."""
+        publishers = publishers or (self.rgb_out, self.thermal_out)
         self.spin_until(
             lambda: (
-                self.rgb_out.get_subscription_count()
-                and self.thermal_out.get_subscription_count()
+                all(publisher.get_subscription_count() for publisher in publishers)
                 and (not listeners or self.count_publishers(f"{self.get_namespace().rstrip('/')}/mrfs/fused"))
             )
         )
@@ -179,23 +181,38 @@ class Cameras(Node):
         self.spin_for(0.2)
         return self
 
-    def await_node(self) -> None:
-        """Return when the node knows this node's publishers and clients: what is sent before can be lost.
+    def await_node(self, name: str = "mrfs") -> None:
+        """Return when the node ``name`` knows this node's publishers and clients: what is sent before can be lost.
 
         It learns of this node's topics in the order in which they were opened, so that it knows them when it answers a
         client that was opened later. After many nodes in one process that can take seconds.
         """
-        client = self.create_client(GetParameters, f"{self.get_namespace().rstrip('/')}/mrfs/get_parameters")
+        client = self.create_client(GetParameters, f"{name}/get_parameters")
         deadline = time.monotonic() + START_S
         answers = []
         while not any(answer.done() for answer in answers):
             assert time.monotonic() < deadline, "the node does not answer"
             if client.service_is_ready():
-                answers.append(client.call_async(GetParameters.Request(names=["slop_s"])))
+                answers.append(client.call_async(GetParameters.Request(names=["use_sim_time"])))
             again = time.monotonic() + 0.5
             while time.monotonic() < again and not any(answer.done() for answer in answers):
                 rclpy.spin_once(self, timeout_sec=0.05)
         self.destroy_client(client)
+
+    def ask(self, kind: type, name: str, request: Any) -> Any:
+        """The answer of the node's service ``name``."""
+        client = self.create_client(kind, f"mrfs/{name}")
+        self.spin_until(client.service_is_ready, ANSWER_S)
+        self.await_node()
+        future = client.call_async(request)
+        self.spin_until(future.done, ANSWER_S)
+        self.destroy_client(client)
+        return future.result()
+
+    def change_parameters(self, **values: Any) -> list[SetParametersResult]:
+        """Set parameters of the node by its service."""
+        parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        return self.ask(SetParameters, "set_parameters", SetParameters.Request(parameters=parameters)).results
 
     def spin_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

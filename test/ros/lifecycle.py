@@ -8,8 +8,6 @@ from harness import Cameras
 from lifecycle_msgs.msg import Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetState
 from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 
 IDS = {
     "configure": Transition.TRANSITION_CONFIGURE,
@@ -32,31 +30,18 @@ class Manager:
             TransitionEvent, "mrfs/transition_event", lambda event: self.events.append(event.goal_state.label), 10
         )
 
-    def _ask(self, kind: type, name: str, request: Any) -> Any:
-        client = self._world.create_client(kind, f"mrfs/{name}")
-        self._world.spin_until(client.service_is_ready, timeout_s=120)
-        self._world.await_node()
-        future = client.call_async(request)
-        self._world.spin_until(future.done, timeout_s=120)
-        self._world.destroy_client(client)
-        return future.result()
-
     def change(self, *transitions: str) -> bool:
         """Ask for the transitions, one after the other; did all succeed?"""
-        return all(
-            self._ask(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=IDS[name]))).success
-            for name in transitions
-        )
+        requests = [ChangeState.Request(transition=Transition(id=IDS[name])) for name in transitions]
+        return all(self._world.ask(ChangeState, "change_state", request).success for request in requests)
 
     def state(self) -> str:
-        return self._ask(GetState, "get_state", GetState.Request()).current_state.label
+        return self._world.ask(GetState, "get_state", GetState.Request()).current_state.label
 
     def states(self) -> list[str]:
         """All that there are."""
-        found = self._ask(GetAvailableStates, "get_available_states", GetAvailableStates.Request())
+        found = self._world.ask(GetAvailableStates, "get_available_states", GetAvailableStates.Request())
         return [state.label for state in found.available_states]
 
     def set(self, **parameters: Any) -> SetParametersResult:
-        values = [Parameter(name, value=value).to_parameter_msg() for name, value in parameters.items()]
-        (result, *_) = self._ask(SetParameters, "set_parameters", SetParameters.Request(parameters=values)).results
-        return result
+        return self._world.change_parameters(**parameters)[0]

@@ -20,21 +20,13 @@ def test_enable_switches_inference_off_and_on(tmp_path, cameras):
     with NodeProcess(tmp_path, stub=[]) as node:
         node.ready()
         world.matched()
-        client = world.create_client(SetBool, "mrfs/enable")
-        assert client.wait_for_service(10)
-
-        def enable(on: bool) -> SetBool.Response:
-            future = client.call_async(SetBool.Request(data=on))
-            world.spin_until(future.done)
-            return future.result()
-
-        answer = enable(False)
+        answer = world.ask(SetBool, "enable", SetBool.Request(data=False))
         assert (answer.success, answer.message) == (True, "inference is off; images are counted and dropped")
         world.send(S, *numbered_pair(1))
         world.spin_until(lambda: world.value("mrfs: inputs", "rgb received") == "1")
         assert "switched off" in world.diagnostics["mrfs: inference"].message
         assert world.answers["fused"] == {}
-        assert enable(True).success
+        assert world.ask(SetBool, "enable", SetBool.Request(data=True)).success
         world.send(2 * S, *numbered_pair(2))
         world.await_answer(2 * S)
         assert list(world.answers["fused"]) == [2 * S]
@@ -62,8 +54,7 @@ def test_compressed_input(tmp_path, cameras):
     content = cv2.imencode(".jpg", rgb[:, :, ::-1])[1]
     with NodeProcess(tmp_path, stub=[], ros=remap, rgb_transport="compressed") as node:
         node.ready()
-        world.spin_until(lambda: out.get_subscription_count() and world.thermal_out.get_subscription_count())
-        world.spin_for(0.5)
+        world.matched(out, world.thermal_out)
         for number, data in enumerate((content.tobytes(), b"no jpeg", content.tobytes())):
             message = CompressedImage(format="jpeg", data=data)
             message.header.stamp.sec = number
@@ -91,7 +82,7 @@ def test_camera_info_comes_out_beside_the_images(tmp_path, cameras):
         world.spin_for(0.3)
         assert infos == []  # none came in, none is invented
         info = CameraInfo(height=480, width=640, k=[640.0, 0.0, 320.0, 0.0, 480.0, 240.0, 0.0, 0.0, 1.0])
-        world.spin_until(out.get_subscription_count)
+        world.matched(out)
         out.publish(info)
         world.spin_for(0.5)
         world.send(2 * S, *numbered_pair(2))

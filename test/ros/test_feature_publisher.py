@@ -27,7 +27,7 @@ def subscribed(world) -> list[Image]:
     """The sheets that come from now on."""
     sheets: list[Image] = []
     world.create_subscription(Image, "mrfs/debug/features", sheets.append, RELIABLE)
-    world.spin_for(0.5)  # until the node sees it
+    world.await_node()
     return sheets
 
 

@@ -37,8 +37,7 @@ def test_a_compressed_image_that_claims_2_to_the_30_pixels(tmp_path, cameras):
     remap = ["-r", "rgb/image:=rgb/compressed"]
     with NodeProcess(tmp_path, stub=[], ros=remap, rgb_transport="compressed", max_image_pixels=5000) as node:
         node.ready()
-        world.spin_until(out.get_subscription_count)
-        world.spin_for(0.5)
+        world.matched(out, world.thermal_out)
         head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
         bomb = head + struct.pack(">IIBBBBB", 2**15, 2**15, 8, 2, 0, 0, 0) + bytes(60)
         good = cv2.imencode(".png", GREY)[1].tobytes()

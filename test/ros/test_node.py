@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from harness import NodeProcess, image, numbered_pair, pixels_of, stamp_of
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 
 from mrfs_ros.draw import overlay
 from mrfs_ros.types import MFNET
@@ -218,15 +216,6 @@ def test_a_typo_is_told(tmp_path):
         node.wait_for("parameter slopp_s is unknown to this node and has no effect: did you mean slop_s?")
 
 
-def set_parameters(world, **values):
-    client = world.create_client(SetParameters, "mrfs/set_parameters")
-    assert client.wait_for_service(10)
-    parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
-    future = client.call_async(SetParameters.Request(parameters=parameters))
-    world.spin_until(future.done)
-    return future.result().results
-
-
 def test_parameters_change_while_it_runs_or_are_refused_with_a_reason(tmp_path, cameras):
     world = cameras()
     with NodeProcess(tmp_path, stub=[]) as node:
@@ -240,13 +229,13 @@ def test_parameters_change_while_it_runs_or_are_refused_with_a_reason(tmp_path, 
                 "weights is read when the node is configured, and it is active: deactivate, clean up, set it",
             ),
         ):
-            answer = set_parameters(world, **values)[0]
+            answer = world.change_parameters(**values)[0]
             assert not answer.successful
             assert text in answer.reason
         world.send(0, *numbered_pair(0), gap_ns=200 * MS)
         world.spin_for(0.5)
         assert world.answers["fused"] == {}
-        assert set_parameters(world, slop_s=0.5)[0].successful
+        assert world.change_parameters(slop_s=0.5)[0].successful
         world.send(S, *numbered_pair(1), gap_ns=200 * MS)
         world.await_answer(S)
 

@@ -62,26 +62,14 @@ def test_thermal_is_warped_and_what_it_does_not_see_is_rgb_without_a_class(tmp_p
 
 
 def test_the_plane_can_be_moved_while_the_node_runs(tmp_path, cameras):
-    from rcl_interfaces.srv import SetParameters
-    from rclpy.parameter import Parameter
-
     (tmp_path / "calib.yaml").write_text(STEREO)
     world = cameras()
     with NodeProcess(tmp_path, stub=[], calibration=str(tmp_path / "calib.yaml")) as node:
         node.ready()
         world.matched()
-        client = world.create_client(SetParameters, "mrfs/set_parameters")
-        assert client.wait_for_service(10)
-
-        def set_distance(metres: float):
-            request = SetParameters.Request(parameters=[Parameter("plane_distance_m", value=metres).to_parameter_msg()])
-            future = client.call_async(request)
-            world.spin_until(future.done)
-            return future.result().results[0]
-
         rgb, thermal = images(5)
         for number, metres in enumerate((0.0, 3.0, 0.0)):  # 0: as the file says
-            assert set_distance(metres).successful
+            assert world.change_parameters(plane_distance_m=metres)[0].successful
             _, labels = answer(world, (number + 1) * S, rgb, thermal)
             warped, valid = load_registration(tmp_path / "calib.yaml", metres).warp(thermal, (96, 128))
             assert (labels == np.where(valid, warped // 32, 255)).all()

@@ -117,7 +117,7 @@ def test_a_camera_that_falls_silent_is_noticed_in_its_sleep(asleep):
 def test_camera_info_of_the_sleep_goes_with_the_first_pair(asleep):
     live, _, world = asleep()
     out, infos = world.create_publisher(CameraInfo, "rgb/camera_info", RELIABLE), []
-    world.spin_until(out.get_subscription_count)
+    world.matched(out)
     send(world, 0, 10)
     world.spin_until(lambda: live.node.inputs._group.paused)
     for number in range(10):

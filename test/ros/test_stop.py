@@ -56,6 +56,7 @@ def test_a_recording_that_is_interrupted_is_a_whole_bag(tmp_path, cameras, numbe
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recorder:
         assert recorder.stdout.readline() == "recording /rgb/image /thermal/image\n"
         world.spin_until(lambda: world.rgb_out.get_subscription_count() and world.thermal_out.get_subscription_count())
+        world.await_node("mrfs_record")
         for stamp in range(10):
             world.send(stamp * 10**8, *numbered_pair(stamp))
             time.sleep(0.02)
