@@ -108,7 +108,7 @@ def test_diagnostics_are_complete_and_change_with_the_state(tmp_path, cameras):
         assert levels == dict.fromkeys(names, DiagnosticStatus.OK)
         assert float(world.value("mrfs: inputs", "rgb rate [Hz]")) == pytest.approx(20, rel=0.15)
         assert float(world.value("/mrfs/fused", "frame_rate_node")) == pytest.approx(20, rel=0.15)
-        assert float(world.value("/mrfs/fused", "frame_rate_msg")) == pytest.approx(20, rel=0.05)
+        assert float(world.value("/mrfs/fused", "frame_rate_msg")) == pytest.approx(20, rel=0.15)
         assert float(world.value("/mrfs/fused", "expected_frequency")) == 20
         assert float(world.value("/mrfs/fused", "tolerance")) == 2
         assert 0 < float(world.value("/mrfs/fused", "current_delay_from_realtime_ms")) < 500
@@ -130,7 +130,7 @@ def test_no_subscription_exists_before_the_warm_up_is_done(tmp_path, cameras):
             world.spin_for(0.02)
         world.spin_until(world.rgb_out.get_subscription_count)
     assert len(seen_early) > 5
-    assert sum(map(bool, seen_early)) <= 1  # the line may be written a moment after the subscription
+    assert sum(map(bool, seen_early)) <= 1 + len(seen_early) / 20  # the line is written a moment after the subscription
     assert node.log().count(": ready in ") == node.log().count("parameters: autostart=") == 1
 
 

@@ -111,16 +111,10 @@ def test_a_bag_looped_five_times(tmp_path, cameras, clock):
     with NodeProcess(tmp_path, stub=[], use_sim_time=clock, input_qos="reliable") as node:
         node.ready()
         world.matched()
-        command = [
-            "-m",
-            "mrfs_ros.ros.play",
-            str(tmp_path / "bag"),
-            "--loop",
-            "5",
-            "--wait-for-subscribers",
-            "1",
-        ]
-        player = subprocess.Popen([sys.executable, *command, *(["--clock"] if clock else [])])
+        command = [str(tmp_path / "bag"), "--loop=5", "--wait-for-subscribers=1", "--answers=/mrfs/fused"]
+        player = subprocess.Popen(
+            [sys.executable, "-m", "mrfs_ros.ros.play", *command, *(["--clock"] if clock else [])]
+        )
         try:
             world.spin_until(lambda: player.poll() is not None, timeout_s=60)
         finally:
