@@ -14,6 +14,8 @@ from mrfs_ros.errors import ConfigError
 from mrfs_ros.evaluation.disturbances import Disturbance
 from mrfs_ros.evaluation.metrics import fusion_metrics
 from mrfs_ros.evaluation.segmentation import confusion_matrix, segmentation_scores
+from mrfs_ros.preprocess import PairImages
+from mrfs_ros.process import process_pairs
 from mrfs_ros.types import ClassSet
 
 
@@ -56,7 +58,7 @@ def robustness(
         earlier[pair.thermal.shape] = pair
         visible = to_gray(pair.rgb)
         for number, disturbance in enumerate(disturbances):
-            result = engine(*disturbance.apply(pair, other, index))
+            [(_, result)] = process_pairs(engine, [PairImages(*disturbance.apply(pair, other, index))])
             confusions[number] += confusion_matrix(result.labels, pair.label, len(classes))
             metrics[number].append(fusion_metrics(to_gray(result.fused), visible, pair.thermal))
     return [

@@ -9,6 +9,8 @@ import numpy as np
 from mrfs_ros.data.dataset import PairDataset
 from mrfs_ros.draw import contact_sheet, overlay
 from mrfs_ros.engine import load_engine
+from mrfs_ros.preprocess import PairImages
+from mrfs_ros.process import process_pairs
 from mrfs_ros.studies.ablation import WEIGHTS, Run
 
 PANEL_WIDTH = 240  # pixels
@@ -38,7 +40,7 @@ def variants_sheet(
     for run in _first_of_each(runs):
         engine = load_engine(run.folder / WEIGHTS, device, backend)
         for pair, upper, lower in zip(shown, rows[::2], rows[1::2]):
-            result = engine(pair.rgb, pair.thermal)
+            [(_, result)] = process_pairs(engine, [PairImages(pair.rgb, pair.thermal)])
             upper[f"{run.variant}"] = result.fused
             lower[f"{run.variant}: classes"] = overlay(result.fused, result.labels, engine.info.classes)
     return contact_sheet(rows, PANEL_WIDTH)

@@ -1,4 +1,4 @@
-"""Rules of the house: who may import whom, what stays light, which words are used."""
+"""Rules of the architecture: who may import whom, what stays light, which words are used."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mrfs_ros"
 
-# A room imports only from rooms of a lower floor, or itself. cli and ros share a floor: they never import each other.
-FLOORS = {
+# A subpackage imports only from those of lower layers, or itself. cli and ros share one: they never import each other.
+LAYERS = {
     "errors": 0,
     "files": 1,
     "types": 1,
@@ -49,7 +49,7 @@ ROS_PACKAGES = {
     "rclpy", "sensor_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rcl_interfaces", "builtin_interfaces",
     "rosgraph_msgs", "vision_msgs", "message_filters", "lifecycle_msgs",
 }  # fmt: skip
-HOME = {  # the rooms in which a heavy package may be imported
+HOME = {  # the subpackages in which a heavy package may be imported
     "torch": {"network", "checkpoint", "engine", "training", "evaluation", "bench", "studies"},
     "safetensors": {"checkpoint"},
     "cv2": {"camera", "geometry", "draw", "objects", "data", "training", "evaluation", "calibration", "studies"},
@@ -91,7 +91,7 @@ INSIDE_FUNCTIONS_ONLY = {
 }
 
 
-# Parts of a room, and what these do not import from it.
+# Parts of a subpackage, and what these do not import from it.
 PARTS = {
     "bag.reading": ("mrfs_ros.bag.writing", "mrfs_ros.bag.job", "mrfs_ros.bag.journal", "mrfs_ros.bag.plan"),
     "bag.writing": ("mrfs_ros.bag.job",),
@@ -109,22 +109,22 @@ OWN_TEXTS = [
 ]
 
 
-def room(path: Path) -> str:
+def subpackage(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def unmapped(page: str) -> set[str]:
     """Modules and packages that the table of CONTRIBUTING.md does not name."""
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
-    return FLOORS.keys() - {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    return LAYERS.keys() - {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 def test_contributing_maps_every_module_and_package():
     page = (ROOT / "CONTRIBUTING.md").read_text()
     assert unmapped(page) == set()
     assert unmapped(page.replace("| `pairing` |", "| pairs |")) == {"pairing"}
-    found = {room(path) for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__"}
-    assert found == FLOORS.keys()
+    found = {subpackage(path) for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__"}
+    assert found == LAYERS.keys()
 
 
 def imports(source: str) -> list[tuple[str, bool]]:
@@ -146,11 +146,11 @@ def imports(source: str) -> list[tuple[str, bool]]:
 
 
 def broken_rules(own: str, source: str, part: str = "") -> list[str]:
-    """What the imports of a file in room ``own`` (or its ``part``) do against the rules."""
+    """What the imports of a file in subpackage ``own`` (or its ``part``) do against the rules."""
     broken = [f"{part} imports {name}" for name, _ in imports(source) if name.startswith(PARTS.get(part, "no part"))]
     for name, top in imports(source):
         base, *rest = name.split(".")
-        if base == "mrfs_ros" and rest and own != "__init__" and rest[0] != own and FLOORS[rest[0]] >= FLOORS[own]:
+        if base == "mrfs_ros" and rest and own != "__init__" and rest[0] != own and LAYERS[rest[0]] >= LAYERS[own]:
             broken.append(f"{own} imports {name}")
         if base in HOME and own not in HOME[base]:
             broken.append(f"{own} imports {name}")
@@ -161,7 +161,7 @@ def broken_rules(own: str, source: str, part: str = "") -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_follow_the_rules(path):
-    assert broken_rules(room(path), path.read_text(), part(path)) == []
+    assert broken_rules(subpackage(path), path.read_text(), part(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -231,13 +231,13 @@ def test_no_module_imports_itself_through_others():
 
 
 def test_the_search_for_circles_finds_them():
-    lazy = "def f():\n    from mrfs_ros.room import a"
-    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from mrfs_ros.room.a import A"
-    direct = {"mrfs_ros.room.a": "import mrfs_ros.room.b", "mrfs_ros.room.b": lazy, "mrfs_ros.room.c": lazy}
-    assert circles(direct) == [["mrfs_ros.room.a", "mrfs_ros.room.b"]]
-    assert circles({**direct, "mrfs_ros.room.b": typed}) == []
-    through = {**direct, "mrfs_ros.room.b": "from mrfs_ros.room.c import x"}
-    assert circles(through) == [["mrfs_ros.room.a", "mrfs_ros.room.b", "mrfs_ros.room.c"]]
+    lazy = "def f():\n    from mrfs_ros.part import a"
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from mrfs_ros.part.a import A"
+    direct = {"mrfs_ros.part.a": "import mrfs_ros.part.b", "mrfs_ros.part.b": lazy, "mrfs_ros.part.c": lazy}
+    assert circles(direct) == [["mrfs_ros.part.a", "mrfs_ros.part.b"]]
+    assert circles({**direct, "mrfs_ros.part.b": typed}) == []
+    through = {**direct, "mrfs_ros.part.b": "from mrfs_ros.part.c import x"}
+    assert circles(through) == [["mrfs_ros.part.a", "mrfs_ros.part.b", "mrfs_ros.part.c"]]
 
 
 @cache
