@@ -131,6 +131,28 @@ def tiny_weights(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def exported_file(tiny_weights, shared_cache) -> Callable[..., Path]:
+    """ONNX files of the tiny network for one pair of 64x96, made by "a test"; each once for all workers."""
+
+    def made(side: int = 0, confidence: bool = False) -> Path:
+        from mrfs_ros.checkpoint import read_checkpoint
+        from mrfs_ros.engine.encoder_side import EncoderSide
+        from mrfs_ros.engine.onnx_file import export_onnx
+        from mrfs_ros.files import lock, made_folder
+
+        path = made_folder(shared_cache.parent / f"exported_{side}_{confidence}") / "tiny.onnx"
+        with lock(path.parent.with_suffix(".lock"), 300, "an export"):
+            if not path.exists():
+                file = read_checkpoint(tiny_weights)
+                provenance, side_asked = {"made by": "a test"}, EncoderSide(side)
+                shape = (1, 64, 96)
+                export_onnx(path, file.network(), file.classes, shape, provenance, side_asked, confidence=confidence)
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def sample_pair() -> tuple[np.ndarray, np.ndarray]:
     """The first sample: rgb (512, 640, 3) and thermal (512, 640), uint8."""
     from mrfs_ros.camera.image_io import read_rgb, read_thermal

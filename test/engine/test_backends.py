@@ -66,17 +66,13 @@ def test_a_pair_gives_eagers_result(engine, eager, small_pair):
     assert_same(outputs(engine(*small_pair)), expected)
 
 
-def test_confidence_is_eagers_and_changes_nothing_else(engine, eager, small_pair, odd_pairs):
+def test_confidence_is_eagers_and_changes_nothing_else(engine, eager, odd_pairs):
     """As far as a rounding of the logits can move it."""
-    expected, result = (one(*small_pair, confidence=True) for one in (eager, engine))
-    assert np.abs(result.confidence.astype(int) - expected.confidence).max() <= 1
-    assert np.ptp(expected.confidence) > 20
-    plain = engine(*small_pair)
-    assert plain.confidence is None
-    assert_same(outputs(result), outputs(plain), fused=0, labels=1)
-    singles = [eager(*pair, confidence=True).confidence for pair in zip(*odd_pairs)]
-    _, _, confidence = engine.batch(*odd_pairs, confidence=True)
-    assert np.abs(confidence.astype(int) - np.stack(singles)).max() <= 1
+    expected = np.stack([eager(*pair, confidence=True).confidence for pair in zip(*odd_pairs)])
+    *result, confidence = engine.batch(*odd_pairs, confidence=True)
+    assert np.abs(confidence.astype(int) - expected).max() <= 1
+    assert np.ptp(expected) > 20
+    assert_same(result, engine.batch(*odd_pairs), fused=0, labels=1)
 
 
 def test_confidence_is_the_softmax_of_the_network(eager, tiny_weights, small_pair):

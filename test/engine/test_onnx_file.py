@@ -30,12 +30,9 @@ def model(tiny_weights):
     return load_model(tiny_weights)
 
 
-@pytest.fixture(scope="session")
-def exported(tiny_weights, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
-    model = load_model(tiny_weights)
-    export_onnx(path, model.network, model.classes, SHAPE, {"made by": "a test"})
-    return path
+@pytest.fixture(scope="module")
+def exported(exported_file) -> Path:
+    return exported_file()
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +95,10 @@ def test_it_runs_without_its_weights_file(exported, tiny_weights, pair, requeste
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
-def test_confidence_has_to_be_exported(exported, model, tiny_weights, pair, backend, tmp_path):
+def test_confidence_has_to_be_exported(exported, exported_file, tiny_weights, pair, backend):
     with pytest.raises(ConfigError, match="exported without confidence: export it with mrfs export --confidence"):
         load_engine(exported, device="cpu", backend=backend)(*pair, confidence=True)
-    path = tmp_path / "confident.onnx"
-    export_onnx(path, model.network, model.classes, SHAPE, {}, confidence=True)
-    engine = load_engine(path, device="cpu", backend=backend)
+    engine = load_engine(exported_file(confidence=True), device="cpu", backend=backend)
     expected = load_engine(tiny_weights, device="cpu", backend="eager")(*pair, confidence=True)
     assert engine.gives_confidence and not load_engine(exported, device="cpu", backend=backend).gives_confidence
     assert np.abs(engine(*pair, confidence=True).confidence.astype(int) - expected.confidence).max() <= 1
