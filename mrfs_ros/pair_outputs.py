@@ -11,7 +11,7 @@ import numpy as np
 
 from mrfs_ros.camera.encoded import encode_jpeg, encode_png
 from mrfs_ros.config import NodeConfig
-from mrfs_ros.draw import alignment, overlay
+from mrfs_ros.draw import alignment, class_colors, overlay
 from mrfs_ros.engine.protocol import UNTRAINED_NOTICE, Engine, EngineInfo
 from mrfs_ros.objects import SegmentedObject, find_objects, object_ids
 from mrfs_ros.preprocess import PairImages
@@ -74,7 +74,7 @@ def told_silent(names: Iterable[str], unit: str) -> str:
 Pixels = Callable[[PairOutputs], np.ndarray | None]
 IMAGES: dict[str, tuple[str, Pixels]] = {
     "segmentation": ("mono8", lambda made: made.result.labels),
-    "segmentation_color": ("rgb8", lambda made: made.info.classes.palette()[made.result.labels]),
+    "segmentation_color": ("rgb8", lambda made: class_colors(made.result.labels, made.info.classes)),
     "overlay": ("rgb8", lambda made: made.overlay),
     "alignment": ("rgb8", lambda made: alignment(made.images.rgb, made.images.thermal, made.images.valid)),
     "confidence": ("mono8", lambda made: made.result.confidence),

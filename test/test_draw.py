@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrfs_ros.draw import alignment, no_wider, overlay, side_by_side, with_colours
+from mrfs_ros.draw import alignment, class_colors, no_wider, overlay, side_by_side, with_colours
 from mrfs_ros.types import MFNET
 
 FUSED = np.full((64, 80, 3), 100, np.uint8)
@@ -22,6 +22,12 @@ def test_only_classes_are_coloured():
     assert picture[0, 0].tolist() == [82, 50, 114]  # half of (100, 100, 100) and of car's (64, 0, 128)
     assert (picture[1:] == 100).all()
     assert (FUSED == 100).all()
+
+
+def test_every_id_has_its_colour():
+    labels = np.arange(256, dtype=np.uint8).repeat(20).reshape(64, 80)
+    assert (class_colors(labels, MFNET) == MFNET.palette()[labels]).all()
+    assert (class_colors(labels[:, ::2], MFNET) == MFNET.palette()[labels[:, ::2]]).all()
 
 
 def test_opacity_goes_from_fused_to_colour():
