@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mrfs_ros.errors import ConfigError, needs_package
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.types import BACKGROUND, UNLABELLED, ClassSet
+from mrfs_ros.yaml_text import parsed_yaml
 
 FORM = "groups: {1: {name: vehicle, classes: [car, bike]}, ...}"
 _KEYS = ("name", "classes", "color")
@@ -58,24 +59,12 @@ def read_label_groups(path: str | Path, classes: ClassSet) -> LabelGroups:
 
 
 def _content(path: Path) -> Any:
-    with needs_package("reading label groups", "PyYAML", "bags"):
-        import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Refuses a key that stands there twice, of which YAML would take the last one in silence."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-            keys = [str(key.value) for key, _ in node.value]
-            if twice := {key for key in keys if keys.count(key) > 1}:
-                raise yaml.MarkedYAMLError(problem=f"{', '.join(twice)} stands there twice")
-            return super().construct_mapping(node, deep)
-
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader)
+        return parsed_yaml(path.read_text(encoding="utf-8"), "reading label groups", "bags")
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror}): expected a YAML file with {FORM}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"is no YAML: {' '.join(str(error).split())}") from error
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no YAML: {error}") from error
 
 
 def _entries(content: Any) -> dict[int, dict[str, Any]]:

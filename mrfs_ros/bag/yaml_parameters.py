@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mrfs_ros.config import NodeConfig, check_settings, from_mapping
-from mrfs_ros.errors import ConfigError, needs_package
+from mrfs_ros.errors import ConfigError
+from mrfs_ros.yaml_text import parsed_yaml
 
 _OF_EVERY_NODE = ("use_sim_time", "start_type_description_service", "qos_overrides", "diagnostic_updater")
 """Parameters that rclpy and its helpers declare: in what ``ros2 param dump`` writes."""
@@ -28,8 +29,11 @@ def read_parameters(path: Path, node: str = NODE) -> NodeConfig:
     if not any(applies(name, node) for name in sections):
         raise ConfigError(_unused(path, list(sections), node))
     values = {name: value for name, value in values.items() if str(name).split(".")[0] not in _OF_EVERY_NODE}
-    config = from_mapping(NodeConfig, values)
-    check_settings(config)
+    try:
+        config = from_mapping(NodeConfig, values)
+        check_settings(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     return config
 
 
@@ -62,24 +66,33 @@ def _unused(path: Path, names: list[str], node: str) -> str:
 
 def _sections(path: Path) -> dict[str, dict[str, Any]]:
     """Full names of nodes to their parameters, in the order of the file; namespaces may be levels of their own."""
-    with needs_package("reading --params-file", "PyYAML", "bags"):
-        import yaml
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parsed_yaml(path.read_text(encoding="utf-8"), "reading --params-file", "bags")
         found: dict[str, dict[str, Any]] = {}
-        for name, value in content.items():
+        for name, value in _mapping(content, "the file").items():
             _add_sections(found, str(name), value)
         return found
-    except (OSError, yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{path}: is no ROS 2 params file (/**: {_PARAMETERS}: ...): {problem}") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}): expected a ROS 2 params file (/**: {_PARAMETERS}: ...)"
+        ) from error
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is no ROS 2 params file (/**: {_PARAMETERS}: ...): {error}") from error
+
+
+def _mapping(value: Any, where: str) -> dict[Any, Any]:
+    """``value`` if it has entries; ConfigError, which names ``where`` it stands, for anything else."""
+    if not isinstance(value, dict):
+        held = "is empty" if value is None else f"holds {value!r}"
+        raise ConfigError(f"{where} {held}: expected lines 'name: value'")
+    return value
 
 
 def _add_sections(found: dict[str, dict[str, Any]], name: str, value: Any) -> None:
-    for key, inside in (value or {}).items():
+    for key, inside in _mapping({} if value is None else value, name).items():
         if key == _PARAMETERS:
-            found.setdefault(name, {}).update(inside or {})
+            found.setdefault(name, {}).update(_mapping({} if inside is None else inside, f"{name}: {_PARAMETERS}"))
         elif isinstance(inside, dict):
             _add_sections(found, f"{name.rstrip('/')}/{key}".replace("//", "/"), inside)
         else:
-            raise ValueError(f"{name}: {key} stands outside of {_PARAMETERS}")
+            raise ConfigError(f"{name}: {key} stands outside of {_PARAMETERS}")

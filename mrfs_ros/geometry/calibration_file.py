@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mrfs_ros.errors import ConfigError, needs_package
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.files import write_text
 from mrfs_ros.geometry.camera_models import Calibration, CameraModel, Homography, Matrix, Stereo
+from mrfs_ros.yaml_text import parsed_yaml
 
 _KEYS = {
     "homography": ("kind", "thermal_size", "rgb_size", "matrix"),
     "stereo": ("kind", "thermal", "rgb", "R", "t", "plane_distance_m"),
 }
 _CAMERA_KEYS = ("size", "distortion_model", "K", "D")
-_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_OPENCV = "%YAML:1"  # how OpenCV's FileStorage begins a file, which is no YAML to any other reader
+_OTHERS_MODELS = (
+    "of other tools' camera models (OpenCV, Kalibr, camera_info) write one of kind: stereo (docs/calibration.md)"
+)
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -80,23 +83,28 @@ def _number(value: float) -> str:
 
 
 def _content(path: Path) -> Any:
-    with needs_package("reading a calibration", "PyYAML", "bags"):
-        import yaml
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}): expected a calibration file, which mrfs calibrate makes"
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is no YAML: {error}") from error
+    if text.startswith(_OPENCV):
+        raise ConfigError(f"{path}: is no calibration of mrfs but a file of OpenCV's: {_OTHERS_MODELS}")
+    try:
+        return parsed_yaml(text, "reading a calibration", "bags")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: is no YAML: {error}") from error
 
 
 def _calibration(values: Any) -> Calibration:
     kind = values.get("kind") if isinstance(values, Mapping) else None
     if kind not in tuple(_KEYS):
         raise ConfigError(
-            f"is no calibration: expected a line 'kind: homography' or 'kind: stereo', got {_brief(values)}"
+            f"is no calibration: expected a line 'kind: homography' or 'kind: stereo', got {_brief(values)}; "
+            f"{_OTHERS_MODELS}"
         )
     _check_keys(values, _KEYS[kind], "")
     if kind == "homography":
@@ -134,11 +142,9 @@ def _check_keys(values: Mapping, expected: tuple[str, ...], where: str) -> None:
 
 
 def _numbers(value: Any) -> Any:
-    """``value`` with texts such as 1e-5 as the numbers that they are in YAML 1.2; other texts become no number."""
+    """``value`` with what is no number as ``_NoNumber``."""
     if isinstance(value, list):
         return [_numbers(entry) for entry in value]
-    if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return float(value)
     return value if type(value) in (int, float) else _NoNumber(value)
 
 

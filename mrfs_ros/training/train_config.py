@@ -11,12 +11,13 @@ from typing import Any
 from mrfs_ros.config import SEMANTIC_ATTENTIONS, VISUAL_ATTENTIONS, NetworkConfig, check_settings, from_mapping, setting
 from mrfs_ros.data.dataset import DatasetConfig
 from mrfs_ros.engine.encoder_side import EncoderSide, of_file
-from mrfs_ros.errors import ConfigError, needs_package
+from mrfs_ros.errors import ConfigError
 from mrfs_ros.network.encoder_sizes import VARIANTS
 from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.augment import AugmentConfig
 from mrfs_ros.training.losses import FUSION_RULES, FUSION_WEIGHT, GRADIENT_RULES, PRESETS, LossPreset, preset_named
 from mrfs_ros.types import CLASS_SETS, MIN_SIDE, ClassSet, class_set_named, numbered_hues
+from mrfs_ros.yaml_text import EXPONENT, parsed_yaml
 
 _FILES = ("pretrained", "init")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -247,27 +248,21 @@ def _override(text: str) -> tuple[str, Any]:
 
 
 def _parsed(text: str, complaint: str) -> Any:
-    with needs_package("reading YAML", "PyYAML", "train"):
-        import yaml
     try:
-        return yaml.load(text, _with_exponents(yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no such day, as in 2026-02-30
-        raise ConfigError(f"{complaint}: {' '.join(str(error).split())}") from error
+        return parsed_yaml(text, "reading YAML", "train")
+    except ConfigError as error:
+        raise ConfigError(f"{complaint}: {error}") from error
 
 
 def to_yaml(config: TrainConfig) -> str:
     """The effective settings as YAML, in the order of the dataclass."""
     import yaml
 
-    return yaml.dump(asdict(config), Dumper=_with_exponents(yaml.SafeDumper), sort_keys=False)
+    class Dumper(yaml.SafeDumper):
+        """Quotes texts that ``parsed_yaml`` takes for numbers."""
 
-
-def _with_exponents(kind: type) -> type:
-    """A loader or dumper for which 6e-5 is a number, as in YAML 1.2; to PyYAML's own it is a text, unlike 6.0e-5."""
-    own = type(kind.__name__, (kind,), {})
-    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
-    own.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
-    return own
+    Dumper.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+    return yaml.dump(asdict(config), Dumper=Dumper, sort_keys=False)
 
 
 def duration_s(text: str) -> float:

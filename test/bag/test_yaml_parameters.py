@@ -78,8 +78,10 @@ def test_a_section_with_our_parameters_under_another_name_is_told(tmp_path):
     "text, problem",
     [
         ("mrfs:\n  slop_s: 0.01\n", "mrfs: slop_s stands outside of ros__parameters"),
-        ("slop_s: 0.01\n", "is no ROS 2 params file"),
-        ("", "is no ROS 2 params file"),
+        ("slop_s: 0.01\n", "is no ROS 2 params file .*: slop_s holds 0.01: expected lines 'name: value'"),
+        ("", "is no ROS 2 params file .*: the file is empty"),
+        ("[a, b]", r"the file holds \['a', 'b'\]"),
+        ("mrfs:\n  ros__parameters: 3\n", "mrfs: ros__parameters holds 3"),
         ("{}", "it has no section of parameters"),
         ("mrfs:\n", "it has no section of parameters"),
     ],
@@ -88,3 +90,30 @@ def test_files_without_sections(tmp_path, text, problem):
     (tmp_path / "p.yaml").write_text(text)
     with pytest.raises(ConfigError, match=problem):
         read_parameters(tmp_path / "p.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"p.yaml: cannot be read \(No such file or directory\)"):
+        read_parameters(tmp_path / "p.yaml")
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        (section("mrfs", slop_s="'0.03'"), "slop_s: expected float, got str '0.03'"),
+        (section("mrfs", slopp=1), "unknown setting slopp"),
+        (section("mrfs", slop_s=-1), "slop_s: expected 0.0001 to 10.0"),
+        (section("mrfs", slop_s=0.01) + "    slop_s: 0.02\n", r"slop_s stands there twice \(line 4\)"),
+        (section("/**", slop_s=0.01) + section("/**", qos_depth=3), r"/\*\* stands there twice \(line 4\)"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_file(tmp_path, text, problem):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=f"p.yaml: .*{problem}"):
+        read_parameters(tmp_path / "p.yaml")
+
+
+def test_a_number_with_an_exponent(tmp_path):
+    """rcl reads it as a number; PyYAML alone takes it for a text."""
+    (tmp_path / "p.yaml").write_text(section("mrfs", slop_s="3e-2"))
+    assert read_parameters(tmp_path / "p.yaml") == NodeConfig(slop_s=0.03)

@@ -136,7 +136,7 @@ def test_parameters_of_the_robot(mrfs_bag, tmp_path):
 @pytest.mark.parametrize(
     "content, text",
     [
-        (None, "robot.yaml: is no ROS 2 params file"),
+        (None, "robot.yaml: cannot be read (No such file or directory): expected a ROS 2 params file"),
         ("- a list", "robot.yaml: is no ROS 2 params file"),
         ("{", "robot.yaml: is no ROS 2 params file"),
         ("/**:\n  ros__parameters:\n    slopp: 1.0\n", "unknown setting slopp: expected one of autostart"),
@@ -186,7 +186,8 @@ def test_a_bag_that_is_none(mrfs_bag, tmp_path):
         ("yaml", ("--csv", "t.csv", "--params-file", "robot.yaml"), "pip install 'mrfs_ros[bags]'"),
     ],
 )
-def test_packages_that_are_missing_are_named_with_their_line(mrfs_bag, monkeypatch, package, options, line):
+def test_packages_that_are_missing_are_named_with_their_line(mrfs_bag, tmp_path, monkeypatch, package, options, line):
+    (tmp_path / "robot.yaml").touch()
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
