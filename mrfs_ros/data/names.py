@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mrfs_ros.errors import ConfigError, ImageError
 
 _RUNS = re.compile(r"\d+|[^\W\d_]+|[\W_]")  # digits, letters, one of anything else
+_ZEROS = re.compile(r"(?<!\d)(?<!\d\.)0+(?=\d)")  # before a number that is no fraction
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of PreviewDataRGB: Preview, Data, RGB
 _SEPARATORS = " _-."
 _CAMERAS = {
@@ -48,6 +49,9 @@ class Partners:
     of: dict[str, tuple[str, str]]
     rule: str = ""
 
+    def __bool__(self) -> bool:
+        return bool(self.of)
+
 
 def partners(
     names: Iterable[str], others: Iterable[str], pattern: str = "", other_pattern: str = "", *, options: str
@@ -55,7 +59,8 @@ def partners(
     """Which of ``others`` belongs to which of ``names`` (file names without their ending).
 
     The same names are partners; if there are none, names that differ in case; if there are none, names that differ by
-    one constant prefix or suffix of whole words, which has no digits of its own: a number is a frame's.
+    one constant prefix or suffix of whole words, which has no digits of its own: a number is a frame's. If there are
+    none either, all of this is tried without the zeros before numbers.
 
     Args:
         names, others: of the two folders.
@@ -78,7 +83,19 @@ def partners(
     folded = _joined(_folded(names, options), _folded(others, options))
     if folded:
         return Partners(folded, "their names, whose case differs")
-    return _by_affix(names, others, options)
+    return _by_affix(names, others, options) or _without_zeros(names, others, options)
+
+
+def _without_zeros(names: list[str], others: list[str], options: str) -> Partners:
+    """Partners of which one has 1 and the other 0001; none where two names of a folder would become one."""
+    short, other_short = ({_ZEROS.sub("", name): name for name in folder} for folder in (names, others))
+    changed = [*short] != names or [*other_short] != others
+    if not changed or len(short) < len(names) or len(other_short) < len(others):
+        return Partners({})
+    found = partners(short, other_short, options=options)
+    of = {short[name]: (common, other_short[other]) for name, (common, other) in found.of.items()}
+    how = found.rule or "their names"
+    return Partners(of, f"{how}, without the zeros before numbers" if of else "")
 
 
 def camera_patterns(names: Iterable[str]) -> tuple[str, str] | None:

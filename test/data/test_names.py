@@ -67,6 +67,34 @@ def test_names_that_differ_in_case():
         found(["a", "A"], ["b"])
 
 
+@pytest.mark.parametrize(
+    "names, others, rule",
+    [
+        (["0001", "0010"], ["000001", "000010"], "their names"),
+        (["frame_1", "frame_10"], ["frame_0001", "frame_0010"], "their names"),
+        (["rgb_0000", "rgb_0001"], ["ir_0", "ir_1"], "rgb_{} and ir_{}"),
+        (["IMG_01"], ["img_001"], "their names, whose case differs"),
+    ],
+)
+def test_numbers_with_other_zeros_before_them(names, others, rule):
+    got = found(names, others)
+    assert [other for _, other in got.of.values()] == others
+    assert list(got.of) == names
+    assert got.rule == f"{rule}, without the zeros before numbers"
+
+
+@pytest.mark.parametrize(
+    "names, others",
+    [
+        (["1700000000.05"], ["1700000000.5"]),  # fractions of a second
+        (["1", "01"], ["001", "2"]),  # one of them is another frame's
+        (["1", "2"], ["010", "020"]),
+    ],
+)
+def test_zeros_that_make_another_number(names, others):
+    assert found(names, others) == Partners({})
+
+
 def test_files_without_a_partner_are_left_out():
     assert pairs(["1_rgb", "2_rgb", "3_rgb"], ["1_ir", "3_ir", "4_ir"]) == {"1_rgb": "1_ir", "3_rgb": "3_ir"}
 
