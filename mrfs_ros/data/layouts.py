@@ -147,13 +147,17 @@ def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
 
 
 def images_in(folder: Path, pattern: str = "") -> dict[str, Path]:
-    """Name (without suffix) -> image file of a folder, sorted by name; ImageError when two have one name.
+    """Name (without suffix) -> image file of a folder, sorted by name.
 
-    ``pattern``: takes those alone whose names are of it, such as ``{}_rgb``.
+    ``pattern``: takes those alone whose names are of it, such as ``{}_rgb``. ImageError when two have one name, and for
+    a folder that holds other things but no image that is read; an empty one has none.
     """
-    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    content = [path for path in folder.iterdir() if not path.name.startswith(".")]  # ._NAME.png: left by macOS
+    files = [path for path in content if path.suffix.lower() in SUFFIXES]
+    if content and not files:
+        raise ImageError(f"{folder}: expected images ({', '.join(SUFFIXES)}), {_held(content)}")
     images: dict[str, Path] = {}
-    for path in sorted(path for path in files if not path.name.startswith(".")):  # ._NAME.png: left by macOS
+    for path in sorted(files):
         if path.stem in images:
             raise ImageError(f"{path}: {images[path.stem].name} has the same name: expected one image a name")
         images[path.stem] = path
@@ -161,6 +165,15 @@ def images_in(folder: Path, pattern: str = "") -> dict[str, Path]:
         return images
     wanted = NamePattern.parsed(pattern, "file names")
     return {name: path for name, path in images.items() if wanted.common(name) is not None}
+
+
+def _held(content: list[Path]) -> str:
+    """What a folder holds in place of images, and what to do."""
+    if folders := sorted(path.name for path in content if path.is_dir()):
+        return f"found none but the folders {some(folders)}: name one of these, or put all images into one folder"
+    kinds = Counter(path.suffix.lower() or "without a suffix" for path in content)
+    found = ", ".join(f"{count} files {kind}" for kind, count in kinds.most_common(SHOWN))
+    return f"found none but {found} (such as {min(content).name}): convert them to PNG"
 
 
 def _names(root: Path, split: str, rgbs: dict[str, Path], is_split: bool) -> list[str]:

@@ -216,7 +216,7 @@ def test_a_folder_without_images(tmp_path):
     put(tmp_path, "visible/train/a.jpg", "infrared/train/a.jpg")
     text = error_of(ImageError, tmp_path, "all", layout="llvip")
     assert text.startswith(f"{tmp_path / 'visible'}: expected images (.png, .jpg")
-    assert text.endswith("of split 'all', found none")
+    assert text.endswith("found none but the folders train: name one of these, or put all images into one folder")
 
 
 @pytest.mark.parametrize("split, root", [("all", "."), ("train", "train")])
@@ -279,3 +279,24 @@ def test_labels_without_an_image_do_no_harm(tmp_path):
     put_pairs(tmp_path, "a")
     put(tmp_path, "label/z.png")
     assert names(find_pairs(tmp_path, FOLDER, "all")) == ["a"]
+
+
+@pytest.mark.parametrize("folder", ["rgb", "thermal", "label"])
+def test_a_folder_of_other_files_is_told(tmp_path, folder):
+    """Labels above all: without this, pairs would be taken as unlabelled in silence."""
+    put_pairs(tmp_path, "1", "2", folders=tuple({"rgb", "thermal"} - {folder}))
+    (tmp_path / folder).mkdir()
+    for file in ("1.npy", "2.npy", "notes.txt", ".hidden.png"):
+        (tmp_path / folder / file).touch()
+    with pytest.raises(ImageError) as error:
+        find_pairs(tmp_path, FOLDER, "all")
+    assert str(error.value) == (
+        f"{tmp_path / folder}: expected images ({', '.join(SUFFIXES)}), found none but 2 files .npy, 1 files .txt "
+        "(such as 1.npy): convert them to PNG"
+    )
+
+
+def test_images_in_folders_below_are_told(tmp_path):
+    put(tmp_path, "rgb/monday/1.png", "rgb/tuesday/1.png", "thermal/1.png")
+    with pytest.raises(ImageError, match="found none but the folders monday, tuesday: name one of these"):
+        find_pairs(tmp_path, FOLDER, "all")
