@@ -28,6 +28,7 @@ from mrfs_ros.data.video_files import VIDEO_SUFFIXES, VIDEO_WAY
 from mrfs_ros.errors import ConfigError, MissingPackageError, needs_package
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
+_SHOWN = 5  # bags that an error lists
 PACKED_KINDS = (".mcap.zstd", ".db3.zstd")  # as rosbag2 compresses whole storage files
 
 
@@ -227,9 +228,14 @@ class Bag:
 def _files(path: Path) -> list[Path]:
     """The storage files of a bag, in order."""
     if path.is_dir():
-        files = [file for file in path.iterdir() if {*file.suffixes[-2:]} & {".mcap", ".db3"} and file.is_file()]
+        content = [entry for entry in path.iterdir() if not entry.name.startswith(".")]  # ._NAME.mcap: left by macOS
+        files = [file for file in content if {*file.suffixes[-2:]} & {".mcap", ".db3"} and file.is_file()]
         if files:
             return sorted(files, key=_natural)
+        if inside := sorted(entry.name for entry in content if _is_like_a_bag(entry)):
+            raise ConfigError(f"{path}: is no bag, but holds {', '.join(inside[:_SHOWN])}: name one of these")
+    elif path.name == "metadata.yaml":
+        raise ConfigError(f"{path}: is part of a bag: name its folder, {path.parent}")
     elif path.is_file() and (path.suffix in FILE_KINDS or path.name.endswith(PACKED_KINDS)):
         return [path]
     elif not path.exists():
@@ -237,6 +243,12 @@ def _files(path: Path) -> list[Path]:
     elif path.suffix.lower() in VIDEO_SUFFIXES:
         raise ConfigError(f"{path}: is a video, no bag: {VIDEO_WAY}")
     raise ConfigError(f"{path}: is no bag: expected a rosbag2 folder, or a file .mcap, .db3 (ROS 2) or .bag (ROS 1)")
+
+
+def _is_like_a_bag(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file()
+    return path.suffix in FILE_KINDS
 
 
 def files_of(path: Path) -> list[Path]:

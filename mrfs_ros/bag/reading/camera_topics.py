@@ -45,17 +45,23 @@ def find_cameras(
         if name and name not in images:
             raise ConfigError(f"{option} {name}: {_no_images(topics.get(name))}; {_listed(topics)}")
     left = {name: topic for name, topic in images.items() if name not in (rgb, thermal) and topic.count}
-    thermal = thermal or _choose("thermal", _maybe_thermal(left, encoding_of), topics)
-    rgb = rgb or _choose("rgb", {name: topic for name, topic in left.items() if name != thermal}, topics)
+    thermal = thermal or _choose("thermal", _maybe_thermal(left, encoding_of), topics, encoding_of)
+    others = {name: topic for name, topic in left.items() if name != thermal}
+    rgb = rgb or _choose("rgb", others, topics, encoding_of)
     if rgb == thermal:
         raise ConfigError(f"rgb and thermal images are both taken from {rgb}: name two topics")
     return rgb, thermal
 
 
-def _choose(camera: str, left: Mapping[str, Topic], topics: Mapping[str, Topic]) -> str:
+def _choose(
+    camera: str, left: Mapping[str, Topic], topics: Mapping[str, Topic], encoding_of: Callable[[str], str]
+) -> str:
     named = left
     if camera == "rgb":  # a thermal camera's driver may say image_color of its palette
-        named = {name: topic for name, topic in left.items() if _says("rgb", name) and not _says("thermal", name)}
+        visible = {name: topic for name, topic in left.items() if not _says("thermal", name)}
+        named = {name: topic for name, topic in visible.items() if _says("rgb", name)}
+        if not named and len(visible) == 1:  # /cam0 beside the thermal /cam1
+            named = {name: topic for name, topic in visible.items() if _may_be_visible(name, encoding_of)}
     fresh = {name: topic for name, topic in named.items() if not _RESULTS.search(name.lower())} or named
     raw = {name: topic for name, topic in fresh.items() if topic.channel.kind == IMAGE} or fresh
     if len(raw) == 1:
@@ -75,6 +81,11 @@ def _maybe_thermal(left: Mapping[str, Topic], encoding_of: Callable[[str], str])
     others = {n: topic for n, topic in others.items() if not _DISTANCES.search(_plain(n))}
     deep = {n: topic for n, topic in (sure or others).items() if encoding_of(n) in _DEEP}
     return deep or sure or named
+
+
+def _may_be_visible(name: str, encoding_of: Callable[[str], str]) -> bool:
+    others = (_NEAR_INFRARED, _DISTANCES, _RESULTS)
+    return not any(re.search(kind, _plain(name)) for kind in others) and encoding_of(name) not in _DEEP
 
 
 def _says(camera: str, name: str) -> bool:

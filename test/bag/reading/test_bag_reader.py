@@ -222,6 +222,22 @@ def test_what_is_no_bag(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(ConfigError, match=r"is no bag: expected .* or \.bag"):
         Bag(tmp_path / "a.txt")
+    drive = write_bag(tmp_path / "drive", pairs(1))
+    with pytest.raises(ConfigError, match="is no bag, but holds drive: name one of these"):
+        Bag(tmp_path)
+    with pytest.raises(ConfigError, match=f"is part of a bag: name its folder, {drive}"):
+        Bag(drive / "metadata.yaml")
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_hidden_files_are_no_part_of_a_bag(tmp_path, indexed):
+    """macOS leaves ._NAME beside each file that it copies."""
+    path = write_bag(tmp_path / "drive", pairs(2))
+    (path / "._drive.mcap").write_bytes(b"\x00\x05\x16\x07")
+    if not indexed:
+        (path / "metadata.yaml").unlink()
+    bag, found = read(path)
+    assert ({topic: len(content) for topic, content in found.items()}, bag.damage) == (dict.fromkeys(TOPICS, 2), [])
 
 
 def test_a_database_that_is_no_bag(tmp_path):

@@ -133,3 +133,15 @@ def test_a_given_topic_frees_the_other():
 def test_what_cannot_be_chosen(there, given, text):
     with pytest.raises(ConfigError, match=text):
         find_cameras(there, **given)
+
+
+def test_the_only_other_topic_is_rgb_where_encodings_tell_thermal():
+    encodings = {"/cam0/image_raw": "bgr8", "/cam1/image_raw": "mono16"}
+    assert find_cameras(topics(*encodings), encoding_of=encodings.get) == ("/cam0/image_raw", "/cam1/image_raw")
+    for other in ("/zed/nir/image", "/camera/depth/image", "/mrfs/segmentation", "/lepton/image_8bit"):
+        encodings = {other: "mono8", "/cam1/image_raw": "mono16"}
+        with pytest.raises(ConfigError, match=r"no (rgb|thermal) images found"):
+            find_cameras(topics(*encodings), encoding_of=encodings.get)
+    encodings = {"/cam0/image": "bgr8", "/cam2/image": "bgr8", "/cam1/image": "mono16"}
+    with pytest.raises(ConfigError, match="no rgb images found"):
+        find_cameras(topics(*encodings), encoding_of=encodings.get)
