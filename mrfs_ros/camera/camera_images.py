@@ -64,12 +64,12 @@ class CameraImages:
         return GREY["mono8"].to_rgb(image)
 
     def encoded_thermal(self, content: bytes, name: str, *, deep: bool = False) -> np.ndarray:
-        """(H, W) uint8 of an encoded image, with ``deep`` also uint16; false colours become grey.
+        """(H, W) uint8 of an encoded image, with ``deep`` also uint16 or float32; false colours become grey.
 
         ImageError, which begins with ``name``, for what is no image.
         """
         self._tell_pages(content, name, "thermal")
-        depths = (np.uint8, np.uint16) if deep else (np.uint8,)
+        depths = (np.uint8, np.uint16, np.float32) if deep else (np.uint8,)
         image = decode_any(content, name, "thermal", depths, self.max_pixels)
         if image.ndim == 2:
             return image

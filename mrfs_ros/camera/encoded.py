@@ -68,8 +68,9 @@ def _decoded(
         raise ImageError(f"{name}: {UNREADABLE}", f"{camera}_damaged")
     if image.dtype not in depths:
         expected = " or ".join(str(8 * np.dtype(depth).itemsize) for depth in depths)
+        how = ", all images by one window (docs/sensors.md, Folders of 16-bit images)" if camera == "thermal" else ""
         raise ImageError(
-            f"{name}: expected {expected} bits per channel, got {image.dtype}: scale it to 8 bits first",
+            f"{name}: expected {expected} bits per channel, got {image.dtype}: scale it to 8 bits first{how}",
             f"{camera}_encoding",
         )
     return image

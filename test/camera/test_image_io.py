@@ -56,7 +56,7 @@ def test_wrong_files(tmp_path):
         (read_thermal, "cut.png", "is no image that OpenCV reads"),
         (read_picture, "nowhere.png", "cannot be read (No such file or directory)"),
         (read_picture, "deep.png", "expected 8 bits per channel, got uint16"),
-        (read_thermal, "deep.png", "expected 8 bits per channel, got uint16"),
+        (read_thermal, "deep.png", "got uint16: scale it to 8 bits first, all images by one window (docs/sensors.md"),
     ):
         with pytest.raises(ImageError) as error:
             read(tmp_path / name)

@@ -54,6 +54,16 @@ def test_compressed_png_is_exact_and_jpeg_near():
     assert np.abs(thermal_values(compressed(".jpg", smooth)).astype(int) - smooth).max() <= 4
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_deep_thermal_in_tiff_is_exact(dtype):
+    """As image_transport compresses 16UC1 and 32FC1; a value may be none."""
+    values = THERMAL_PIXELS.astype(dtype) * 7
+    if dtype == np.float32:
+        values[3, 4] = np.nan
+    read = thermal_values(compressed(".tiff", values))
+    assert read.dtype == dtype and np.array_equal(read, values, equal_nan=dtype == np.float32)
+
+
 @pytest.mark.parametrize(
     "read, message, reason",
     [
