@@ -46,6 +46,8 @@ def _found(entry: str) -> list[str]:
     if not re.search(r"[*\[]" if entry.startswith("http") else r"[*?\[]", entry) or (local and Path(entry).exists()):
         return [entry]
     matches = _local_matches(entry) if local else remote_files.matches(entry)
+    if not PurePosixPath(entry).name.startswith("."):  # as a shell: ._NAME.mcap is left by macOS
+        matches = [match for match in matches if not PurePosixPath(match[0]).name.startswith(".")]
     bags = {place for place, inside in matches if _is_bag(place, inside)}
     chosen = [place for place, _ in matches if place in bags and remote_files.parent(place) not in bags]
     if not chosen:

@@ -50,6 +50,13 @@ def test_globs_find_folders_and_files_but_no_parts_of_a_bag(recordings):
     assert below(recordings, find_bags([f"{recordings}/*/cam/*.mcap"])) == ["run1/cam/cam_0.mcap"]
 
 
+def test_globs_pass_over_hidden_files_as_a_shell_does(recordings):
+    """macOS leaves ._NAME beside each file that it copies."""
+    touched(recordings / "run2/._old.bag")
+    assert below(recordings, find_bags([f"{recordings}/run2/*.bag"])) == ["run2/old.bag"]
+    assert below(recordings, find_bags([f"{recordings}/run2/.*.bag"])) == ["run2/._old.bag"]
+
+
 def test_a_bag_is_taken_as_it_is_there_or_not_and_once(recordings):
     wanted = [recordings / "run[3]/x.mcap", recordings / "gone.bag", recordings / "run1/../run1/cam", "run1/cam"]
     with pytest.MonkeyPatch.context() as patch:
