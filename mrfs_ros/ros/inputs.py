@@ -61,6 +61,11 @@ class Inputs:
             self.close()
             raise
         self._rest = self._rested()
+        if len({end.topic_name for end in self._images}) == 1:
+            say(
+                f"rgb and thermal images are both taken from {self._images[RGB].topic_name}: each is paired with "
+                "itself; remap rgb/image or thermal/image to the other camera's topic"
+            )
         if lost := unknown_qos_overrides(node):
             say(f"qos_overrides of topics or policies that this node does not have: {lost}")
 

@@ -29,7 +29,7 @@ def declare_parameters(node: Node) -> NodeConfig:
             value = node.declare_parameter(spec.name, spec.default, _descriptor(spec)).value
             values[spec.name] = _text(value) if spec.metadata["whole"] else value
         except Exception as error:  # rclpy raises four unrelated types here; each text names the parameter
-            decimal = " Write it with a decimal point, such as 1.0." if "type 'DOUBLE'" in str(error) else ""
+            decimal = " Write it as 1.0: decimal point, no quotes." if "type 'DOUBLE'" in str(error) else ""
             raise ConfigError(f"parameter {spec.name}: {error}.{decimal} {spec.metadata['text']}") from error
     _check_choices(values)
     return NodeConfig(**values)

@@ -150,6 +150,11 @@ def test_camera_info_that_nobody_sends_is_told_once(tmp_path, cameras):
         assert world.value("mrfs: inputs", "camera_info") == "none came on /rgb/camera_info, which nobody publishes"
 
 
+def test_one_topic_for_both_cameras_is_told(tmp_path, ros):
+    with NodeProcess(tmp_path, stub=[], ros=["-r", "thermal/image:=/rgb/image"]) as node:
+        node.wait_for("rgb and thermal images are both taken from /rgb/image: each is paired with itself")
+
+
 def node_log(tmp_path: Path, text: str) -> str:
     (tmp_path / "p.yaml").write_text(text)
     with NodeProcess(tmp_path, stub=[], ros=["--params-file", str(tmp_path / "p.yaml")]) as node:
