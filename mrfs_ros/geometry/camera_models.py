@@ -9,8 +9,14 @@ import numpy as np
 from mrfs_ros.errors import ConfigError, ImageError
 
 ASPECT_TOLERANCE = 0.02
-DISTORTIONS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8), "equidistant": (0, 4), "fisheye": (0, 4)}
-"""Names as in sensor_msgs/CameraInfo, how many D each takes; fisheye is another name of equidistant."""
+DISTORTIONS = {
+    "plumb_bob": (0, 4, 5),
+    "radtan": (0, 4, 5),  # Kalibr's name of plumb_bob
+    "rational_polynomial": (0, 8, 12, 14),  # and OpenCV's thin prism, and its tilted sensor
+    "equidistant": (0, 4),
+    "fisheye": (0, 4),  # another name of equidistant
+}
+"""Names as in sensor_msgs/CameraInfo, and how many D each takes."""
 
 Size = tuple[int, int]
 Matrix = tuple[tuple[float, ...], ...]

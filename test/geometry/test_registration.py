@@ -53,6 +53,15 @@ def seen(camera: CameraModel, point) -> tuple[float, float]:
             x * radial + 2 * p1 * x * y + p2 * (r**2 + 2 * x**2),
             y * radial + p1 * (r**2 + 2 * y**2) + 2 * p2 * x * y,
         )
+        s1, s2, s3, s4, tau_x, tau_y = (*camera.D[8:], *[0.0] * 6)[:6]
+        x, y = x + s1 * r**2 + s2 * r**4, y + s3 * r**2 + s4 * r**4
+        turn_x = np.array([[1, 0, 0], [0, math.cos(tau_x), math.sin(tau_x)], [0, -math.sin(tau_x), math.cos(tau_x)]])
+        turn_y = np.array([[math.cos(tau_y), 0, -math.sin(tau_y)], [0, 1, 0], [math.sin(tau_y), 0, math.cos(tau_y)]])
+        tilt = turn_y @ turn_x
+        x, y, depth = (
+            np.array([[tilt[2, 2], 0, -tilt[0, 2]], [0, tilt[2, 2], -tilt[1, 2]], [0, 0, 1]]) @ tilt @ (x, y, 1)
+        )
+        x, y = x / depth, y / depth
     return camera.K[0][0] * x + camera.K[0][2], camera.K[1][1] * y + camera.K[1][2]
 
 
@@ -60,6 +69,9 @@ LENSES = {
     "none": ("plumb_bob", ()),
     "plumb_bob": ("plumb_bob", (-0.31, 0.12, 0.001, -0.002, -0.02)),
     "rational": ("rational_polynomial", (0.6, 0.2, 0.0005, -0.001, 0.01, 0.9, 0.3, 0.02)),
+    "radtan": ("radtan", (-0.2, 0.05, -0.001, 0.002)),
+    "thin prism": ("rational_polynomial", (0.6, 0.2, 0.0005, -0.001, 0.01, 0.9, 0.3, 0.02, 0.01, -0.002, 0.02, 0.001)),
+    "tilted": ("rational_polynomial", (0.1, 0, 0, 0, 0, 0.2, 0, 0, 0, 0, 0.01, 0, 0.03, -0.02)),
     "equidistant": ("equidistant", (-0.02, 0.005, -0.003, 0.0004)),
     "fisheye": ("fisheye", (0.03, -0.01, 0.002, -0.0001)),
 }
