@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ FMB (Liu et al., 2023), PST900 (Shivakumar et al., 2020), LLVIP (Jia et al., 202
 ``folder``: rgb/, thermal/, label/ and lists."""
 
 
+LABEL_FOLDERS = re.compile(r"(label|mask|annotation|segmentation)s?|gt|ground_truth|segmentation_labels", re.IGNORECASE)
+"""Usual names of a folder of labels."""
+
+
 @dataclass(frozen=True)
 class PairFiles:
     """Files of one pair; ``thermal`` equals ``rgb`` for 4-channel files, ``label`` None = unlabelled."""
@@ -76,7 +81,7 @@ def find_pairs(
     ``root/FOLDER``; split ``all`` takes every file of ``root/FOLDER``. Files of one name, or of names that have enough
     in common (``partners``), are a pair, which has the rgb file's name; lists may say what is common. ImageError when
     folders, lists and files do not fit together; labels may only be missing one by one with ``missing_labels``, or all
-    together. ``say``: is told how names were matched.
+    together. ``say``: is told how names were matched, and of labels under another name.
     """
     if Path(split).is_absolute() or ".." in Path(split).parts:
         raise ConfigError(f"split {split!r}: expected a folder or a list inside {root}")
@@ -91,6 +96,10 @@ def find_pairs(
     if layout.thermal is not None:
         thermals = matched.by_rgb_name(images_in(thermal_folder, names.thermal if shared else ""), names, "thermal")
     labels = matched.by_rgb_name(_labels(root, layout, split), names, "label")
+    if not labels and layout.label:
+        for folder in _other_labels(root, split):
+            expected = f"labels are expected in {layout.label}/"
+            say(f"{folder} is not read: {expected}; rename it, or set the dataset's label: {folder.name}")
     chosen = [matched.common.get(name, name) for name in _names(root, split, rgbs, is_split)]
     if not chosen:
         raise ImageError(f"{rgb_folder}: expected images ({', '.join(SUFFIXES)}) of split {split!r}, found none")
@@ -144,6 +153,13 @@ def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
     except ImageError:  # no label folder at all: pairs for fusion alone
         return {}
     return images_in(folder)
+
+
+def _other_labels(root: Path, split: str) -> list[Path]:
+    """Folders of images under another usual name of labels."""
+    folders = [path for place in (root, root / split) if place.is_dir() for path in place.iterdir() if path.is_dir()]
+    named = [folder for folder in folders if LABEL_FOLDERS.fullmatch(folder.name)]
+    return [folder for folder in named if any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))]
 
 
 def images_in(folder: Path, pattern: str = "") -> dict[str, Path]:

@@ -275,6 +275,23 @@ def test_no_label_folder_at_all_is_unlabelled(tmp_path):
     assert [pair.label for pair in pairs] == [None, None]
 
 
+@pytest.mark.parametrize("folder", ["labels", "Masks/train", "val/gt"])
+def test_labels_under_another_usual_name_are_told(tmp_path, folder):
+    place = "val/" if folder.startswith("val") else ""
+    put_pairs(tmp_path, "1", folders=(f"{place}rgb", f"{place}thermal"))
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "1.txt").write_text("0 0.5 0.5 0.1 0.1")  # boxes of a detector are no labels
+    split, said = "val" if folder.startswith("val") else "all", []
+    find_pairs(tmp_path, FOLDER, split, say=said.append)
+    assert said == []
+    put(tmp_path, f"{folder}/1.png")
+    assert find_pairs(tmp_path, FOLDER, split, say=said.append)[0].label is None
+    assert (
+        len(said) == 1
+        and "is not read: labels are expected in label/; rename it, or set the dataset's label: " in said[0]
+    )
+
+
 def test_labels_without_an_image_do_no_harm(tmp_path):
     put_pairs(tmp_path, "a")
     put(tmp_path, "label/z.png")
