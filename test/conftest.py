@@ -106,12 +106,13 @@ def set_threads() -> Iterator[Callable[[int], None]]:
 @pytest.fixture(scope="module")
 def small_encoders() -> Iterator[None]:
     """Encoders mit_b0 and mit_b1 of a hundredth of their weights, for the tests of a file."""
-    from mrfs_ros.network.encoder_sizes import VARIANTS, Variant
+    from small_encoders import SMALL
+
+    from mrfs_ros.network.encoder_sizes import VARIANTS
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, width in (("mit_b0", 1), ("mit_b1", 2)):
-            channels = (8 * width, 8 * width, 10 * width, 16 * width)
-            patch.setitem(VARIANTS, name, Variant(channels, (1, 1, 1, 1)))
+        for name, variant in SMALL.items():
+            patch.setitem(VARIANTS, name, variant)
         yield
 
 

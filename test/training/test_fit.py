@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,10 @@ from mrfs_ros.errors import MrfsError
 from mrfs_ros.training.fit import fit
 from mrfs_ros.training.losses import mrfs_loss
 from mrfs_ros.training.run_folder import RunFolder, load_state
-from mrfs_ros.types import ClassSet, numbered_hues
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tidy")]  # seconds together: not for the core suite
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_encoders", "tidy")]
 
-OWN = ClassSet("own", tuple(CLASSES), numbered_hues(len(CLASSES)))
+TEST = Path(__file__).resolve().parent.parent
 
 
 def run(settings: Path, out: Path, **how) -> tuple:
@@ -80,8 +78,11 @@ def text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set_threads):
-    """Validation, means over several steps, dropout, workers, warm-up: nothing may notice."""
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set_threads, capsys):
+    """Validation, means over several steps, dropout, workers, warm-up: nothing may notice.
+
+    A process of its own is killed; this one goes on with its run, and then makes the whole run.
+    """
     every = {"log_every": 2, "save_every": 3, "eval_every": 5}  # on purpose none a multiple of the others
     root = str(tmp_path / "data")
     file = settings(
@@ -89,22 +90,18 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(tmp_path, settings, set
         augment={"mirror": 0.5, "scale_low": 0.8, "scale_high": 1.2, "rgb_noise": 5.0}, **every,
     )  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
+    program = [sys.executable, "-m", "small_encoders", *arguments(file, killed)]
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, (str(TEST), os.environ.get("PYTHONPATH"))))}
     with (tmp_path / "log").open("w") as log:
-        mrfs = partial(subprocess.Popen, stdout=log, stderr=log)
-        program = [sys.executable, "-m", "mrfs_ros.cli.main"]
-        first = mrfs([*program, *arguments(file, killed)], start_new_session=True)
+        first = subprocess.Popen(program, stdout=log, stderr=log, start_new_session=True, env=os.environ | paths)
         last = random.choice((4, 5, 6, 8))
         kill_after_step(first, killed, last)
         assert first.wait() == -signal.SIGKILL, text(tmp_path / "log")
-        began = load_state(killed)["step"]
-        assert began in (3, 6, 9, 12)
-        second = mrfs([*program, *arguments(file, killed, "--resume")])
-        try:
-            assert main(arguments(file, whole)) == 0  # meanwhile, in this process
-            assert second.wait(timeout=300) == 0, text(tmp_path / "log")
-        finally:
-            second.kill()
-    assert f"run folder {killed}, step {began} of 14" in text(tmp_path / "log")
+    began = load_state(killed)["step"]
+    assert began in (3, 6, 9, 12)
+    assert main(arguments(file, killed, "--resume")) == 0
+    assert f"run folder {killed}, step {began} of 14" in capsys.readouterr().out
+    assert main(arguments(file, whole)) == 0
     for name in ("last", "best"):
         expected, got = weights(whole / f"{name}.safetensors"), weights(killed / f"{name}.safetensors")
         assert expected.keys() == got.keys()

@@ -15,13 +15,13 @@ from mrfs_ros.network import build_network
 from mrfs_ros.training.logit_shift import KEY
 from mrfs_ros.types import ClassSet, numbered_hues
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tidy")]  # seconds together: not for the core suite
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_encoders", "tidy")]
 
 OWN = ClassSet("own", tuple(CLASSES), numbered_hues(len(CLASSES)))
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory) -> Path:
+def given(tmp_path_factory, small_encoders) -> Path:
     """Weights for three classes, of another seed than the settings'."""
     path = tmp_path_factory.mktemp("given") / "given.safetensors"
     save_checkpoint(path, build_network(NetworkConfig(num_classes=3, head_width=8), seed=99), OWN, {})
@@ -56,8 +56,8 @@ def test_pretrained_encoders_go_into_both(tmp_path, settings):
     torch.save({n: t for n, t in donor.state_dict().items() if not n.startswith("extra")}, tmp_path / "mit_b0.pth")
     trainer, _ = trainer_of(settings(pretrained="mit_b0.pth"))
     for encoder in ("block3", "extra_block3"):
-        weight = getattr(trainer.network.backbone, encoder)[1].mlp.fc1.weight
-        assert torch.equal(weight, donor.block3[1].mlp.fc1.weight)
+        weight = getattr(trainer.network.backbone, encoder)[0].mlp.fc1.weight
+        assert torch.equal(weight, donor.block3[0].mlp.fc1.weight)
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,24 +25,52 @@ TEST = Path(__file__).resolve().parent.parent
 SCRIPT = """
 import sys
 from pathlib import Path
+from unittest.mock import patch
+from small_encoders import SMALL
 from toy_run import train_in_two_parts
-from mrfs_ros.training.processes import join
+from mrfs_ros.cli.main import main
+from mrfs_ros.network.encoder_sizes import VARIANTS
+from mrfs_ros.training import processes
 
-processes = join("cpu", threads=1)
-assert processes.world == 2
-train_in_two_parts(Path(sys.argv[1]), processes, Path(sys.argv[2]))
-processes.close()
+VARIANTS.update(SMALL)
+folder = Path(sys.argv[1])
+group = processes.join("cpu", threads=1)
+assert group.world == 2
+train_in_two_parts(folder / "shared.yaml", group, folder)
+command = ["train", str(folder / "command.yaml"), "--device", "cpu", "--out"]
+with patch.object(processes, "join", lambda device, threads: group):  # processes join one group in their life
+    with patch.object(processes.Processes, "close"):
+        assert main([*command, str(folder / "runs" / "a")]) == 0
+    sys.exit(main([*command, str(folder / "held")]))
 """
 
 
-@pytest.fixture
-def settings(tmp_path, sample_pair):
-    """Writes settings over two 64x64 frames; what the runs saved is removed afterwards."""
-    rgb, thermal = sample_pair
-    root = write_pairs(tmp_path / "data", (rgb[200:296, 100:260], thermal[200:296, 100:260]), (64, 64))
-    yield lambda **changes: write_settings(tmp_path / "settings.yaml", root, threads=1, **changes)
-    for heavy in (*tmp_path.rglob("*.pt*"), *tmp_path.rglob("*.safetensors*")):
-        heavy.unlink()
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, view) -> Path:
+    """Two 64x64 frames."""
+    return write_pairs(tmp_path_factory.mktemp("frames"), view, (64, 64))
+
+
+@dataclass
+class Together:
+    """What two processes left in ``folder`` and printed."""
+
+    folder: Path
+    run: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory, data, small_encoders) -> Iterator[Together]:
+    """Two processes train by steps, then by the command, then into a folder that holds a run; removed afterwards."""
+    folder = tmp_path_factory.mktemp("together")
+    write_settings(folder / "shared.yaml", data, threads=1, batch_size=4, clip_norm=1.0, freeze_norms=0.0)
+    val = [{"root": str(data), "split": "all"}]
+    write_settings(folder / "command.yaml", data, threads=1, steps=3, log_every=1, val=val)
+    (folder / "held").mkdir()
+    (folder / "held" / "config.yaml").write_text("steps: 1\n")
+    (folder / "script.py").write_text(SCRIPT)
+    yield Together(folder, torchrun(str(folder / "script.py"), str(folder)))
+    shutil.rmtree(folder)
 
 
 def torchrun(*command: str, timeout_s: float = 300) -> subprocess.CompletedProcess:
@@ -64,21 +95,17 @@ def vector(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does(tmp_path, settings):
+def test_two_processes_learn_what_one_does(tmp_path, together):
     """Steps of four crops, two in each process, without dropout and, as these differ by process, batch statistics.
 
     The first step's gradients agree as closely as float32 sums in another order do. Weights agree by the way they
     went, to 1%: Adam's first steps have the full size whatever the gradient's, also where that is rounding alone.
     """
-    file = settings(batch_size=4, clip_norm=1.0, freeze_norms=0.0)
-    (tmp_path / "script.py").write_text(SCRIPT)
-    run = torchrun(str(tmp_path / "script.py"), str(file), str(tmp_path))
-    assert run.returncode == 0, run.stderr
-    train_in_two_parts(file, Processes(0, 1, CPU), tmp_path)
+    train_in_two_parts(together.folder / "shared.yaml", Processes(0, 1, CPU), tmp_path)
     for steps in (1, 3):
         first, second, alone = (
-            torch.load(tmp_path / f"after_{steps}_rank_{rank}_of_{world}.pt")
-            for rank, world in ((0, 2), (1, 2), (0, 1))
+            torch.load(folder / f"after_{steps}_rank_{rank}_of_{world}.pt")
+            for folder, rank, world in ((together.folder, 0, 2), (together.folder, 1, 2), (tmp_path, 0, 1))
         )
         assert first["state"]["step"] == second["state"]["step"] == steps
         for part in ("network", "average"):
@@ -94,14 +121,10 @@ def test_two_processes_learn_what_one_does(tmp_path, settings):
 
 
 @pytest.mark.slow
-def test_the_first_process_writes_the_run_folder(tmp_path, settings):
-    root = str(tmp_path / "data")
-    file = settings(steps=3, log_every=1, val=[{"root": root, "split": "all"}])
-    out = tmp_path / "runs" / "a"
-    run = torchrun("-m", "mrfs_ros.cli.main", "train", str(file), "--out", str(out), "--device", "cpu")
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.count("done after 3 steps") == 1
-    assert run.stdout.count("mit_b0 on cpu, 2 process(es)") == 1
+def test_the_first_process_writes_the_run_folder(together):
+    out, printed = together.folder / "runs" / "a", together.run.stdout
+    assert printed.count("done after 3 steps") == 1, together.run.stderr
+    assert printed.count("mit_b0 on cpu, 2 process(es)") == 1
     assert {p.name for p in out.parent.iterdir()} == {"a", "latest"}
     names = {"config.yaml", "run.json", "metrics.jsonl", "latest.pt", "last.safetensors", "best.safetensors"}
     assert {p.name for p in out.iterdir()} == names
@@ -111,19 +134,15 @@ def test_the_first_process_writes_the_run_folder(tmp_path, settings):
 
 
 @pytest.mark.slow
-def test_an_error_of_the_first_process_ends_all(tmp_path, settings):
-    out = tmp_path / "a"
-    out.mkdir()
-    (out / "config.yaml").write_text("steps: 1\n")
-    run = torchrun("-m", "mrfs_ros.cli.main", "train", str(settings()), "--out", str(out), "--device", "cpu")
-    assert run.returncode != 0
-    assert "mrfs: error: " in run.stderr
-    assert "holds a run already" in run.stderr
-    assert [p.name for p in out.iterdir()] == ["config.yaml"]
+def test_an_error_of_the_first_process_ends_all(together):
+    assert together.run.returncode != 0
+    assert "mrfs: error: " in together.run.stderr
+    assert "holds a run already" in together.run.stderr
+    assert [p.name for p in (together.folder / "held").iterdir()] == ["config.yaml"]
 
 
-def test_processes_that_cannot_share_a_batch_alike(settings):
-    config = load_config(settings(batch_size=6))
+def test_processes_that_cannot_share_a_batch_alike(tmp_path, data):
+    config = load_config(write_settings(tmp_path / "settings.yaml", data, batch_size=6))
     with pytest.raises(ConfigError, match="batch_size: expected a multiple of the 4 processes, got 6"):
         Trainer(config, [], Processes(0, 4, CPU))
 

@@ -12,7 +12,7 @@ from mrfs_ros.network.parts import PARTS
 from mrfs_ros.training.fit import class_weights
 from mrfs_ros.training.label_survey import survey
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tidy")]  # seconds together: not for the core suite
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_encoders", "tidy")]
 
 
 def test_class_pixels_count_every_label_once(settings):
