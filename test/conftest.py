@@ -116,19 +116,29 @@ def small_encoders() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory) -> Path:
-    """A safetensors file of a whole mit_b0 network with a narrow segmentation head: real, but quick to run."""
+def written_weights(folder: Path) -> Path:
+    """A safetensors file of a whole mit_b0 network with a narrow segmentation head."""
     from reference import reference_network
 
     from mrfs_ros.checkpoint import save_checkpoint
     from mrfs_ros.config import NetworkConfig
     from mrfs_ros.types import MFNET
 
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    network = reference_network(NetworkConfig(head_width=32))
-    save_checkpoint(path, network, MFNET, {"made by": "test/conftest.py"})
+    path = folder / "tiny.safetensors"
+    save_checkpoint(path, reference_network(NetworkConfig(head_width=32)), MFNET, {"made by": "test/conftest.py"})
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A weights file: real, but quick to run."""
+    return written_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def small_weights(small_encoders, tmp_path_factory) -> Path:
+    """``tiny_weights`` with the small encoders: for this process, and for backends without operators of our own."""
+    return written_weights(tmp_path_factory.mktemp("small_weights"))
 
 
 @pytest.fixture(scope="session")

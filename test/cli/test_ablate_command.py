@@ -12,7 +12,7 @@ from toy_run import write_pairs, write_settings
 from mrfs_ros.camera.image_io import write_png
 from mrfs_ros.cli.main import main
 
-pytestmark = pytest.mark.slow  # seconds together: not for the core suite
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_encoders")]
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ pytestmark = pytest.mark.slow  # seconds together: not for the core suite
 
 
 @pytest.fixture(scope="module")
-def sided_weights(tiny_weights, tmp_path_factory):
+def sided_weights(small_weights, tmp_path_factory):
     from mrfs_ros import load_network
 
     path = tmp_path_factory.mktemp("sided") / "tiny64.safetensors"
-    save_checkpoint(path, load_network(tiny_weights), MFNET, {}, encoder_side=64)
+    save_checkpoint(path, load_network(small_weights), MFNET, {}, encoder_side=64)
     return path
 
 
@@ -136,10 +136,10 @@ def test_features_follow_it(folder, tmp_path, sided_weights):
     assert sheets[0].shape != sheets[1].shape or (sheets[0] != sheets[1]).any()
 
 
-def test_info_says_it(tiny_weights, sided_weights, capsys):
+def test_info_says_it(small_weights, sided_weights, capsys):
     for weights, said in (
         (sided_weights, "64 pixels (as the weights file says)"),
-        (tiny_weights, "the image's own size"),
+        (small_weights, "the image's own size"),
     ):
         assert main(["info", str(weights)]) == 0
         assert f"encoder side {said}" in " ".join(capsys.readouterr().out.split())
@@ -155,10 +155,10 @@ def test_info_says_it(tiny_weights, sided_weights, capsys):
     ],
 )
 @pytest.mark.parametrize("command", ["fuse", "export"])
-def test_bad_sides_end_in_one_line_and_exit_code_2(folder, tmp_path, tiny_weights, capsys, command, side, text):
+def test_bad_sides_end_in_one_line_and_exit_code_2(folder, tmp_path, small_weights, capsys, command, side, text):
     pair = ("--rgb", folder / "rgb", "--thermal", folder / "thermal", "--out", tmp_path / "out", "--backend", "eager")
     options = pair if command == "fuse" else ("--size", "96x128", "--onnx", tmp_path / "w.onnx")
-    assert main([str(a) for a in (command, *options, "--weights", tiny_weights, "--encoder-side", side)]) == 2
+    assert main([str(a) for a in (command, *options, "--weights", small_weights, "--encoder-side", side)]) == 2
     errors = capsys.readouterr().err.strip()
     assert text in errors
     assert errors.startswith("mrfs: error: ")

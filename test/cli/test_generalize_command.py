@@ -38,10 +38,10 @@ def generalize(*arguments) -> int:
 
 
 @pytest.mark.slow
-def test_a_folder_is_compared(street, tmp_path, tiny_weights, small_pair, capsys):
+def test_a_folder_is_compared(street, tmp_path, small_weights, small_pair, capsys):
     out = tmp_path / "out"
     theirs = f"SeAFusion={tmp_path / 'theirs'}"
-    arguments = ("--layout", "llvip", "--weights", tiny_weights, "--fused", theirs, "--out", out)
+    arguments = ("--layout", "llvip", "--weights", small_weights, "--fused", theirs, "--out", out)
     assert generalize("--root", street, *arguments) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "contact_sheet.jpg", "frames.csv", "generalization.png", "scores.json", "scores.md",
@@ -55,7 +55,7 @@ def test_a_folder_is_compared(street, tmp_path, tiny_weights, small_pair, capsys
     assert [(row["frame"], row["method"]) for row in rows] == [(name, m) for name in "ab" for m in methods]
     rgb, thermal = small_pair
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    fused = load_engine(tiny_weights, "cpu", "eager")(rgb, thermal).fused
+    fused = load_engine(small_weights, "cpu", "eager")(rgb, thermal).fused
     images = {
         "Laplacian pyramid": laplacian_pyramid(grey, thermal),
         "SeAFusion": grey[::-1],
@@ -70,7 +70,7 @@ def test_a_folder_is_compared(street, tmp_path, tiny_weights, small_pair, capsys
 
 
 @pytest.mark.slow
-def test_several_networks_quickly_and_no_labels(street, tmp_path, tiny_weights, capsys):
+def test_several_networks_quickly_and_no_labels(street, tmp_path, small_weights, capsys):
     (street / "test").mkdir()
     for own, msrs in (("visible", "vi"), ("infrared", "ir")):
         shutil.move(street / own / "test", street / "test" / msrs)
@@ -79,7 +79,7 @@ def test_several_networks_quickly_and_no_labels(street, tmp_path, tiny_weights, 
     runs = [tmp_path / run / "best.safetensors" for run in ("one", "other")]
     for path in runs:
         path.parent.mkdir()
-        shutil.copy(tiny_weights, path)
+        shutil.copy(small_weights, path)
     weights = [word for path in (*runs, "untrained") for word in ("--weights", path)]
     out = tmp_path / "out"
     arguments = ("--layout", "msrs", "--every", "2", "--quick", "--sheet", "1", "--out", out)
@@ -107,9 +107,9 @@ def test_several_networks_quickly_and_no_labels(street, tmp_path, tiny_weights, 
         (["--root", "{root}", "--weights", "no.pth"], "no.pth"),
     ],
 )
-def test_what_cannot_be_compared(street, tmp_path, tiny_weights, capsys, arguments, text):
+def test_what_cannot_be_compared(street, tmp_path, small_weights, capsys, arguments, text):
     words = [word.format(root=street) for word in arguments]
-    weights = [] if "--weights" in arguments else ["--weights", tiny_weights]
+    weights = [] if "--weights" in arguments else ["--weights", small_weights]
     assert generalize("--layout", "llvip", *words, *weights, "--quick", "--out", tmp_path / "out") == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mrfs: error: ")]
     assert len(errors) == 1
@@ -125,14 +125,24 @@ def test_fused_that_is_no_name_and_folder(given, capsys):
 
 
 @pytest.mark.slow
-def test_cameras_that_are_not_aligned(street, tmp_path, tiny_weights, capsys):
+def test_cameras_that_are_not_aligned(street, tmp_path, small_weights, capsys):
     for name in ("a", "b"):
         path = street / "infrared/test" / f"{name}.png"
         assert cv2.imwrite(str(path.with_stem(f"{name}_ir")), cv2.imread(str(path), 0)[:, :96])
         path.unlink()
     homography = Homography(((1.0, 0, 20.0), (0, 1.0, 0), (0, 0, 1.0)), (96, 96), (96, 128))
     write_calibration(tmp_path / "calib.yaml", homography)
-    arguments = ("--root", street, "--layout", "llvip", "--weights", tiny_weights, "--out", tmp_path / "out", "--quick")
+    arguments = (
+        "--root",
+        street,
+        "--layout",
+        "llvip",
+        "--weights",
+        small_weights,
+        "--out",
+        tmp_path / "out",
+        "--quick",
+    )
     assert generalize(*arguments) == 2
     assert "make a calibration with mrfs calibrate" in capsys.readouterr().err
     assert generalize(*arguments, "--calibration", tmp_path / "calib.yaml", "--thermal-name", "{}_ir") == 0

@@ -17,6 +17,8 @@ from mrfs_ros.geometry.calibration_file import write_calibration
 from mrfs_ros.geometry.camera_models import Homography
 from mrfs_ros.training.run_folder import load_state
 
+pytestmark = pytest.mark.usefixtures("small_encoders")
+
 
 @pytest.fixture
 def settings(tmp_path, small_pair, set_threads) -> Path:
