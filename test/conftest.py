@@ -6,12 +6,15 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from mrfs_ros.ros.dds import profile_variable
 from mrfs_ros.ros.domain import own_domain
+
+if TYPE_CHECKING:
+    import numpy as np  # not here: on import it reads the number of threads, which is set below
 
 ROOT = Path(__file__).resolve().parent.parent
 
