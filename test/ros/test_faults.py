@@ -195,7 +195,7 @@ def test_rates_of_9_and_30_hz_with_jitter_and_a_constant_offset(tmp_path, camera
 
 
 def test_a_slow_engine_under_30_hz(tmp_path, cameras):
-    """200 ms a frame: the newest pair wins, latency stays below two frames, memory stays flat, drops are counted."""
+    """200 ms a frame: the newest pair wins, latency stays below three frames, memory stays flat, drops are counted."""
     world = cameras()
     sent: dict[int, float] = {}
     with NodeProcess(tmp_path, stub=["--delay", "0.2"]) as node:
@@ -212,7 +212,7 @@ def test_a_slow_engine_under_30_hz(tmp_path, cameras):
         world.spin_for(0.6)
         latencies = [when - sent[stamp] for stamp, when in world.received["fused"]]
         assert len(latencies) >= 0.8 * 6 / 0.2
-        assert np.quantile(latencies, 0.95) < 0.4  # all of them but for hiccups of a shared machine
+        assert np.quantile(latencies, 0.95) < 0.55  # with one pair more that waits it would be 0.6
         stamps = [stamp for stamp, _ in world.received["fused"]]
         assert stamps == sorted(stamps)
         assert memory[1] < memory[0] + GROWTH_KB
