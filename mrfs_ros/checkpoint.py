@@ -19,14 +19,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mrfs_ros.config import NetworkConfig, from_mapping
-from mrfs_ros.errors import CheckpointError
+from mrfs_ros.errors import CheckpointError, some
 from mrfs_ros.files import atomic
 from mrfs_ros.network import MRFS, VARIANTS
 from mrfs_ros.types import MIN_SIDE, ClassSet, class_set_for_count, class_set_named
 
 FORMAT = "mrfs_ros/1"
 WRAPPERS = ("model", "state_dict", "module")  # keys under which training scripts nest the weights
-SHOWN = 3  # differing names that an error lists before it only counts
 
 
 @dataclass(frozen=True)
@@ -228,7 +227,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     if not weights or len(weights) < len(content):
         raise CheckpointError(
             f"{path}: expected a state dict of tensors, bare or under {', '.join(WRAPPERS)}; "
-            f"got a dict with keys {_some(content)}"
+            f"got a dict with keys {some(content)}"
         )
     if all(name.startswith("module.") for name in weights):  # saved from DistributedDataParallel
         weights = {name.removeprefix("module."): value for name, value in weights.items()}
@@ -290,7 +289,7 @@ def _config_from_shapes(path: Path, weights: Mapping[str, Tensor], stated: Netwo
         head_width = weights["decode_head.linear_c1.proj.weight"].shape[0]
     except (KeyError, IndexError) as error:
         raise CheckpointError(
-            f"{path}: holds no MRFS network: {error} is missing; its names begin {_some(weights)}"
+            f"{path}: holds no MRFS network: {error} is missing; its names begin {some(weights)}"
         ) from error
     depths = tuple(
         len({name.split(".")[2] for name in weights if name.startswith(f"backbone.block{i}.")}) for i in range(1, 5)
@@ -318,7 +317,7 @@ def _matching(path: Path, weights: dict[str, Tensor], config: NetworkConfig) -> 
         if name in weights and tuple(weights[name].shape) != shape
     ]
     differences = [
-        f"{len(names)} {what}: {_some(names)}"
+        f"{len(names)} {what}: {some(names)}"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of other shape", reshaped))
         if names
     ]
@@ -328,14 +327,9 @@ def _matching(path: Path, weights: dict[str, Tensor], config: NetworkConfig) -> 
         )
     broken = [name for name, t in weights.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if broken:
-        raise CheckpointError(f"{path}: {len(broken)} tensors hold NaN or infinity: {_some(broken)}: get it again")
+        raise CheckpointError(f"{path}: {len(broken)} tensors hold NaN or infinity: {some(broken)}: get it again")
     # Copied into memory of its own: files map theirs at odd offsets, where kernels round differently.
     return {name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True) for name, t in weights.items()}
-
-
-def _some(names) -> str:
-    names = [str(name) for name in names]
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def sha256_of(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -52,3 +52,15 @@ def needs_package(purpose: str, package: str, extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingPackageError(f"{purpose} needs {package}: pip install 'mrfs_ros[{extra}]'") from error
+
+
+def some(names: Iterable[object], shown: int = 3) -> str:
+    """The first ``shown`` names, and how many more there are: for the text of an error.
+
+    Example:
+        >>> some(["a", "b", "c", "d"])
+        'a, b, c and 1 more'
+    """
+    names = [str(name) for name in names]
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -32,7 +32,7 @@ def parsed_yaml(text: str, purpose: str, extra: str) -> Any:
         {'rate': 6e-05}
         >>> parsed_yaml("{rate: 1, rate: 2}", "reading settings", "train")
         Traceback (most recent call last):
-        mrfs_ros.errors.ConfigError: rate stands there twice (line 1)
+        mrfs_ros.errors.ConfigError: rate stands there twice, in line 1 again: leave one
     """
     with needs_package(purpose, "PyYAML", extra):
         import yaml
@@ -56,5 +56,5 @@ def _check_once(keys: list[yaml.Node]) -> None:
     for key in keys:
         written = (key.tag, str(key.value))
         if written in met:
-            raise ValueError(f"{key.value} stands there twice (line {key.start_mark.line + 1})")
+            raise ValueError(f"{key.value} stands there twice, in line {key.start_mark.line + 1} again: leave one")
         met.add(written)

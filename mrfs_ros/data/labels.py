@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mrfs_ros.data.label_files import LARGEST_ID, read_label_file
-from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.errors import ConfigError, ImageError, some
 from mrfs_ros.types import UNLABELLED, ClassSet
 
 _UNKNOWN = -1
@@ -99,9 +99,8 @@ class LabelReader:
             used = np.flatnonzero(np.bincount(ids.ravel()))
         unknown = used[self._table[used] == _UNKNOWN].tolist()
         if unknown:
-            more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
             raise ImageError(
-                f"{path}: class id {', '.join(map(str, unknown[:_SHOWN]))}{more} is unknown: {self._classes.name} has "
+                f"{path}: class id {some(unknown, _SHOWN)} is unknown: {self._classes.name} has "
                 f"0 to {len(self._classes) - 1}, and 255 = ignore; map others with label_map"
             )
         table = self._table.astype(np.uint8)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfs_ros.data.names import NamePattern, camera_patterns, partners
-from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.errors import ConfigError, ImageError, some
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-SHOWN = 3  # names that an error lists before it only counts
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ FMB (Liu et al., 2023), PST900 (Shivakumar et al., 2020), LLVIP (Jia et al., 202
 ``folder``: rgb/, thermal/, label/ and lists."""
 
 
-LABEL_FOLDERS = re.compile(r"(label|mask|annotation|segmentation)s?|gt|ground_truth|segmentation_labels", re.IGNORECASE)
+_LABEL_FOLDERS = re.compile(r"(label|mask|annotation|segmentation)(_label)?s?|gt|ground_truth", re.IGNORECASE)
 """Usual names of a folder of labels."""
 
 
@@ -158,7 +157,7 @@ def _labels(root: Path, layout: Layout, split: str) -> dict[str, Path]:
 def _other_labels(root: Path, split: str) -> list[Path]:
     """Folders of images under another usual name of labels."""
     folders = [path for place in (root, root / split) if place.is_dir() for path in place.iterdir() if path.is_dir()]
-    named = [folder for folder in folders if LABEL_FOLDERS.fullmatch(folder.name)]
+    named = [folder for folder in folders if _LABEL_FOLDERS.fullmatch(folder.name)]
     return [folder for folder in named if any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))]
 
 
@@ -188,7 +187,7 @@ def _held(content: list[Path]) -> str:
     if folders := sorted(path.name for path in content if path.is_dir()):
         return f"found none but the folders {some(folders)}: name one of these, or put all images into one folder"
     kinds = Counter(path.suffix.lower() or "without a suffix" for path in content)
-    found = ", ".join(f"{count} files {kind}" for kind, count in kinds.most_common(SHOWN))
+    found = ", ".join(f"{count} files {kind}" for kind, count in kinds.most_common(3))
     return f"found none but {found} (such as {min(content).name}): convert them to PNG"
 
 
@@ -243,8 +242,3 @@ def _check_complete(
         raise ImageError(
             f"{folder}: {len(others)} rgb images, but {len(files)} {kind} images: without partner {some(extra)}"
         )
-
-
-def some(names: list[str]) -> str:
-    """The first ``SHOWN`` names, and how many more there are: for errors."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -10,8 +10,8 @@ import numpy as np
 
 from mrfs_ros.camera.image_io import read_picture
 from mrfs_ros.data.dataset import DatasetPair
-from mrfs_ros.data.layouts import images_in, some
-from mrfs_ros.errors import ConfigError, ImageError
+from mrfs_ros.data.layouts import images_in
+from mrfs_ros.errors import ConfigError, ImageError, some
 from mrfs_ros.studies.generalization import Frame, Method
 
 

@@ -103,8 +103,8 @@ def test_a_missing_file_is_named(tmp_path):
         (section("mrfs", slop_s="'0.03'"), "slop_s: expected float, got str '0.03'"),
         (section("mrfs", slopp=1), "unknown setting slopp"),
         (section("mrfs", slop_s=-1), "slop_s: expected 0.0001 to 10.0"),
-        (section("mrfs", slop_s=0.01) + "    slop_s: 0.02\n", r"slop_s stands there twice \(line 4\)"),
-        (section("/**", slop_s=0.01) + section("/**", qos_depth=3), r"/\*\* stands there twice \(line 4\)"),
+        (section("mrfs", slop_s=0.01) + "    slop_s: 0.02\n", "slop_s stands there twice, in line 4 again: leave one"),
+        (section("/**", slop_s=0.01) + section("/**", qos_depth=3), r"/\*\* stands there twice, in line 4 again"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_file(tmp_path, text, problem):

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import reference_network
+from small_encoders import SMALL
 
 from mrfs_ros import load_engine
 from mrfs_ros.checkpoint import save_checkpoint, write_encoder_side
@@ -20,7 +21,7 @@ from mrfs_ros.engine.operators import Operators
 from mrfs_ros.engine.torch_engine import CudaEngine, RewrittenEngine
 from mrfs_ros.errors import ConfigError, ImageError, MrfsError
 from mrfs_ros.network.area_average import area_average
-from mrfs_ros.network.encoder_sizes import VARIANTS, Variant
+from mrfs_ros.network.encoder_sizes import VARIANTS
 from mrfs_ros.types import MFNET
 
 SLOW = {"onnx", "openvino"}  # to export and compile takes seconds
@@ -177,7 +178,7 @@ def test_the_network_refuses_other_encoder_sizes(size):
 
 def test_what_compiles_for_cuda_compiles_whole(monkeypatch):
     """By dynamo, for one input and encoder size, as the CUDA engine does; no kernels are made."""
-    monkeypatch.setitem(VARIANTS, "mit_b0", Variant((8, 8, 10, 16), (1, 1, 1, 1)))
+    monkeypatch.setitem(VARIANTS, "mit_b0", SMALL["mit_b0"])
     model = load_model("untrained")
     engine = RewrittenEngine(model.network, model.info("torch-plain", "cpu"), Operators())
     compiled = torch.compile(engine._pipeline, backend="eager", fullgraph=True, dynamic=False)

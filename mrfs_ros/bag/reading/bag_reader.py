@@ -25,10 +25,9 @@ from mrfs_ros.bag.reading.write_ahead_log import joined, log_of
 from mrfs_ros.bag.reading.zstd_files import unpack_file, unpacked
 from mrfs_ros.bag.rosbags_internals import file_of, first_last_ns, storages_of
 from mrfs_ros.data.video_files import VIDEO_SUFFIXES, VIDEO_WAY
-from mrfs_ros.errors import ConfigError, MissingPackageError, needs_package
+from mrfs_ros.errors import ConfigError, MissingPackageError, needs_package, some
 
 FILE_KINDS = (".mcap", ".db3", ".bag", ".active")
-_SHOWN = 5  # bags that an error lists
 PACKED_KINDS = (".mcap.zstd", ".db3.zstd")  # as rosbag2 compresses whole storage files
 
 
@@ -233,10 +232,10 @@ def _files(path: Path) -> list[Path]:
         if files:
             return sorted(files, key=_natural)
         if inside := sorted(entry.name for entry in content if _is_like_a_bag(entry)):
-            raise ConfigError(f"{path}: is no bag, but holds {', '.join(inside[:_SHOWN])}: name one of these")
+            raise ConfigError(f"{path}: is no bag, but holds {some(inside)}: name one of these")
     elif path.name == "metadata.yaml":
         raise ConfigError(f"{path}: is part of a bag: name its folder, {path.parent}")
-    elif path.is_file() and (path.suffix in FILE_KINDS or path.name.endswith(PACKED_KINDS)):
+    elif path.is_file() and _is_storage(path):
         return [path]
     elif not path.exists():
         raise ConfigError(f"{path}: no such bag")
@@ -248,7 +247,11 @@ def _files(path: Path) -> list[Path]:
 def _is_like_a_bag(path: Path) -> bool:
     if path.is_dir():
         return (path / "metadata.yaml").is_file()
-    return path.suffix in FILE_KINDS
+    return _is_storage(path)
+
+
+def _is_storage(file: Path) -> bool:
+    return file.suffix in FILE_KINDS or file.name.endswith(PACKED_KINDS)
 
 
 def files_of(path: Path) -> list[Path]:
