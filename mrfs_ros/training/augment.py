@@ -11,6 +11,7 @@ from mrfs_ros.config import setting
 from mrfs_ros.data.dataset import DatasetPair
 from mrfs_ros.data.scenes import Scene
 from mrfs_ros.training.copied_objects import Donors
+from mrfs_ros.training.headlights import lit
 from mrfs_ros.training.simulated_thermal import simulate
 from mrfs_ros.types import UNLABELLED
 
@@ -34,6 +35,7 @@ class AugmentConfig:
     copied_objects: float = setting(
         0.0, "Probability that an object of another pair is copied into a crop, and then another, ...", low=0, high=0.9
     )
+    headlights: float = setting(0.0, "Probability that a dark rgb image gets lamps and lit ground.", low=0, high=1)
     rgb_gamma: float = setting(0.0, "Day and night: rgb to the power exp(+-this).", low=0, high=2)
     rgb_gain: float = setting(0.0, "Each colour channel times 1 +- this.", low=0, high=1)
     rgb_noise: float = setting(0.0, "Largest standard deviation of rgb noise [grey levels].", low=0, high=64)
@@ -84,7 +86,10 @@ def augment(
         rgb, thermal, label = donors.paste(rgb, thermal, label, region.zoom, rng)
     if rng.random() < config.mirror:
         rgb, thermal, label = rgb[:, ::-1], thermal[:, ::-1], label[:, ::-1]
-    rgb = _light(np.ascontiguousarray(rgb), config, rng)
+    rgb = np.ascontiguousarray(rgb)
+    if config.headlights and rng.random() < config.headlights:
+        rgb = lit(rgb, rng)
+    rgb = _light(rgb, config, rng)
     thermal = _heat(_shifted(np.ascontiguousarray(thermal), config.misalignment, rng), config, rng)
     chance = rng.random()
     if chance < config.drop_rgb:

@@ -96,7 +96,7 @@ def test_what_is_wrong_is_said_in_one_line(words, text, settings, tmp_path, caps
 
 def test_a_run_that_fails_does_not_stop_the_others(settings, tmp_path, capsys):
     values = json.loads(settings.read_text()) | {
-        "variants": {"wild": {"rate": 1.0, "head_rate": 1000.0, "warmup_steps": 0}}
+        "variants": {"wild": {"rate": 1.0, "head_rate": 1000.0, "weight_decay": 1.0, "warmup_steps": 0}}
     }
     settings.write_text(json.dumps(values))
     out = tmp_path / "out"

@@ -200,7 +200,9 @@ def test_pixels_are_untouched_without_photometric_settings():
             assert (image[inside].reshape(frame.shape) == frame[:, ::-1]).all()
 
 
-RGB_KNOBS = [{"rgb_gamma": 0.5}, {"rgb_gain": 0.2}, {"rgb_noise": 10}, {"rgb_blur": 1.0}, {"drop_rgb": 1.0}]
+RGB_KNOBS = [
+    {"headlights": 1.0}, {"rgb_gamma": 0.5}, {"rgb_gain": 0.2}, {"rgb_noise": 10}, {"rgb_blur": 1.0}, {"drop_rgb": 1.0},
+]  # fmt: skip
 THERMAL_KNOBS = [
     {"thermal_gain": 0.3}, {"thermal_offset": 20}, {"thermal_noise": 10}, {"thermal_blur": 1.0},
     {"thermal_inversion": 1.0}, {"misalignment": 4}, {"drop_thermal": 1.0},
@@ -219,6 +221,7 @@ def test_no_photometric_setting_is_left_out_here():
 )
 def test_each_setting_changes_its_own_sensor_alone(sensor, knob):
     pair = random_pair(80, 90)
+    pair = replace(pair, rgb=pair.rgb // 2)  # dark enough for headlights
     geometry = AugmentConfig(scale_low=0.9, scale_high=1.5)  # the frame always fills the crop
     changed = []
     for seed in range(10):

@@ -60,6 +60,12 @@ def label(config: AugmentConfig) -> Any:
     return crops(config, "label")
 
 
+def rgb_at_night(config: AugmentConfig) -> Any:
+    frame = pairs()[0]
+    frame = replace(frame, rgb=frame.rgb // 4)
+    return [augment(frame, (32, 32), config, np.random.default_rng(seed)).rgb.tobytes() for seed in range(CROPS)]
+
+
 def whole_frame(config: AugmentConfig) -> Any:
     """How much of a crop is filled, where frames are smaller than it."""
     frame = pairs()[0]
@@ -74,6 +80,7 @@ OBSERVED: dict[str, tuple[Callable[[AugmentConfig], Any], dict[str, Any], Any]] 
     "short_side": (whole_frame, PLAIN, 48),
     "balanced_crops": (label, PLAIN, 1.0),
     "copied_objects": (label, PLAIN, 0.9),
+    "headlights": (rgb_at_night, PLAIN, 1.0),
     "rgb_gamma": (rgb, PLAIN, 0.5),
     "rgb_gain": (rgb, PLAIN, 0.3),
     "rgb_noise": (rgb, PLAIN, 10.0),
