@@ -26,7 +26,7 @@ from mrfs_ros.types import MFNET
 
 SLOW = {"onnx", "openvino"}  # to export and compile takes seconds
 CASES = [(48, (96, 128)), (32, (96, 128)), (71, (96, 128)), (64, (97, 131)), (48, (131, 97)), (32, (33, 60))]
-EXPORTED = (2, 4)  # of the cases: a side that divides nothing, and an odd portrait
+EXPORTED = 4  # of the cases: an odd portrait, and a side that divides nothing
 backends = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in BACKENDS[2:]]
 
 
@@ -121,7 +121,7 @@ def test_what_can_be_asked():
         pytest.param(side, size, name, marks=pytest.mark.slow if name in SLOW else ())
         for number, (side, size) in enumerate(CASES)
         for name in BACKENDS[2:]
-        if name not in SLOW or number in EXPORTED
+        if name not in SLOW or number == EXPORTED
     ],
 )
 def test_every_backend_gives_eagers_result(engines, sample_pair, backend, side, size):
@@ -139,8 +139,8 @@ def test_every_backend_gives_eagers_result(engines, sample_pair, backend, side, 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", backends)
 def test_the_model_that_comes_along_at_an_odd_size(sample_pair, backend):
-    pair = cut(sample_pair, 479, 639)
-    result, expected = (load_engine("", "cpu", name, encoder_side=240)(*pair) for name in (backend, "eager"))
+    pair = cut(sample_pair, 239, 319)
+    result, expected = (load_engine("", "cpu", name, encoder_side=120)(*pair) for name in (backend, "eager"))
     assert np.abs(result.fused.astype(int) - expected.fused).max() <= 1
     assert (result.labels == expected.labels).mean() >= 0.9999
 
@@ -183,11 +183,10 @@ def test_what_compiles_for_cuda_compiles_whole(monkeypatch):
     engine = RewrittenEngine(model.network, model.info("torch-plain", "cpu"), Operators())
     compiled = torch.compile(engine._pipeline, backend="eager", fullgraph=True, dynamic=False)
     images = torch.randint(0, 256, (1, 48, 64, 3), dtype=torch.uint8), torch.randint(0, 256, (1, 48, 64)).byte()
-    for size in ((33, 44), (40, 53)):
-        with torch.inference_mode():
-            results = compiled(*images, size), engine._pipeline(*images, size)
-        for result, expected in zip(*results):
-            assert torch.equal(result, expected)
+    with torch.inference_mode():
+        results = compiled(*images, (33, 44)), engine._pipeline(*images, (33, 44))
+    for result, expected in zip(*results):
+        assert torch.equal(result, expected)
 
 
 def test_each_encoder_size_has_a_cuda_graph_of_its_own(tiny_weights, monkeypatch, sample_pair):
