@@ -49,7 +49,7 @@ def named_pairs(arguments: argparse.Namespace) -> FilePairs:
     """The pairs of the command line; how names were matched and what is left out is told. Errors: ``find_pairs``."""
     found = find_pairs(arguments.rgb, arguments.thermal, arguments.rgb_name, arguments.thermal_name)
     if found.rule:
-        print(f"paired by what the names have in common: {found.rule}")
+        print(f"paired by their names: {found.rule}")
     if found.losses:
         print(f"mrfs: warning: {found.losses}", file=sys.stderr)
     return found

@@ -127,7 +127,7 @@ class _Matched:
         if not found.rule:
             return files
         if found.of:
-            self._say(f"rgb and {kind} files are paired by what their names have in common: {found.rule}")
+            self._say(f"rgb and {kind} files are paired by their names: {found.rule}")
         self.common |= {common: name for name, (common, _) in found.of.items() if common not in self._rgbs}
         taken = {other: name for name, (_, other) in found.of.items()}
         return {taken.get(name, path.name): path for name, path in files.items()}

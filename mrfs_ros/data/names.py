@@ -1,4 +1,4 @@
-"""Partners among files of two folders whose names differ by a constant prefix or suffix, or by their case."""
+"""Partners among files of two folders: the same names, but for a constant prefix or suffix or case; or stamps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mrfs_ros.data.stamped_names import nearest_in_time
 from mrfs_ros.errors import ConfigError, ImageError
 
 _RUNS = re.compile(r"\d+|[^\W\d_]+|[\W_]")  # digits, letters, one of anything else
@@ -58,9 +59,10 @@ def partners(
 ) -> Partners:
     """Which of ``others`` belongs to which of ``names`` (file names without their ending).
 
-    The same names are partners; if there are none, names that differ in case; if there are none, names that differ by
-    one constant prefix or suffix of whole words, which has no digits of its own: a number is a frame's. If there are
-    none either, all of this is tried without the zeros before numbers.
+    Where all names are stamps, the nearest in time are partners. Otherwise the same names are; if there are none, names
+    that differ in case; if there are none, names that differ by one constant prefix or suffix of whole words, which has
+    no digits of its own: a number is a frame's. If there are none either, all of this is tried without the zeros before
+    numbers.
 
     Args:
         names, others: of the two folders.
@@ -78,7 +80,11 @@ def partners(
     if pattern or other_pattern:
         first, second = (NamePattern.parsed(text or "{}", options) for text in (pattern, other_pattern))
         return Partners(_joined(_keys(names, first), _keys(others, second)), f"{first} and {second}")
-    if same := set(names) & set(others):
+    stamped, how = nearest_in_time(names, others)
+    same = set(names) & set(others)
+    if len(stamped) > len(same):
+        return Partners({name: (name, other) for name, other in stamped.items()}, how)
+    if same:
         return Partners({name: (name, name) for name in names if name in same})
     folded = _joined(_folded(names, options), _folded(others, options))
     if folded:

@@ -129,7 +129,7 @@ def test_names_are_matched_by_what_is_common(folders, tmp_path, tiny_weights, ca
     paths = folders(["A_rgb", "B_rgb"], ["A_ir", "B_ir"], one)
     assert fuse(*paths, tmp_path / "out", tiny_weights) == 0
     assert {p.name for p in (tmp_path / "out").glob("*_fused.png")} == {"A_fused.png", "B_fused.png"}
-    assert "paired by what the names have in common: {}_rgb and {}_ir\n" in capsys.readouterr().out
+    assert "paired by their names: {}_rgb and {}_ir\n" in capsys.readouterr().out
 
 
 def test_names_that_are_not_clear(folders, tmp_path, tiny_weights, capsys):

@@ -133,8 +133,6 @@ def test_cameras_that_are_not_aligned(dataset, tmp_path, tiny_weights, capsys):
     homography = Homography(((1.0, 0, 20.0), (0, 1.0, 0), (0, 0, 1.0)), (96, 96), (96, 128))
     write_calibration(tmp_path / "calib.yaml", homography)
     assert evaluate(*arguments, "--calibration", tmp_path / "calib.yaml", "--label-name", "{}_mask") == 0
-    assert (
-        "rgb and label files are paired by what their names have in common: {} and {}_mask" in capsys.readouterr().out
-    )
+    assert "rgb and label files are paired by their names: {} and {}_mask" in capsys.readouterr().out
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert scores["groups"]["all"]["segmentation"] is not None

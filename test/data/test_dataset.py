@@ -114,8 +114,8 @@ def test_names_that_differ_by_what_is_said(tmp_path):
     assert [pair.name for pair in pairs] == ["1_rgb", "2_rgb"]
     check_pair(pairs[0])
     assert pairs.notes == [
-        "rgb and thermal files are paired by what their names have in common: {}_rgb and {}_ir",
-        "rgb and label files are paired by what their names have in common: {}_rgb and {}_mask",
+        "rgb and thermal files are paired by their names: {}_rgb and {}_ir",
+        "rgb and label files are paired by their names: {}_rgb and {}_mask",
     ]
     assert [pair.name for pair in dataset(tmp_path, split="some")] == ["2_rgb", "1_rgb"]
 
