@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfs_ros.cli.options import add_network_options, add_options
-from mrfs_ros.data.layouts import images_in
+from mrfs_ros.data.layouts import images_in, unread_in
 from mrfs_ros.data.names import camera_patterns, partners
 from mrfs_ros.data.video_files import check_no_video
 from mrfs_ros.errors import ImageError
@@ -21,20 +21,22 @@ INCOMPLETE = 3
 class FilePairs:
     """``pairs``: (name, rgb file, thermal file), sorted by name. ``left``: camera -> its files without a partner.
 
-    ``rule``: how names were matched, "" = they are the same.
+    ``rule``: how names were matched, "" = they are the same. ``unread``: what is said of files that are no images.
     """
 
     pairs: list[tuple[str, Path, Path]]
     left: dict[str, list[Path]]
     rule: str = ""
+    unread: tuple[str, ...] = ()
 
     @property
     def losses(self) -> str:
-        """How many images of each camera have no partner, for people; "" if none."""
+        """How many images have no partner, and files are not read, for people; "" if none."""
         parts = [
             f"{len(paths)} {camera} images (such as {paths[0].name})" for camera, paths in self.left.items() if paths
         ]
-        return f"without a partner in the other folder, left out: {', '.join(parts)}" if parts else ""
+        alone = [f"without a partner in the other folder, left out: {', '.join(parts)}"] if parts else []
+        return "; ".join([*alone, *self.unread])
 
 
 def add_pair_options(command: argparse.ArgumentParser) -> None:
@@ -87,7 +89,8 @@ def find_pairs(rgb: Path, thermal: Path, rgb_name: str = "", thermal_name: str =
         "rgb": [path for name, path in rgbs.items() if name not in found.of],
         "thermal": [path for name, path in thermals.items() if name not in used],
     }
-    return FilePairs(pairs, left, found.rule)
+    unread = filter(None, map(unread_in, (rgb,) if same else (rgb, thermal)))
+    return FilePairs(pairs, left, found.rule, tuple(unread))
 
 
 def _first(images: dict[str, Path]) -> str:

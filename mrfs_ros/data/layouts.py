@@ -12,6 +12,7 @@ from mrfs_ros.data.names import NamePattern, camera_patterns, partners
 from mrfs_ros.errors import ConfigError, ImageError, some
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_TEXTS = (".txt", ".json", ".yaml", ".yml", ".csv", ".xml", ".md", ".ini", ".db")  # beside images; .db: Windows' thumbs
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ def find_pairs(
     shared = layout.thermal is not None and thermal_folder == rgb_folder
     if shared and not (names.rgb or names.thermal) and (patterns := camera_patterns(images_in(rgb_folder))):
         names = Names(*patterns, names.label)
+    for folder in dict.fromkeys((rgb_folder, thermal_folder)):
+        if unread := unread_in(folder):
+            say(unread)
     rgbs = images_in(rgb_folder, names.rgb if shared else "")
     matched = _Matched(rgbs, say)
     thermals = rgbs
@@ -180,6 +184,18 @@ def images_in(folder: Path, pattern: str = "") -> dict[str, Path]:
         return images
     wanted = NamePattern.parsed(pattern, "file names")
     return {name: path for name, path in images.items() if wanted.common(name) is not None}
+
+
+def unread_in(folder: Path) -> str:
+    """Files beside the images of a folder that are not read as such, for people; "" if none, texts left out."""
+    content = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    unread = sorted(path for path in content if path.suffix.lower() not in (*SUFFIXES, *_TEXTS))
+    if not unread:
+        return ""
+    kinds = some(sorted({path.suffix.lower() or "without a suffix" for path in unread}))
+    return (
+        f"{folder}: files that are not read: {len(unread)} ({kinds}; such as {unread[0].name}): convert images to PNG"
+    )
 
 
 def _held(content: list[Path]) -> str:

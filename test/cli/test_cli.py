@@ -97,6 +97,7 @@ def test_folders_pair_by_name_and_name_what_is_left(tmp_path, tiny_weights, smal
         for name in names:
             write_png(tmp_path / folder / f"{name}.png", image)
     (tmp_path / "rgb" / "notes.txt").write_text("no image")
+    (tmp_path / "rgb" / "c.heic").write_bytes(b"an image of a kind that is not read")
     assert fuse(tmp_path / "rgb", tmp_path / "thermal", tmp_path / "out", tiny_weights) == 3
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
         f"{name}_{kind}.png" for name in "ab" for kind in ("fused", "labels", "overlay")
@@ -104,7 +105,8 @@ def test_folders_pair_by_name_and_name_what_is_left(tmp_path, tiny_weights, smal
     output = capsys.readouterr()
     assert "2 of 2 pairs fused" in output.out
     counts = "1 rgb images (such as x.png), 1 thermal images (such as y.png)"
-    text = f"without a partner in the other folder, left out: {counts}"
+    unread = f"{tmp_path / 'rgb'}: files that are not read: 1 (.heic; such as c.heic): convert images to PNG"
+    text = f"without a partner in the other folder, left out: {counts}; {unread}"
     assert f"mrfs: warning: {text}" in output.err
     assert text in output.out.splitlines()
 

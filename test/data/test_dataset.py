@@ -120,6 +120,16 @@ def test_names_that_differ_by_what_is_said(tmp_path):
     assert [pair.name for pair in dataset(tmp_path, split="some")] == ["2_rgb", "1_rgb"]
 
 
+def test_files_of_other_kinds_are_told(tmp_path):
+    write(tmp_path / "rgb" / "a.png", RGB)
+    write(tmp_path / "thermal" / "a.png", THERMAL)
+    for name in ("b.seq", "c.seq", "notes.txt", "._a.png"):
+        (tmp_path / "thermal" / name).write_bytes(b"")
+    assert dataset(tmp_path).notes == [
+        f"{tmp_path / 'thermal'}: files that are not read: 2 (.seq; such as b.seq): convert images to PNG"
+    ]
+
+
 def test_names_of_one_folder_by_their_patterns(tmp_path):
     for end, image in (("rgb", RGB), ("ir", THERMAL), ("mask", LABEL)):
         write(tmp_path / "all" / f"A_{end}.png", image)

@@ -191,3 +191,28 @@ def test_best_gap_is_the_smallest_since_the_last_pair(source):
         source.add(RGB, number * 1000 * MS, "rgb", now_s=number)
         assert source.add(THERMAL, (number * 1000 + gap_ms) * MS, "thermal", now_s=number) is None
     assert source.best_gap_s == pytest.approx(-0.07)
+
+
+def test_best_gap_is_not_measured_to_stamps_from_before_a_jump(source):
+    source.add(RGB, 100_000 * MS, 0, now_s=0.0)
+    source.add(RGB, 10_000 * MS, 1, now_s=0.1)
+    source.add(THERMAL, 100_100 * MS, 0, now_s=0.2)
+    assert source.best_gap_s == pytest.approx(90.1)
+
+
+def test_best_gap_is_not_measured_to_stamps_under_another_offset(source):
+    source.add(THERMAL, 1_000 * MS, 0, now_s=0.0)
+    source.thermal_offset_ns = 500 * MS
+    source.add(RGB, 1_100 * MS, 0, now_s=0.1)
+    assert source.best_gap_s is None
+    source.add(THERMAL, 900 * MS, 1, now_s=0.2)
+    assert source.best_gap_s == pytest.approx(0.3)
+
+
+def test_an_image_as_new_as_the_jump_still_waits_after_it(source):
+    """Thermal never went as far as rgb: what it sent belongs to the time that rgb falls back to."""
+    source.add(RGB, 10_500 * MS, 0, now_s=0.0)
+    source.add(THERMAL, 10_250 * MS, 0, now_s=0.0)
+    assert source.add(RGB, 10_190 * MS, 1, now_s=0.1) is None
+    assert source.jumps == 1
+    assert source.add(RGB, 10_240 * MS, 2, now_s=0.2) == (2, 0)
