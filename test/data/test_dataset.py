@@ -120,6 +120,24 @@ def test_names_that_differ_by_what_is_said(tmp_path):
     assert [pair.name for pair in dataset(tmp_path, split="some")] == ["2_rgb", "1_rgb"]
 
 
+def test_names_that_are_stamps(tmp_path):
+    """Thermal lags by 4 ms; labels have the names of rgb; where one thermal image is lost, it is named."""
+    for i in range(3):
+        write(tmp_path / "rgb" / f"1610001234.{100 + 33 * i}000.png", RGB)
+        write(tmp_path / "label" / f"1610001234.{100 + 33 * i}000.png", LABEL)
+        write(tmp_path / "thermal" / f"1610001234.{104 + 33 * i}000.png", THERMAL)
+    pairs = dataset(tmp_path)
+    assert [pair.name for pair in pairs] == ["1610001234.100000", "1610001234.133000", "1610001234.166000"]
+    check_pair(pairs[1])
+    assert pairs.notes == [
+        "rgb and thermal files are paired by their names: stamps, less than 0.017 s apart "
+        "(median 0.004 s, largest 0.004 s)"
+    ]
+    (tmp_path / "thermal" / "1610001234.137000.png").unlink()
+    with pytest.raises(ImageError, match="1610001234.133000"):
+        dataset(tmp_path)
+
+
 def test_files_of_other_kinds_are_told(tmp_path):
     write(tmp_path / "rgb" / "a.png", RGB)
     write(tmp_path / "thermal" / "a.png", THERMAL)
