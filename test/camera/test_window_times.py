@@ -82,3 +82,16 @@ def test_another_scene_is_taken_for_one_after_six_tenths_of_a_second():
     for seconds, settles in ((0.4, False), (1.2, True)):
         found = states(lambda time_s, s=seconds: other if 3 <= time_s < 3 + s else background(), 3 + seconds, hz=20.0)
         assert ("settling" in found.values()) == settles
+
+
+@pytest.mark.parametrize("passed_s, anew", [(-0.15, False), (-0.25, True), (9.5, False), (10.5, True)])
+def test_a_jump_of_the_stamps_begins_anew(passed_s, anew):
+    """A little more contrast leaves the window where it stands; only one that begins anew is another one."""
+    first, second = (pixels(7500 + factor * (LEVELS - 7500)).astype(np.uint16) for factor in (1.0, 1.06))
+    window, fresh = ThermalWindow(NodeConfig()), ThermalWindow(NodeConfig())
+    for i in range(30):
+        before = window.grey(first, i * S // 10)
+    grey = window.grey(second, round((2.9 + passed_s) * S))
+    expected = fresh.grey(second, 0)
+    assert np.abs(expected.astype(int) - before).mean() < 3 and (expected != before).any()
+    assert (grey == expected).all() == anew
