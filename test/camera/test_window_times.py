@@ -95,3 +95,17 @@ def test_a_jump_of_the_stamps_begins_anew(passed_s, anew):
     expected = fresh.grey(second, 0)
     assert np.abs(expected.astype(int) - before).mean() < 3 and (expected != before).any()
     assert (grey == expected).all() == anew
+
+
+def test_a_gap_counts_as_one_second():
+    """The window drifts as far after five seconds without an image as after one."""
+    first, second = (pixels(7500 + factor * (LEVELS - 7500)).astype(np.uint16) for factor in (1.0, 1.3))
+    greys = {}
+    for gap_s in (0.1, 1.0, 5.0):
+        window = ThermalWindow(NodeConfig(thermal_rate=0.05))
+        for i in range(30):
+            window.grey(first, i * S // 10)
+        greys[gap_s] = window.grey(second, round((2.9 + gap_s) * S))
+        assert window.state.endswith("drifting")
+    assert (greys[5.0] == greys[1.0]).all()
+    assert (greys[1.0] != greys[0.1]).any()
