@@ -89,7 +89,7 @@ def partners(
     folded = _joined(_folded(names, options), _folded(others, options))
     if folded:
         return Partners(folded, "their names, whose case differs")
-    return _by_affix(names, others, options) or _without_zeros(names, others, options)
+    return _by_affix(names, others, options) or _without_zeros(names, others, options) or Partners({}, how)
 
 
 def _without_zeros(names: list[str], others: list[str], options: str) -> Partners:

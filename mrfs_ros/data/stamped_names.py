@@ -53,8 +53,8 @@ def nearest_in_time(names: Sequence[str], others: Sequence[str]) -> tuple[dict[s
         names, others: of the files of two folders, without their ending.
 
     Returns:
-        Name -> other name, in the order of ``names``, and how they were found, for people; both empty unless every
-        name of both folders has one stamp of its own.
+        Name -> other name, in the order of ``names``, and the rule with what it found, for people; both empty unless
+        every name of both folders has one stamp of its own.
     """
     stamps, other_stamps = ({stamp_ns(name): name for name in folder} for folder in (names, others))
     for folder, known in ((names, stamps), (others, other_stamps)):
@@ -62,16 +62,17 @@ def nearest_in_time(names: Sequence[str], others: Sequence[str]) -> tuple[dict[s
             return {}, ""
     limit_s = min(_period_s(stamps) / 2, _period_s(other_stamps) / 2, LONGEST_GAP_S)
     ordered, other_ordered = sorted(stamps), sorted(other_stamps)
-    found, gaps = {}, []
+    gaps_s = {stamp: abs(_nearest(other_ordered, stamp) - stamp) / 1e9 for stamp in stamps}
+    found, pair_gaps_s = {}, []
     for stamp, name in stamps.items():
         nearest = _nearest(other_ordered, stamp)
-        gap = abs(nearest - stamp) / 1e9
-        if gap < limit_s and _nearest(ordered, nearest) == stamp:
+        if gaps_s[stamp] < limit_s and _nearest(ordered, nearest) == stamp:
             found[name] = other_stamps[nearest]
-            gaps.append(gap)
+            pair_gaps_s.append(gaps_s[stamp])
+    rule = f"stamps, less than {limit_s:.3f} s apart"
     if not found:
-        return {}, ""
-    return found, f"stamps, less than {limit_s:.3f} s apart (median {median(gaps):.3f} s, largest {max(gaps):.3f} s)"
+        return {}, f"{rule} (the nearest are {min(gaps_s.values()):.3f} s apart)"
+    return found, f"{rule} (median {median(pair_gaps_s):.3f} s, largest {max(pair_gaps_s):.3f} s)"
 
 
 def _period_s(stamps: Iterable[int]) -> float:

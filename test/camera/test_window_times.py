@@ -109,3 +109,33 @@ def test_a_gap_counts_as_one_second():
         assert window.state.endswith("drifting")
     assert (greys[5.0] == greys[1.0]).all()
     assert (greys[1.0] != greys[0.1]).any()
+
+
+def settled_at(changed: np.ndarray, seconds: float) -> list[float]:
+    """Times [s] after a change of the scene's blocks at which the window settles."""
+    found = states(lambda time_s: pixels(changed if time_s >= 3 else LEVELS), 3 + seconds)
+    assert not any(state == "settling" for time_s, state in found.items() if 2 <= time_s < 3)
+    return [time_s - 3 for time_s, state in found.items() if time_s >= 3 and state == "settling"]
+
+
+@pytest.mark.parametrize("beyond, far", [(0.12, False), (0.4, True)])
+def test_what_stays_far_outside_is_let_in_after_ten_seconds(beyond, far):
+    """The hottest twentieth of the image, beyond the window by this share of it: nearer, the window drifts there."""
+    hotter = np.where(np.quantile(LEVELS, 0.95) < LEVELS, 8000 + beyond * 1200, LEVELS)
+    times = settled_at(hotter, 12)
+    assert bool(times) == far
+    assert all(time_s > 9.8 for time_s in times)
+
+
+@pytest.mark.parametrize("half, narrow", [(300, True), (420, False)])
+def test_a_scene_that_fills_less_than_seven_tenths_is_settled_soon(half, narrow):
+    times = settled_at(np.clip(LEVELS, 7500 - half, 7500 + half), 4)
+    assert bool(times) == narrow
+    assert all(0.5 < time_s < 3 for time_s in times)
+
+
+@pytest.mark.parametrize("share, cut", [(0.03, False), (0.1, True)])
+def test_pixels_that_move_by_a_sixteenth_of_the_window_are_others(share, cut):
+    """As many up as down, all of them: the histogram stays."""
+    times = settled_at(LEVELS + share * 1200 * SIGNS, 4)
+    assert bool(times) == cut

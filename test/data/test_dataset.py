@@ -134,7 +134,7 @@ def test_names_that_are_stamps(tmp_path):
         "(median 0.004 s, largest 0.004 s)"
     ]
     (tmp_path / "thermal" / "1610001234.137000.png").unlink()
-    with pytest.raises(ImageError, match="1610001234.133000"):
+    with pytest.raises(ImageError, match=r"1610001234\.133000"):
         dataset(tmp_path)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfs_ros.data.names import partners
+from mrfs_ros.data.names import Partners, partners
 from mrfs_ros.data.stamped_names import nearest_in_time, stamp_ns
 
 SECOND = 10**9
@@ -76,7 +76,7 @@ def test_cameras_of_two_rates_with_lost_images():
 def test_partners_are_nearest_both_ways(milliseconds, others):
     first, second = ([START + ms * 1_000_000 for ms in folder] for folder in (milliseconds, others))
     found, rule = nearest_in_time(written(first), written(second))
-    assert bool(rule) == bool(found)
+    assert rule.startswith("stamps, less than 0.") and ("nearest" in rule) == (not found)
     assert len(set(found.values())) == len(found)
     for name, other in found.items():
         gap = abs(stamp_ns(name) - stamp_ns(other))
@@ -86,7 +86,9 @@ def test_partners_are_nearest_both_ways(milliseconds, others):
 
 
 def test_cameras_a_second_apart_are_no_pairs():
-    assert nearest_in_time(written([START]), written([START + SECOND])) == ({}, "")
+    rule = "stamps, less than 0.030 s apart (the nearest are 1.000 s apart)"
+    assert nearest_in_time(written([START]), written([START + SECOND])) == ({}, rule)
+    assert partners(written([START]), written([START + SECOND]), options="") == Partners({}, rule)
     assert nearest_in_time([], written([START])) == ({}, "")
 
 
