@@ -139,3 +139,33 @@ def test_pixels_that_move_by_a_sixteenth_of_the_window_are_others(share, cut):
     """As many up as down, all of them: the histogram stays."""
     times = settled_at(LEVELS + share * 1200 * SIGNS, 4)
     assert bool(times) == cut
+
+
+def corrections(*images: tuple[bool, bool], seconds: float = 0.1) -> FlatFieldCorrection:
+    """After three seconds of a scene, and images that are (flat, same as the one before)."""
+    correction = FlatFieldCorrection()
+    for flat, same in (*[(False, False)] * round(3 / seconds), *images):
+        correction.waits(flat=flat, same=same, settling=False, seconds=seconds)
+    return correction
+
+
+@pytest.mark.parametrize("images_between, count", [(7, 1), (12, 2)])
+def test_flat_images_within_a_second_are_one_correction(images_between, count):
+    assert corrections((True, False), *[(False, False)] * images_between, (True, False)).count == count
+
+
+def test_a_slow_camera_is_frozen_with_the_first_image_that_is_the_same():
+    """An image that is sent again comes within 0.2 s."""
+    assert corrections((False, True), seconds=0.5).closed
+    assert not corrections((False, True), seconds=0.1).closed
+
+
+def test_one_lost_image_does_not_make_a_slow_camera():
+    """After it, at 10 Hz, the second image that is the same is still a frozen one."""
+    correction = corrections()
+    correction.waits(flat=False, same=False, settling=False, seconds=0.2)
+    closed = []
+    for _ in range(2):
+        correction.waits(flat=False, same=True, settling=False, seconds=0.1)
+        closed.append(correction.closed)
+    assert closed == [False, True]
