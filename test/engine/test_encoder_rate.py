@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mrfs_ros.engine import encoder_rate
 from mrfs_ros.engine.encoder_rate import FRAMES, median_ms, side_for_rate, tried_sides
 
 
@@ -62,3 +63,15 @@ def test_the_median_is_of_calls_behind_the_first():
     calls = []
     assert median_ms(lambda: calls.append(len(calls))) >= 0
     assert len(calls) == FRAMES + 1
+
+
+def test_one_slow_pair_is_not_the_time_of_a_pair(monkeypatch):
+    """By a clock of its own: a first pair of 9 s that plans memory, six of 10 ms, and one of 1 s among them."""
+    now_s, durations_s = [0.0], iter([9.0, 0.01, 0.01, 0.01, 1.0, 0.01, 0.01, 0.01])
+
+    def run() -> None:
+        now_s[0] += next(durations_s)
+
+    monkeypatch.setattr(encoder_rate.time, "perf_counter", lambda: now_s[0])
+    assert median_ms(run) == pytest.approx(10)
+    assert next(durations_s, None) is None

@@ -23,7 +23,7 @@ def test_a_rotation_is_one_within_four_digits(stretch, fits):
     rotation = tuple(map(tuple, np.diag([1 + stretch, 1, 1]).tolist()))
     if fits:
         stereo = Stereo(MODEL, MODEL, rotation, (0.1, 0, 0), 5)
-        assert stereo.R == rotation
+        assert np.array_equal(stereo.R, rotation)
     else:
         with pytest.raises(ConfigError, match="R: expected a rotation"):
             Stereo(MODEL, MODEL, rotation, (0.1, 0, 0), 5)
