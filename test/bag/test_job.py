@@ -135,6 +135,16 @@ def test_time_range_and_every_nth(bag, tmp_path):
         run(bag, tmp_path, start_s=60.0, out=str(tmp_path / "late"))
 
 
+def test_an_image_without_a_partner_is_counted_once_whatever_pairs_are_left_out(tmp_path):
+    """Thermal of pairs 2, 3 and 9 is lost; of the other nine, every second one is answered."""
+    bag = write_bag(tmp_path / "drive", [entry for i, entry in enumerate(pairs(12)) if i not in (5, 7, 19)])
+    run(bag, tmp_path, every=2, csv=str(tmp_path / "out.csv"))
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["rgb_stamp_ns"]) for row in rows] == [rgb_stamps(12)[i] for i in (0, 4, 6, 8, 11)]
+    assert [row["unpaired_rgb"] for row in rows] == ["0", "2", "0", "0", "1"]
+
+
 @pytest.mark.parametrize("workers, batch", [(1, 1), (4, 1), (2, 4), (3, 64)])
 def test_order_and_bytes_do_not_depend_on_workers_and_batch(bag, tmp_path, workers, batch):
     run(bag, tmp_path, out=str(tmp_path / "plain"))
@@ -461,6 +471,20 @@ def test_progress_is_told(bag, tmp_path):
     told = []
     run_bag(BagSettings(source=str(bag), out=str(tmp_path / "out")), StubEngine(), on_progress=told.append)
     assert [(p.done, p.expected, p.resumed_at) for p in told] == [(i, 20, 0) for i in range(1, 21)]
+    told.clear()
+    third = BagSettings(source=str(bag), out=str(tmp_path / "third"), every=3)
+    run_bag(third, StubEngine(), on_progress=told.append)
+    assert [(p.done, p.expected) for p in told] == [(i, 7) for i in range(1, 8)]
+
+
+def test_the_first_text_of_each_reason_is_told(bag, tmp_path):
+    class Numbering(StubEngine):
+        def __call__(self, rgb, thermal):
+            raise ValueError(f"blue is {rgb[0, 0, 2]}")
+
+    summary, said = run(bag, tmp_path, Numbering())
+    assert summary.skipped == {"engine_error": 20}
+    assert [text for text in said if "20 pairs skipped (engine_error): " in text and "blue is 0" in text]
 
 
 def test_the_journal_is_the_only_extra_folder_of_a_run_in_progress(bag, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import signal
@@ -133,6 +134,17 @@ def test_stopped_anywhere(bag, undisturbed, tmp_path_factory, stops, batch, work
     summary = run_bag(order, StubEngine())
     assert (summary.resumed_at, summary.answered) == (sum(stops), COUNT)
     check_same(folder, undisturbed)
+
+
+def test_the_seconds_of_the_engine_are_those_of_this_run(bag, tmp_path):
+    order = asked(bag, tmp_path)
+    with pytest.raises(Stopped):
+        run_bag(order, StubEngine(delay_s=0.02), on_progress=stopped_after(10))
+    summary = run_bag(order, StubEngine(delay_s=0.01))
+    with (tmp_path / "out.csv").open() as file:
+        seconds = [float(row["engine_ms"]) / 1000 for row in csv.DictReader(file)]
+    assert summary.resumed_at == 10 and sum(seconds[:10]) > 0.2
+    assert summary.engine_seconds == pytest.approx(sum(seconds[10:]), abs=0.001)
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])

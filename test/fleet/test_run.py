@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bags import pairs, write_bag
-from fleets import NAMES, PAIRS, asked, fetched, results, run, uploaded
+from fleets import NAMES, PAIRS, asked, cut, fetched, results, run, uploaded
 
 from mrfs_ros.bag.settings import BagSettings
 from mrfs_ros.cli.main import main
@@ -80,6 +80,9 @@ def test_a_bag_with_damage_is_done_in_part_also_later(recordings, tmp_path):
     assert run(settings) == {"torn": "partly"}
     assert run(settings) == {"torn": "partly earlier"}
     assert "\n- torn: " in (tmp_path / "out/summary.md").read_text()
+    events = json.loads((tmp_path / "out/torn/done.json").read_text())["events"]
+    assert "rgb from /rgb/image, thermal from /thermal/image" in "\n".join(events[:-1])
+    assert len(events) > 1
 
 
 def test_the_table_holds_the_bags_of_earlier_calls_too(recordings, tmp_path, capsys):
@@ -96,6 +99,39 @@ def test_the_table_holds_the_bags_of_earlier_calls_too(recordings, tmp_path, cap
     (tmp_path / "out/summary.json").write_text("torn")
     run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/street",)))
     assert "| bad |  |  |  |  |  |  |  | not run |" in (tmp_path / "out/summary.md").read_text()
+
+
+def test_a_bag_of_an_earlier_call_that_has_changed_since_is_left_as_it_is(recordings, tmp_path):
+    bag = cut(recordings, tmp_path / "in")
+    run(asked(recordings, tmp_path / "out", bags=(str(bag), f"{recordings}/run1/cam")))
+    bag.write_bytes(b"another bag")
+    run(asked(recordings, tmp_path / "out", bags=(f"{recordings}/run1/cam",)))
+    facts = json.loads((tmp_path / "out/summary.json").read_text())["bags"]
+    assert {bag["name"]: bag["state"] for bag in facts} == {"street": "partly earlier", "cam": "done earlier"}
+
+
+def test_other_weights_in_the_same_file_are_other_settings(recordings, tmp_path):
+    """The engine of these tests reads no weights: any bytes will do."""
+    settings = [
+        asked(recordings, tmp_path / "out", run=BagSettings(node=NodeConfig(weights=str(tmp_path / name))))
+        for name in ("a.safetensors", "b.safetensors")
+    ]
+    (tmp_path / "a.safetensors").write_bytes(b"first")
+    run(settings[0])
+    (tmp_path / "a.safetensors").rename(tmp_path / "b.safetensors")
+    assert set(run(settings[1]).values()) == {"done earlier"}
+    (tmp_path / "b.safetensors").write_bytes(b"second")
+    with pytest.raises(ConfigError, match=r"other settings \(weights\)"):
+        run(settings[1])
+
+
+def test_a_bad_bag_behind_a_url_leaves_no_copy(recordings, tmp_path):
+    (tmp_path / "bad.mcap").write_bytes(b"no bag at all")
+    [state] = run(
+        asked(recordings, tmp_path / "out", bags=(f"file://{tmp_path}/bad.mcap",), scratch=str(tmp_path / "scratch"))
+    ).values()
+    assert state.startswith("failed: ")
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(

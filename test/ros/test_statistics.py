@@ -70,3 +70,13 @@ def test_latencies_are_those_of_the_last_300():
     for milliseconds in (*[1000] * 300, *range(300)):
         statistics.note_latency(milliseconds)
     assert (statistics.latency_ms(0.0), statistics.latency_ms(1.0)) == (0, 299)
+
+
+def test_images_counted_together_came_one_by_one():
+    """Four within a second: of those in the window of five, half a second is left."""
+    meter = RateMeter()
+    meter.note(0)
+    meter.note_several(4, 10**9)
+    assert meter.count == 5
+    assert meter.rate_hz(10**9) == pytest.approx(4)
+    assert meter.rate_hz(5_500_000_000) == pytest.approx(4)

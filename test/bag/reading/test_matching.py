@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
+import av
 import pytest
 from bags import PERIOD_NS, START_NS, images, pairs, read_bag, write_bag
 from hypothesis import given, settings
@@ -67,6 +68,15 @@ def answers(tmp_path, name="drive"):
 
 def table(tmp_path, name="drive"):
     return list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+
+
+def test_a_video_of_pairs_by_stamp_plays_at_the_cameras_rate(tmp_path):
+    """Recorded by a script in no time, one topic after the other, at 10 Hz by stamp."""
+    entries = drive()
+    parts = of(entries, thermal=False) + of(entries, thermal=True)
+    run(tmp_path, recorded_now(parts), video=str(tmp_path / "script.mp4"))
+    with av.open(str(tmp_path / "script.mp4")) as video:
+        assert video.streams.video[0].average_rate == 10
 
 
 @pytest.mark.parametrize("thermal_first", [False, True])
