@@ -183,6 +183,44 @@ def test_validation_chooses_the_best_weights(tmp_path, settings):
     assert not torch.equal(seen[1]["decode_head.linear_pred.weight"], seen[2]["decode_head.linear_pred.weight"])
 
 
+def test_best_weights_and_time_outlive_a_stop(tmp_path, settings):
+    """Stopped while it validates the second time: the score to beat is still the first one."""
+    file, scores = settings(steps=4, eval_every=2, save_every=2), iter([0.9])
+
+    def validate(network) -> dict[str, float]:
+        score = next(scores, None)
+        if score is None:
+            raise KeyboardInterrupt
+        return {"mIoU": score}
+
+    with pytest.raises(KeyboardInterrupt):
+        run(file, tmp_path / "out", validate=validate)
+    state = load_state(tmp_path / "out")
+    trainer, datasets = trainer_of(file)
+    trainer.load_state(state)
+    assert (trainer.step, trainer.elapsed_s, trainer.best) == (2, state["elapsed_s"], 0.9)
+    assert trainer.elapsed_s > 0
+    fit(trainer, datasets, RunFolder(tmp_path / "out", trainer.config, resume=True), validate=lambda _: {"mIoU": 0.5})
+    assert trainer.elapsed_s > state["elapsed_s"]
+    assert read_checkpoint(tmp_path / "out" / "best.safetensors").provenance["steps"] == 2
+    assert read_checkpoint(tmp_path / "out" / "last.safetensors").provenance["steps"] == 4
+
+
+def test_validation_is_no_time_of_training(tmp_path, settings):
+    begin_s = time.monotonic()
+    trainer, _, _ = run(
+        settings(steps=2, eval_every=1), tmp_path / "out", validate=lambda _: time.sleep(0.5) or {"mIoU": 0.0}
+    )
+    assert 0 < trainer.elapsed_s < time.monotonic() - begin_s - 1.0
+
+
+def test_crops_a_second_are_batches_over_time(tmp_path, settings):
+    trainer, _, _ = run(settings(steps=8, log_every=1, save_every=100, eval_every=100), tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    seconds = sum(trainer.config.batch_size / line["value"] for line in lines if line["name"] == "crops_per_s")
+    assert seconds == pytest.approx(trainer.elapsed_s, rel=0.3)
+
+
 def test_a_score_of_zero_is_a_result_too(tmp_path, settings):
     run(settings(steps=1), tmp_path / "out", validate=lambda network: {"mIoU": 0.0})
     assert read_checkpoint(tmp_path / "out" / "best.safetensors").provenance["scores"] == {"mIoU": 0.0}
