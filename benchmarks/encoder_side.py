@@ -79,7 +79,7 @@ def scored(engine, dataset: PairDataset, sides: list[int], every: int, title: st
         scores = segmentation_scores(confusion[side], classes)
         rows[str(side)] = {
             "changes": side in changes,
-            "mIoU": scores.mean_iou("defined"),
+            "mIoU": float(np.mean(np.array(scores.iou)[~np.isnan(scores.recall)])),  # of the classes in its labels
             "IoU": {n: iou for n, iou in zip(classes.names, scores.iou) if not np.isnan(iou)},
             "fusion": dict(zip(FUSION, np.mean(fusion[side], axis=0).tolist())),
         }

@@ -75,7 +75,8 @@ def picture(scores: dict[str, list[Robustness]], path: Path) -> None:
         axes[row][2].set(title=f"{title}, frozen or missing", xticks=range(len(bars)))
         axes[row][2].set_xticklabels([bar.replace(" ", "\n") for bar in bars])
         axes[row][2].grid(alpha=0.3, axis="y")
-    axes[0][0].legend(frameon=False)
+    named = axes[0][0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside upper center", ncols=len(scores), frameon=False)
     figure.savefig(path, dpi=90)
 
 
