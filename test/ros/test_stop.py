@@ -30,6 +30,21 @@ def test_a_signal_ends_what_is_being_done(number):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("times, left", [(1, "imported\n0 True\n"), (2, "0 True\n")])
+def test_an_import_is_done_before_a_signal_is_an_exception_unless_it_comes_again(tmp_path, number, times, left):
+    """Native code that imports others ends the process by abort() for an exception, as PyTorch's does."""
+    (tmp_path / "slow.py").write_text(
+        f"import os, time\nfor _ in range({times}):\n    os.kill(os.getpid(), {int(number)})\n"
+        "time.sleep(0.3)\nprint('imported')\n"
+    )
+    ended = run(
+        f"import sys, time\nfrom mrfs_ros.ros.stop import Stop\nstop = Stop()\nsys.path.insert(0, {str(tmp_path)!r})\n"
+        "try:\n    import slow\n    time.sleep(30)\nexcept SystemExit as end:\n    print(end.code, stop.asked)\n"
+    )
+    assert ended.stdout == left, ended.stderr
+
+
+@pytest.mark.parametrize("number", NUMBERS)
 def test_a_patient_program_looks_by_itself_unless_it_hangs_and_nothing_disturbs_the_end(number):
     ended = run(
         "import os\nfrom mrfs_ros.ros.stop import Stop\nstop = Stop(patient=True)\n"
