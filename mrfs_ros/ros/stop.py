@@ -15,10 +15,10 @@ class Stop:
     """Handles both signals from the moment when it is made; ``asked`` says whether one came.
 
     As long as ``patient`` is False, a signal raises SystemExit(0) wherever the program is, such as in the loading of
-    weights. That can hit code which swallows exceptions, or leaves things half done. Where a module is being imported it
-    is raised when that is done: native code that imports others, as PyTorch's does, ends the process by abort() for an
-    exception. A loop that looks at ``asked`` by itself sets ``patient``; only a second signal is an exception at once
-    then, for a loop or an import that hangs.
+    weights. That can hit code which swallows exceptions, or leaves things half done. Where a module is being imported
+    it is raised when that is done: native code that imports others, as PyTorch's does, ends the process by abort() for
+    an exception. A loop that looks at ``asked`` by itself sets ``patient``; only a second signal is an exception at
+    once then, for a loop or an import that hangs.
     """
 
     def __init__(self, *, patient: bool = False):
