@@ -117,8 +117,7 @@ class MrfsNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and warm up, by the parameters of now."""
-        with self.interruptible():
-            return self._transition("configure", self._configure, FAILURE)
+        return self._transition("configure", self._configure, FAILURE)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the cameras, and publish."""
@@ -166,7 +165,8 @@ class MrfsNode(LifecycleNode):
         self.get_logger().error(f"{self.failure}; the node is {self.state}{more}")
 
     def _configure(self) -> None:
-        self.pipeline = Pipeline(self, self._config, self._own_engine)
+        with self.interruptible():
+            self.pipeline = Pipeline(self, self._config, self._own_engine)
         if not self._starting:
             self.get_logger().info(f"configured in {self.pipeline.summary}")
 

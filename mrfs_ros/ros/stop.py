@@ -30,12 +30,19 @@ class Stop:
 
     @contextmanager
     def impatient(self) -> Iterator[None]:
-        """A stretch of a patient program in which a signal is an exception at once."""
+        """A stretch of a patient program in which a signal is an exception at once.
+
+        Where native code has answered it by an exception of its own, that becomes SystemExit(0) again.
+        """
         if self.asked:
             raise SystemExit(0)
         self.patient, before = False, self.patient
         try:
             yield
+        except Exception:
+            if self.asked:
+                raise SystemExit(0) from None
+            raise
         finally:
             self.patient = before
 

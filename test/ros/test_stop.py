@@ -44,6 +44,19 @@ def test_an_import_is_done_before_a_signal_is_an_exception_unless_it_comes_again
     assert ended.stdout == left, ended.stderr
 
 
+@pytest.mark.parametrize("sent, left", [(True, "0\n"), (False, "of native code\n")])
+def test_an_exception_by_which_native_code_answers_a_signal_is_none_of_its_own(sent, left):
+    kill = f"os.kill(os.getpid(), {int(signal.SIGINT)})" if sent else "raise SystemExit"
+    ended = run(
+        "import os, time\nfrom mrfs_ros.ros.stop import Stop\nstop = Stop(patient=True)\n"
+        "def native():\n    try:\n"
+        f"        {kill}\n        time.sleep(30)\n"
+        "    except SystemExit:\n        raise ValueError('of native code')\n"
+        "try:\n    with stop.impatient():\n        native()\nexcept (SystemExit, ValueError) as end:\n    print(end)\n"
+    )
+    assert ended.stdout == left, ended.stderr
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_patient_program_looks_by_itself_unless_it_hangs_and_nothing_disturbs_the_end(number):
     ended = run(
